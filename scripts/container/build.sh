@@ -1,0 +1,25 @@
+# Builds, then lays out plan.json and the executables in /hsx/out; runs in the builder image, without network.
+# Arguments: "strip" or "keep", the wanted executables as PACKAGE-VERSION:NAME words, then those of "cabal build".
+set -eu
+strip=$1 wanted=$2
+shift 2
+mkdir -p "$HOME"
+cabal build --offline "$@" || exit 100
+
+out=/hsx/out plan=/hsx/build/cache/plan.json
+mkdir -p "$out/bin"
+grep -o "\"bin-file\":\"[^\"]*\"" "$plan" | cut -d "\"" -f 4 | while read -r file; do
+  for exe in $wanted; do
+    package=${exe%:*} name=${exe##*:}
+    case $file in
+      /hsx/build/*"/$package/"*"build/$name/$name")
+        [ -e "$file" ] || continue
+        cp "$file" "$out/bin/$name"
+        # The container has the tools of its platform: a foreign strip refuses the file.
+        [ "$strip" = keep ] || strip "$out/bin/$name" || exit 101
+        ;;
+    esac
+  done
+done
+# Last, so that its presence says that all is there.
+cp "$plan" "$out/plan.json"

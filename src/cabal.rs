@@ -1,0 +1,147 @@
+//! cabal: the only file that knows its flags and what it writes.
+
+use serde::Deserialize;
+
+use crate::project::Executable;
+
+/// The package store, the package index and cabal's own home: a volume per platform and image.
+pub(crate) const CABAL_DIR: &str = "/hsx/cabal";
+
+/// The build directory: a volume per project, platform and image.
+pub(crate) const BUILD_DIR: &str = "/hsx/build";
+
+/// Arguments of `cabal build`, the same for fetching and building: another flag would make another plan.
+pub(crate) fn build_args(targets: &[String], jobs: Option<u32>, extra: &[String]) -> Vec<String> {
+    let mut args = vec![
+        format!("--builddir={BUILD_DIR}"),
+        // The image's own compiler, whatever path or version the project files name on the host.
+        "--with-compiler=ghc".to_owned(),
+        "--enable-executable-static".to_owned(),
+    ];
+    args.extend(jobs.map(|jobs| format!("--jobs={jobs}")));
+    args.extend(extra.iter().cloned());
+    args.extend(targets.iter().cloned());
+    args
+}
+
+/// Reads which of the wanted executables cabal planned to build, from `cache/plan.json` of the build directory.
+///
+/// # Errors
+/// When it is not a plan of cabal's.
+pub(crate) fn planned_executables(plan: &str, wanted: &[Executable]) -> Result<Vec<Executable>, serde_json::Error> {
+    let plan: PlanJson = serde_json::from_str(plan)?;
+    let mut planned = Vec::new();
+    for unit in plan.install_plan {
+        if unit.kind != "configured" || unit.style.as_deref() != Some("local") {
+            continue;
+        }
+        let components = unit.component_name.iter().chain(unit.components.keys());
+        let names: Vec<_> = components.filter_map(|component| component.strip_prefix("exe:")).collect();
+        planned.extend(
+            wanted.iter().filter(|exe| exe.package == unit.pkg_name && names.contains(&exe.name.as_str())).cloned(),
+        );
+    }
+    Ok(planned)
+}
+
+#[derive(Deserialize)]
+struct PlanJson {
+    #[serde(rename = "install-plan")]
+    install_plan: Vec<Unit>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Unit {
+    #[serde(rename = "type")]
+    kind: String,
+    style: Option<String>,
+    pkg_name: String,
+    /// One component a unit, as cabal builds most packages.
+    component_name: Option<String>,
+    /// All components in one unit: packages with a Custom setup.
+    #[serde(default)]
+    components: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a failed build most likely lacks, read from the end of its output.
+pub(crate) fn failure_hint(output: &str) -> Option<String> {
+    let quoted = |line: &str, before: &str| {
+        let rest = &line[line.find(before)? + before.len()..];
+        let name: String = rest.chars().take_while(|c| !c.is_whitespace() && !"'\"’,:;".contains(*c)).collect();
+        (!name.is_empty()).then_some(name)
+    };
+    // Cabal: "The pkg-config package 'libpq' is required but it could not be found",
+    // "* Missing (or bad) C library: bz2", "* Missing (or bad) header file: bzlib.h"; ld: "cannot find -lpq"; lld.
+    let patterns = [
+        ("pkg-config package '", "C library"),
+        ("Missing (or bad) C library: ", "C library"),
+        ("Missing C library: ", "C library"),
+        ("cannot find -l", "C library"),
+        ("unable to find library -l", "C library"),
+        ("Missing (or bad) header file: ", "C header"),
+    ];
+    for line in output.lines() {
+        for (before, what) in patterns {
+            if let Some(name) = quoted(line, before) {
+                return Some(format!(
+                    "the builder image has no static {what} `{name}`: build with an image that adds it (`--image`)"
+                ));
+            }
+        }
+    }
+    if output.contains("ExitFailure (-9)") || output.contains("(exit code: -9)") {
+        return Some("the compiler was killed, most likely for lack of memory: try `--jobs 1`".to_owned());
+    }
+    None
+}
+
+/// Whether an offline build failed for want of a package that was never downloaded.
+pub(crate) fn wants_download(output: &str) -> bool {
+    output.contains("--offline was specified") || output.contains("not downloaded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exe(package: &str, name: &str) -> Executable {
+        Executable { package: package.to_owned(), version: "1.0".to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn both_styles_of_units_are_read() {
+        let plan = r#"{"cabal-version":"3.10.3.0","install-plan":[
+            {"type":"pre-existing","id":"base-4.18","pkg-name":"base","pkg-version":"4.18","depends":[]},
+            {"type":"configured","style":"local","pkg-name":"app","component-name":"exe:app","bin-file":"/x"},
+            {"type":"configured","style":"local","pkg-name":"app","component-name":"lib"},
+            {"type":"configured","style":"local","pkg-name":"custom","components":{"lib":{},"exe:tool":{"bin-file":"/y"}}},
+            {"type":"configured","style":"global","pkg-name":"happy","component-name":"exe:happy","bin-file":"/z"}]}"#;
+        let wanted = [exe("app", "app"), exe("app", "off"), exe("custom", "tool"), exe("happy", "happy")];
+        assert_eq!(planned_executables(plan, &wanted).unwrap(), [exe("app", "app"), exe("custom", "tool")]);
+        assert!(planned_executables("{}", &wanted).is_err());
+    }
+
+    #[test]
+    fn a_missing_c_library_is_named() {
+        for (output, name) in [
+            ("* The pkg-config package 'libpq' is required but it could not be found.", "`libpq`"),
+            ("Error: Missing dependency\n* Missing (or bad) C library: bz2\n", "`bz2`"),
+            ("* Missing (or bad) header file: bzlib.h", "`bzlib.h`"),
+            ("/usr/bin/ld: cannot find -llzma: No such file or directory", "`lzma`"),
+        ] {
+            let hint = failure_hint(output).unwrap();
+            assert!(hint.contains(name), "{hint}");
+        }
+        assert_eq!(failure_hint("src/Main.hs:1:1: error: parse error"), None);
+    }
+
+    #[test]
+    fn the_plan_flags_come_before_the_targets() {
+        let args = build_args(&["all:exes".to_owned()], Some(2), &["--flags=+x".to_owned()]);
+        assert_eq!(
+            args.join(" "),
+            "--builddir=/hsx/build --with-compiler=ghc --enable-executable-static --jobs=2 --flags=+x all:exes"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The command line, as typed. Everything here is resolved by `settings` before it is used.
+
+use camino::Utf8PathBuf;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::image::Bignum;
+use crate::platform::Platform;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+    0  done
+    1  the build (cabal) failed
+    2  usage or configuration
+    3  the host is not ready: engine, emulation, image or disk
+    4  the result failed verification
+  128+N  ended by signal N";
+
+/// Fully static Haskell executables for every architecture, from any machine, with one command
+#[derive(Debug, Parser)]
+#[command(name = "hsx", version, styles = STYLES, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build static executables for one or more platforms
+    Static(Box<StaticArgs>),
+}
+
+const STATIC_HELP: &str = "\
+Settings:
+  Each is taken from the first place that has it: the flag, its HSX_* variable, the project's
+  `hsx.toml`, your `config.toml` (in $XDG_CONFIG_HOME/hsx or ~/.config/hsx), what the project says
+  (`with-compiler:` in cabal.project, `tested-with:` in the .cabal file), the default.
+
+  # hsx.toml
+  platforms = [\"linux/amd64\", \"linux/arm64\"]
+  targets = [\"exe:server\"]
+  ghc = \"9.6.7\"
+  bignum = \"native\"
+  image = { ref = \"quay.io/benz0li/ghc-musl\" }
+  cabal-args = [\"--flags=+release\"]
+  [platform.\"linux/arm64\"]
+  ghc = \"9.10.3\"
+
+  Also: strategy, out-dir, jobs, strip, upx. Only in your `config.toml`, because they reach the host:
+  engine, engine-args, upx-args.
+
+Results:
+  dist-static/linux-ARCH/NAME, each replaced only by a verified one. Your source is mounted
+  read-only; the package store and the build directory are volumes labelled `hsx.kind`.
+
+Examples:
+  hsx static                                  every executable, for this machine's architecture
+  hsx static -p linux/amd64,linux/arm64       for both
+  hsx static exe:server --ghc 9.6.7           one executable, with another compiler
+  hsx static --dry-run                        the commands, to read or to paste into a shell";
+
+/// Build static executables for one or more platforms
+///
+/// Runs cabal inside the ghc-musl image of each platform, takes the executables out, checks that they
+/// are static, packs them with upx where that is installed, and proves that the packed ones still start.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{STATIC_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx static --help` for settings, exit codes and examples")]
+pub(crate) struct StaticArgs {
+    /// What to build, as cabal spells it: `exe:NAME`, `PACKAGE:exe:NAME`, `PACKAGE`; default: every executable
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+
+    /// Platforms to build for, such as `linux/arm64`, `arm64` or `aarch64`; default: this machine's
+    #[arg(
+        short,
+        long = "platform",
+        value_name = "PLATFORM",
+        value_delimiter = ',',
+        env = "HSX_PLATFORM",
+        hide_env = true
+    )]
+    pub platforms: Vec<Platform>,
+
+    /// Directory of the project; default: the nearest one up from here
+    #[arg(short = 'C', long, value_name = "DIR")]
+    pub directory: Option<Utf8PathBuf>,
+
+    /// Where the executables go [default: dist-static]
+    #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
+    pub out_dir: Option<Utf8PathBuf>,
+
+    /// Print the commands instead of running them, as shell
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How to report on standard output
+    #[arg(long, value_enum, default_value_t, env = "HSX_FORMAT", hide_env = true)]
+    pub format: Format,
+
+    /// Show each command before it runs
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Show only errors and the report
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Use colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+
+    /// GHC version, or the beginning of one [default: what the project says, else 9.10.3]
+    #[arg(long, value_name = "VERSION", env = "HSX_GHC", hide_env = true, help_heading = "Compiler and image")]
+    pub ghc: Option<String>,
+
+    /// Builder image; without a tag it gets the one of the GHC version [default: quay.io/benz0li/ghc-musl]
+    #[arg(long, value_name = "REF", env = "HSX_IMAGE", hide_env = true, help_heading = "Compiler and image")]
+    pub image: Option<String>,
+
+    /// Integer library: GMP (LGPL), or GHC's own from the `-int-native` images
+    #[arg(long, value_enum, env = "HSX_BIGNUM", hide_env = true, help_heading = "Compiler and image")]
+    pub bignum: Option<Bignum>,
+
+    /// Ask the registry for a newer image behind the tag
+    #[arg(long, conflicts_with = "offline", help_heading = "Compiler and image")]
+    pub pull: bool,
+
+    /// Use only what earlier builds fetched: no registry, no Hackage
+    #[arg(long, env = "HSX_OFFLINE", hide_env = true, help_heading = "Compiler and image")]
+    pub offline: bool,
+
+    /// How to build for a foreign platform
+    #[arg(long, value_enum, env = "HSX_STRATEGY", hide_env = true, help_heading = "Build")]
+    pub strategy: Option<StrategyChoice>,
+
+    /// Packages that cabal builds at once
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), env = "HSX_JOBS", hide_env = true, help_heading = "Build")]
+    pub jobs: Option<u32>,
+
+    /// An argument for `cabal build`; may be repeated
+    #[arg(
+        long = "cabal-arg",
+        value_name = "ARG",
+        allow_hyphen_values = true,
+        env = "HSX_CABAL_ARG",
+        hide_env = true,
+        help_heading = "Build"
+    )]
+    pub cabal_args: Vec<String>,
+
+    /// Leave symbols in
+    #[arg(long, help_heading = "Build")]
+    pub no_strip: bool,
+
+    /// Pack with upx; default: where upx is installed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, env = "HSX_UPX", hide_env = true, help_heading = "Build")]
+    pub upx: Option<bool>,
+
+    /// Do not pack
+    #[arg(long, conflicts_with = "upx", help_heading = "Build")]
+    pub no_upx: bool,
+
+    /// An argument for upx, such as `--lzma`; may be repeated
+    #[arg(
+        long = "upx-arg",
+        value_name = "ARG",
+        allow_hyphen_values = true,
+        env = "HSX_UPX_ARG",
+        hide_env = true,
+        help_heading = "Build"
+    )]
+    pub upx_args: Vec<String>,
+
+    /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
+    #[arg(long, value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
+    pub engine: Option<String>,
+
+    /// An argument for the engine's `run`; may be repeated
+    #[arg(
+        long = "engine-arg",
+        value_name = "ARG",
+        allow_hyphen_values = true,
+        env = "HSX_ENGINE_ARG",
+        hide_env = true,
+        help_heading = "Engine"
+    )]
+    pub engine_args: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// Where a person looks: a terminal, and `NO_COLOR` is not set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The strategy as asked for; `plan` chooses the one taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StrategyChoice {
+    /// The fastest that works
+    #[default]
+    Auto,
+    /// The platform's own compiler, under QEMU where the platform is foreign
+    Emulate,
+}

@@ -1,0 +1,52 @@
+//! `hsx`: fully static Haskell executables for every architecture, from any machine, with one command.
+
+mod binfmt;
+mod cabal;
+mod cli;
+mod cmd;
+mod commands;
+mod engine;
+mod error;
+mod image;
+mod linkage;
+mod plan;
+mod platform;
+mod project;
+mod report;
+mod settings;
+mod strategy;
+mod upx;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, Format};
+use error::{Error, Kind};
+use world::host::Environment;
+use world::ui::{Ui, Verbosity};
+
+fn main() -> ExitCode {
+    let Command::Static(args) = Cli::parse().command;
+    let verbosity = match (args.quiet, args.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, false) => Verbosity::Normal,
+        (false, true) => Verbosity::Verbose,
+    };
+    let ui = Ui::new(verbosity, args.color);
+    let result = Environment::read().and_then(|environment| commands::r#static::run(&args, &environment, &ui));
+    result.map_or_else(|error| ExitCode::from(fail(&error, args.format, &ui)), ExitCode::from)
+}
+
+/// Reports what kept a command from starting, in the form that was asked for.
+fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
+    let unexpected = || Error::new(Kind::Host, format!("{error:#}"));
+    let error = error.downcast_ref::<Error>().cloned().unwrap_or_else(unexpected);
+    if format == Format::Json {
+        let document = serde_json::json!({ "exit_code": error.kind.exit_code(), "error": report::error_json(&error) });
+        ui.print(&format!("{document:#}\n"));
+    }
+    ui.error(&error);
+    error.kind.exit_code()
+}

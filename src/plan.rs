@@ -1,0 +1,178 @@
+//! The plan: what a run does, as data. `--dry-run` prints it, execution follows it step by step.
+
+use std::fmt::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::cmd::{Cmd, quote};
+use crate::platform::Platform;
+use crate::project::Executable;
+use crate::strategy::Choice;
+
+/// Everything one `hsx static` does.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Steps for all platforms together, first.
+    pub prepare: Vec<Step>,
+    pub platforms: Vec<PlatformPlan>,
+}
+
+/// The build for one platform. It fails or succeeds on its own.
+#[derive(Clone, Debug)]
+pub(crate) struct PlatformPlan {
+    pub platform: Platform,
+    pub choice: Choice,
+    pub ghc: String,
+    /// The image as the engine is asked for it: by digest where one is known.
+    pub image: String,
+    /// Names this build's volume, containers, lock and log; nobody else's.
+    pub key: String,
+    pub store: Store,
+    pub warnings: Vec<String>,
+    pub executables: Vec<Executable>,
+    pub stage: Stage,
+    /// Where the executables end up.
+    pub out_dir: Utf8PathBuf,
+    /// What the fetch phase depends on, to be remembered once the build has succeeded.
+    pub fetch_inputs: String,
+    /// The containers that may be left when a step is interrupted.
+    pub removal: Cmd,
+    pub steps: Vec<Step>,
+}
+
+/// The volume with cabal's package store, shared by all projects of a platform and image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Store {
+    pub volume: String,
+    /// Nobody has used it yet: two cabals that create a store at once would race (cabal #11329).
+    pub fresh: bool,
+}
+
+/// A directory beside the results where files wait until they are verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stage(pub Utf8PathBuf);
+
+impl Stage {
+    /// What the container laid out: `plan.json` and `bin/NAME`.
+    pub(crate) fn built(&self, name: &str) -> Utf8PathBuf {
+        self.0.join("bin").join(name)
+    }
+
+    pub(crate) fn packed(&self, name: &str) -> Utf8PathBuf {
+        self.0.join("packed").join(name)
+    }
+
+    pub(crate) fn plan_json(&self) -> Utf8PathBuf {
+        self.0.join("plan.json")
+    }
+}
+
+/// One thing that is done. Those with a command run just that; the others are hsx's own work on the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Ends what an earlier, killed hsx left behind.
+    Sweep(Cmd),
+    /// Writes a `.cabal` file from `package.yaml`.
+    Hpack(Cmd),
+    /// Makes the output directory, hidden from git, when there is none.
+    MakeOutDir(Utf8PathBuf),
+    /// Gets the image; tried again when the registry fails.
+    Pull(Cmd),
+    /// Asks the architecture of the image that was pulled.
+    CheckImage(Cmd),
+    CreateVolume(Cmd),
+    /// Makes an empty stage: what a killed run left in it is gone.
+    MakeStage,
+    /// Downloads what the build needs, with network.
+    Fetch(Cmd),
+    /// Builds, without network.
+    Build(Cmd),
+    /// Copies the executables out of the container into the stage.
+    Collect(Cmd),
+    /// Removes the build's container.
+    Remove(Cmd),
+    /// Checks that each executable is static and of the platform.
+    Verify,
+    /// Packs one executable into the stage; its failure leaves the unpacked one.
+    Pack {
+        name: String,
+        cmd: Cmd,
+    },
+    /// Starts each executable, unpacked and packed.
+    Try(Cmd),
+    /// Moves each executable to its place: the packed one if it behaves like the unpacked one.
+    Deliver,
+    /// Removes the stage.
+    Clean,
+}
+
+impl Plan {
+    /// The plan as a POSIX shell script that does the same when nothing goes wrong.
+    pub(crate) fn shell(&self) -> String {
+        let mut script = String::new();
+        for step in &self.prepare {
+            step.shell(None, &mut script);
+        }
+        for platform in &self.platforms {
+            let PlatformPlan { platform: name, choice, ghc, .. } = platform;
+            let _ = writeln!(script, "\n# {name}: {} ({}), GHC {ghc}", choice.strategy, choice.reason);
+            for warning in &platform.warnings {
+                let _ = writeln!(script, "# warning: {warning}");
+            }
+            for step in &platform.steps {
+                step.shell(Some(platform), &mut script);
+            }
+        }
+        script.trim_start().to_owned()
+    }
+}
+
+impl Step {
+    /// The command of a step that is one.
+    pub(crate) fn cmd(&self) -> Option<&Cmd> {
+        match self {
+            Self::Sweep(cmd)
+            | Self::Hpack(cmd)
+            | Self::Pull(cmd)
+            | Self::CheckImage(cmd)
+            | Self::CreateVolume(cmd)
+            | Self::Fetch(cmd)
+            | Self::Build(cmd)
+            | Self::Collect(cmd)
+            | Self::Remove(cmd)
+            | Self::Pack { cmd, .. }
+            | Self::Try(cmd) => Some(cmd),
+            Self::MakeOutDir(_) | Self::MakeStage | Self::Verify | Self::Deliver | Self::Clean => None,
+        }
+    }
+
+    fn shell(&self, platform: Option<&PlatformPlan>, script: &mut String) {
+        let path = |path: &Utf8Path| quote(path.as_str());
+        let line = match (self, platform) {
+            (Self::MakeOutDir(dir), _) => {
+                format!("mkdir -p {0} && echo '*' > {0}/.gitignore", path(dir))
+            }
+            (Self::MakeStage, Some(plan)) => {
+                let stage = path(&plan.stage.0);
+                format!("rm -rf {stage} && mkdir -p {stage}/packed {}", path(&plan.out_dir))
+            }
+            (Self::Verify, Some(plan)) => {
+                format!("# hsx checks here that every file in {}/bin is static and for {}", plan.stage.0, plan.platform)
+            }
+            (Self::Deliver, Some(plan)) => {
+                let mut lines = "# a packed file is taken only if it starts and exits like the unpacked one".to_owned();
+                for exe in &plan.executables {
+                    let (built, packed) = (plan.stage.built(&exe.name), plan.stage.packed(&exe.name));
+                    let to = path(&plan.out_dir.join(&exe.name));
+                    let (built, packed) = (path(&built), path(&packed));
+                    let _ = write!(lines, "\n[ -e {packed} ] || mv -f {built} {packed}; mv -f {packed} {to}");
+                }
+                lines
+            }
+            (Self::Clean, Some(plan)) => format!("rm -rf {}", path(&plan.stage.0)),
+            _ => self.cmd().map(ToString::to_string).unwrap_or_default(),
+        };
+        script.push_str(&line);
+        script.push('\n');
+    }
+}

@@ -1,0 +1,372 @@
+//! A Haskell project as hsx needs to know it before cabal runs: its packages, executables and compiler.
+//!
+//! The readers here take only the fields hsx decides by; everything else stays cabal's business.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::cmd::Cmd;
+use crate::error::Error;
+
+/// A project and everything of it that the container must see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Project {
+    /// The directory of `cabal.project`, or of the only `.cabal` file.
+    pub root: Utf8PathBuf,
+    pub packages: Vec<Package>,
+    /// `with-compiler:` of the project files.
+    pub with_compiler: Option<String>,
+    /// `index-state:`, where it is a time; in ISO 8601, so that times compare as text.
+    pub index_state: Option<String>,
+    /// Host directories to mount, and where.
+    pub mounts: Vec<SourceMount>,
+    /// The project root inside the container.
+    pub workdir: String,
+    /// Paths and contents of all files that decide cabal's plan, for recognising an unchanged one.
+    pub plan_inputs: Vec<(Utf8PathBuf, String)>,
+    /// Packages whose `.cabal` file hpack must write first.
+    pub hpack: Vec<Utf8PathBuf>,
+}
+
+/// A local package.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub name: String,
+    pub version: String,
+    pub executables: Vec<String>,
+    /// `tested-with:`, as written.
+    pub tested_with: Option<String>,
+}
+
+/// A host directory of the project's and its place in the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceMount {
+    pub source: Utf8PathBuf,
+    pub target: String,
+}
+
+/// An executable component of a local package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Executable {
+    pub package: String,
+    pub version: String,
+    pub name: String,
+}
+
+/// What to build: cabal's own target words and the executables they stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub targets: Vec<String>,
+    pub executables: Vec<Executable>,
+}
+
+impl Project {
+    /// The name people know the project by: its only package, or its directory.
+    pub(crate) fn name(&self) -> &str {
+        match self.packages.as_slice() {
+            [package] => &package.name,
+            _ => self.root.file_name().unwrap_or("project"),
+        }
+    }
+
+    fn executables(&self) -> impl Iterator<Item = Executable> {
+        self.packages.iter().flat_map(|package| {
+            package.executables.iter().map(|name| Executable {
+                package: package.name.clone(),
+                version: package.version.clone(),
+                name: name.clone(),
+            })
+        })
+    }
+
+    /// Resolves targets as cabal spells them; none means every executable.
+    ///
+    /// # Errors
+    /// When a target is unknown, stands for no executable, or two executables would get one file name.
+    pub(crate) fn select(&self, targets: &[String]) -> Result<Selection, Error> {
+        let mut selection = Selection { targets: Vec::new(), executables: Vec::new() };
+        if targets.is_empty() {
+            selection.targets.push("all:exes".to_owned());
+            selection.executables.extend(self.executables());
+        }
+        for target in targets {
+            let (spelled, executables) = self.resolve(target)?;
+            selection.targets.push(spelled);
+            selection.executables.extend(executables);
+        }
+        selection.executables.sort();
+        selection.executables.dedup();
+        if selection.executables.is_empty() {
+            return Err(Error::usage("this project has no executable to build")
+                .hint("add an `executable` stanza to a `.cabal` file"));
+        }
+        let mut names: Vec<_> = selection.executables.iter().map(|exe| (&exe.name, &exe.package)).collect();
+        names.sort();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            let ((name, one), (_, other)) = (pair[0], pair[1]);
+            return Err(Error::usage(format!("two executables are named `{name}`: in `{one}` and in `{other}`"))
+                .hint(format!("build one at a time: `hsx static {one}:exe:{name} --out-dir …`")));
+        }
+        Ok(selection)
+    }
+
+    /// One target: cabal's spelling of it, narrowed to executables, and what it stands for.
+    fn resolve(&self, target: &str) -> Result<(String, Vec<Executable>), Error> {
+        let all: Vec<_> = self.executables().collect();
+        let of_package = |name: &str| all.iter().filter(|exe| exe.package == name).cloned().collect::<Vec<_>>();
+        let named = |package: Option<&str>, name: &str| {
+            let fits = |exe: &&Executable| exe.name == name && package.is_none_or(|package| exe.package == package);
+            all.iter().filter(fits).cloned().collect::<Vec<_>>()
+        };
+        let is_package = |name: &str| self.packages.iter().any(|package| package.name == name);
+        let (spelled, found) = match *target.split(':').collect::<Vec<_>>() {
+            ["all"] | ["all", "exes"] => ("all:exes".to_owned(), all.clone()),
+            ["exe", name] => (format!("exe:{name}"), named(None, name)),
+            [package, "exe", name] => (format!("{package}:exe:{name}"), named(Some(package), name)),
+            [package, "exes"] | ["pkg", package] | ["pkg", package, "exes"] if is_package(package) => {
+                (format!("{package}:exes"), of_package(package))
+            }
+            [name] if is_package(name) => (format!("{name}:exes"), of_package(name)),
+            [name] => (format!("exe:{name}"), named(None, name)),
+            [package, name] => (format!("{package}:exe:{name}"), named(Some(package), name)),
+            _ => (String::new(), Vec::new()),
+        };
+        if found.is_empty() {
+            let known: Vec<_> = all.iter().map(|exe| format!("`{}:exe:{}`", exe.package, exe.name)).collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            return Err(Error::usage(format!("no executable matches the target `{target}`"))
+                .hint(format!("executables of this project: {known}")));
+        }
+        Ok((spelled, found))
+    }
+}
+
+/// What a project file says that hsx decides by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProjectFile {
+    /// `packages:` and `optional-packages:`, as written.
+    pub packages: Vec<String>,
+    pub with_compiler: Option<String>,
+    pub index_state: Option<String>,
+    /// `import:`; cabal reads them as if they stood here.
+    pub imports: Vec<String>,
+}
+
+/// Reads a `cabal.project`, or a file it imports. Top-level fields only: stanzas and conditionals hold none of these.
+pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
+    let mut file = ProjectFile::default();
+    for (name, value) in fields(text) {
+        match name.as_str() {
+            "packages" | "optional-packages" => {
+                let words = value.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+                file.packages.extend(words.map(str::to_owned));
+            }
+            "with-compiler" => file.with_compiler = Some(value),
+            "index-state" => file.index_state = Some(value).filter(|value| value.contains('T') && value.ends_with('Z')),
+            "import" => file.imports.push(value),
+            _ => {}
+        }
+    }
+    file
+}
+
+/// Reads the name, version, executables and `tested-with` of a `.cabal` file. `None` when it has no name.
+pub(crate) fn parse_package(text: &str) -> Option<Package> {
+    let mut package = Package::default();
+    for (name, value) in fields(text) {
+        match name.as_str() {
+            "name" => package.name = value,
+            "version" => package.version = value,
+            "tested-with" => package.tested_with = Some(value),
+            _ => {}
+        }
+    }
+    package.executables = text
+        .lines()
+        .filter_map(|line| {
+            let (keyword, rest) = line.split_once(char::is_whitespace)?;
+            keyword.eq_ignore_ascii_case("executable").then(|| rest.trim().trim_end_matches('{').trim().to_owned())
+        })
+        .filter(|name| !name.is_empty())
+        .collect();
+    (!package.name.is_empty()).then_some(package)
+}
+
+/// The top-level fields of a file in cabal's syntax: names in lower case, continuation lines joined by blanks.
+fn fields(text: &str) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    let mut in_field = false;
+    for line in text.lines() {
+        let content = line.trim();
+        if content.is_empty() || content.starts_with("--") {
+            continue;
+        }
+        if line.starts_with(char::is_whitespace) {
+            if let (true, Some((_, value))) = (in_field, fields.last_mut()) {
+                if !value.is_empty() {
+                    value.push(' ');
+                }
+                value.push_str(content);
+            }
+            continue;
+        }
+        let field = content.split_once(':').filter(|(name, _)| {
+            !name.is_empty() && name.trim_end().chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        });
+        in_field = field.is_some();
+        if let Some((name, value)) = field {
+            fields.push((name.trim_end().to_ascii_lowercase(), value.trim().to_owned()));
+        }
+    }
+    fields
+}
+
+/// Places the host's directories under `/src` so that the relative paths between them stay as they are.
+///
+/// `roots` are the project root and whatever lies outside it; nested ones are covered by the outer one.
+/// Returns the mounts and the project root's place.
+pub(crate) fn lay_out(root: &Utf8Path, roots: &[Utf8PathBuf]) -> (Vec<SourceMount>, String) {
+    let mut outer: Vec<&Utf8PathBuf> = Vec::new();
+    let mut sorted: Vec<_> = roots.iter().collect();
+    sorted.sort();
+    for path in sorted {
+        if !outer.iter().any(|covering| path.starts_with(covering)) {
+            outer.push(path);
+        }
+    }
+    let common = common_ancestor(&outer);
+    let place = |path: &Utf8Path| {
+        let below = path.strip_prefix(&common).unwrap_or(path);
+        if below.as_str().is_empty() { SOURCE.to_owned() } else { format!("{SOURCE}/{below}") }
+    };
+    let mounts = outer.iter().map(|path| SourceMount { source: (*path).clone(), target: place(path) }).collect();
+    (mounts, place(root))
+}
+
+/// What hpack would write for the `package.yaml` in a directory, on standard output.
+pub(crate) fn hpack_show(dir: &Utf8Path) -> Cmd {
+    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str(), "-"])
+}
+
+/// Writes the `.cabal` file beside `package.yaml`, where hpack's users expect it.
+pub(crate) fn hpack_write(dir: &Utf8Path) -> Cmd {
+    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str()])
+}
+
+/// Where the source is seen in the container: a fixed place, so that no host path gets into an executable.
+pub(crate) const SOURCE: &str = "/src";
+
+fn common_ancestor(paths: &[&Utf8PathBuf]) -> Utf8PathBuf {
+    let Some((first, rest)) = paths.split_first() else { return Utf8PathBuf::from("/") };
+    let covers_all = |ancestor: &&Utf8Path| rest.iter().all(|path| path.starts_with(ancestor));
+    first.ancestors().find(covers_all).unwrap_or(Utf8Path::new("/")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, executables: &[&str]) -> Package {
+        let executables = executables.iter().map(|&name| name.to_owned()).collect();
+        Package { name: name.to_owned(), version: "1.0".to_owned(), executables, tested_with: None }
+    }
+
+    fn project(packages: Vec<Package>) -> Project {
+        Project {
+            root: "/p".into(),
+            packages,
+            with_compiler: None,
+            index_state: None,
+            mounts: Vec::new(),
+            workdir: SOURCE.to_owned(),
+            plan_inputs: Vec::new(),
+            hpack: Vec::new(),
+        }
+    }
+
+    fn names(selection: &Selection) -> Vec<&str> {
+        selection.executables.iter().map(|exe| exe.name.as_str()).collect()
+    }
+
+    #[test]
+    fn targets_are_spelled_as_cabal_spells_them() {
+        let project = project(vec![package("app", &["app", "tool"]), package("lib", &[]), package("x", &["y"])]);
+        for (target, spelled, executables) in [
+            ("exe:tool", "exe:tool", vec!["tool"]),
+            ("tool", "exe:tool", vec!["tool"]),
+            ("app", "app:exes", vec!["app", "tool"]),
+            ("app:exes", "app:exes", vec!["app", "tool"]),
+            ("pkg:app", "app:exes", vec!["app", "tool"]),
+            ("app:exe:tool", "app:exe:tool", vec!["tool"]),
+            ("app:tool", "app:exe:tool", vec!["tool"]),
+            ("all", "all:exes", vec!["app", "tool", "y"]),
+        ] {
+            let selection = project.select(&[target.to_owned()]).unwrap();
+            assert_eq!((selection.targets[0].as_str(), names(&selection)), (spelled, executables), "{target}");
+        }
+        assert_eq!(project.select(&[]).unwrap().targets, ["all:exes"]);
+    }
+
+    #[test]
+    fn an_unknown_target_lists_the_executables() {
+        let project = project(vec![package("app", &["app", "tool"])]);
+        for target in ["nope", "exe:nope", "nope:exe:app", "lib:app", "a:b:c:d"] {
+            let error = project.select(&[target.to_owned()]).unwrap_err();
+            assert!(error.message.contains(target), "{error:?}");
+            assert_eq!(error.hints, ["executables of this project: `app:exe:app`, `app:exe:tool`"]);
+        }
+    }
+
+    #[test]
+    fn two_executables_of_one_name_need_a_choice() {
+        let project = project(vec![package("a", &["server"]), package("b", &["server"])]);
+        let error = project.select(&[]).unwrap_err();
+        assert_eq!(error.message, "two executables are named `server`: in `a` and in `b`");
+        assert_eq!(names(&project.select(&["b:exe:server".to_owned()]).unwrap()), ["server"]);
+    }
+
+    #[test]
+    fn a_project_without_executables_is_an_error() {
+        assert!(project(vec![package("lib", &[])]).select(&[]).is_err());
+    }
+
+    #[test]
+    fn project_files_are_read_leniently() {
+        let text = "-- a comment\npackages: app/*.cabal, ../lib\n          ./third/\noptional-packages:\n  vendor/*\n\
+            with-compiler: ghc-9.6.6\nindex-state: 2026-01-01T00:00:00Z\nimport: common.config\nsource-repository-package\n  type: git\n  packages: no\n\
+            package *\n  ghc-options: -O2\nif impl(ghc >= 9)\n  packages: neither\n";
+        let file = parse_project_file(text);
+        assert_eq!(file.packages, ["app/*.cabal", "../lib", "./third/", "vendor/*"]);
+        assert_eq!(file.with_compiler.as_deref(), Some("ghc-9.6.6"));
+        assert_eq!(file.imports, ["common.config"]);
+        assert_eq!(file.index_state.as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(parse_project_file("index-state: HEAD").index_state, None);
+    }
+
+    #[test]
+    fn a_cabal_file_gives_name_version_and_executables() {
+        let text = "cabal-version: 3.0\nName:          demo\nversion:       0.1.2\ntested-with:\n  GHC ==9.6.6\n   \
+            || ==9.8.4\n\ncommon warnings\n  ghc-options: -Wall\n\nexecutable demo\n  main-is: Main.hs\n\
+            Executable demo-tool {\n  main-is: Tool.hs\n}\ntest-suite spec\n  type: exitcode-stdio-1.0\n";
+        let package = parse_package(text).unwrap();
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("demo", "0.1.2"));
+        assert_eq!(package.executables, ["demo", "demo-tool"]);
+        assert_eq!(package.tested_with.as_deref(), Some("GHC ==9.6.6 || ==9.8.4"));
+        assert_eq!(parse_package("version: 1"), None);
+    }
+
+    #[test]
+    fn siblings_keep_their_relative_places() {
+        let roots = ["/home/me/code/app".into(), "/home/me/code/lib".into(), "/home/me/code/app/inner".into()];
+        let (mounts, workdir) = lay_out("/home/me/code/app".into(), &roots);
+        let pairs: Vec<_> = mounts.iter().map(|mount| (mount.source.as_str(), mount.target.as_str())).collect();
+        assert_eq!(pairs, [("/home/me/code/app", "/src/app"), ("/home/me/code/lib", "/src/lib")]);
+        assert_eq!(workdir, "/src/app");
+    }
+
+    #[test]
+    fn a_project_below_its_repository_is_mounted_with_it() {
+        let (mounts, workdir) = lay_out("/r/mono/app".into(), &["/r/mono".into(), "/r/mono/app".into()]);
+        assert_eq!(mounts, [SourceMount { source: "/r/mono".into(), target: "/src".to_owned() }]);
+        assert_eq!(workdir, "/src/app");
+    }
+}

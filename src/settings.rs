@@ -1,0 +1,225 @@
+//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use crate::cli::{StaticArgs, StrategyChoice};
+use crate::error::Error;
+use crate::image::{self, Bignum};
+use crate::platform::Platform;
+use crate::project::Project;
+
+/// `hsx.toml` of a project, or the user's `config.toml`. A key that is not here is an error that names it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct SettingsFile {
+    platforms: Option<Vec<String>>,
+    targets: Option<Vec<String>>,
+    out_dir: Option<Utf8PathBuf>,
+    jobs: Option<u32>,
+    cabal_args: Option<Vec<String>>,
+    strip: Option<bool>,
+    upx: Option<bool>,
+    ghc: Option<String>,
+    bignum: Option<Bignum>,
+    strategy: Option<StrategyChoice>,
+    image: Option<ImageTable>,
+    #[serde(default)]
+    platform: BTreeMap<String, PlatformTable>,
+    // What reaches the host: only from the user's own file.
+    engine: Option<String>,
+    engine_args: Option<Vec<String>>,
+    upx_args: Option<Vec<String>>,
+}
+
+/// What may differ between platforms: `[platform."linux/arm64"]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct PlatformTable {
+    ghc: Option<String>,
+    bignum: Option<Bignum>,
+    strategy: Option<StrategyChoice>,
+    image: Option<ImageTable>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ImageTable {
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+}
+
+/// Reads a settings file; `path` is for messages.
+///
+/// # Errors
+/// When it is not TOML, has an unknown key or a wrong type; with the line.
+pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
+    let wrong = |message: String| Error::usage(format!("`{path}` is not valid")).said(message.trim_end());
+    let file: SettingsFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    for platform in file.platforms.iter().flatten().chain(file.platform.keys()) {
+        platform.parse::<Platform>().map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(file)
+}
+
+/// A project's `hsx.toml`, which may come from a stranger: what could reach the host is refused.
+///
+/// # Errors
+/// As [`parse`]; when it sets an engine, arguments for host programs, or an output directory outside the project.
+pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
+    let file = parse(text, path)?;
+    let set = [
+        ("engine", file.engine.is_some()),
+        ("engine-args", file.engine_args.is_some()),
+        ("upx-args", file.upx_args.is_some()),
+    ];
+    if let Some((key, _)) = set.into_iter().find(|(_, set)| *set) {
+        return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
+            .hint("set it in your own `config.toml`, see `hsx static --help`"));
+    }
+    let inside = |dir: &Utf8PathBuf| {
+        dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+    };
+    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !inside(dir)) {
+        return Err(Error::usage(format!("`out-dir = \"{dir}\"` in `hsx.toml` leads out of the project"))
+            .hint("use `--out-dir` for a directory elsewhere"));
+    }
+    Ok(file)
+}
+
+/// What to build, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    pub targets: Vec<String>,
+    pub platforms: Vec<PlatformSettings>,
+    /// Absolute, or relative to the working directory as typed.
+    pub out_dir: Utf8PathBuf,
+    pub jobs: Option<u32>,
+    pub cabal_args: Vec<String>,
+    pub strip: bool,
+    pub upx: Packing,
+    pub upx_args: Vec<String>,
+    pub engine_args: Vec<String>,
+    pub offline: bool,
+    pub pull: bool,
+}
+
+/// What to build for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlatformSettings {
+    pub platform: Platform,
+    pub ghc: String,
+    /// The image as a person would name it, with a tag or digest.
+    pub image: String,
+    pub strategy: StrategyChoice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    WhereInstalled,
+    Required,
+    Never,
+}
+
+/// The engine program asked for, before anything else is known.
+pub(crate) fn engine(args: &StaticArgs, user: &SettingsFile) -> Option<String> {
+    args.engine.clone().or_else(|| user.engine.clone())
+}
+
+/// Resolves all settings.
+/// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's.
+///
+/// # Errors
+/// When an image variant is known not to exist.
+pub(crate) fn resolve(
+    args: &StaticArgs,
+    files: [&SettingsFile; 2],
+    project: &Project,
+    host: Platform,
+) -> Result<Settings, Error> {
+    let [_, user_file] = files;
+    let mut platforms = args.platforms.clone();
+    if platforms.is_empty() {
+        let listed = files.iter().find_map(|file| file.platforms.as_ref());
+        platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
+    }
+    if platforms.is_empty() {
+        platforms.push(host);
+    }
+    let mut seen = Vec::new();
+    platforms.retain(|platform| {
+        !seen.contains(platform) && {
+            seen.push(*platform);
+            true
+        }
+    });
+    let list = |flag: &[String], get: fn(&SettingsFile) -> Option<&Vec<String>>| {
+        if flag.is_empty() { files.into_iter().find_map(get).cloned().unwrap_or_default() } else { flag.to_vec() }
+    };
+    let packing = match (args.no_upx, args.upx.or_else(|| files.iter().find_map(|file| file.upx))) {
+        (true, _) | (_, Some(false)) => Packing::Never,
+        (_, Some(true)) => Packing::Required,
+        (_, None) => Packing::WhereInstalled,
+    };
+    let platforms = platforms.into_iter().map(|platform| for_platform(args, files, project, platform));
+    Ok(Settings {
+        targets: list(&args.targets, |file| file.targets.as_ref()),
+        platforms: platforms.collect::<Result<_, _>>()?,
+        out_dir: args.out_dir.clone().unwrap_or_else(|| {
+            let dir = files.iter().find_map(|file| file.out_dir.clone());
+            project.root.join(dir.unwrap_or_else(|| "dist-static".into()))
+        }),
+        jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
+        cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
+        strip: !args.no_strip && files.iter().find_map(|file| file.strip).unwrap_or(true),
+        upx: packing,
+        upx_args: list(&args.upx_args, |file| file.upx_args.as_ref()),
+        engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
+        offline: args.offline,
+        pull: args.pull,
+    })
+}
+
+fn for_platform(
+    args: &StaticArgs,
+    files: [&SettingsFile; 2],
+    project: &Project,
+    platform: Platform,
+) -> Result<PlatformSettings, Error> {
+    let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
+    let ghc = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
+    let ghc = ghc.unwrap_or_else(|| project_ghc(project));
+    let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
+    let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
+    let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
+    Ok(PlatformSettings {
+        platform,
+        image: image::reference(&image, &ghc, bignum)?,
+        strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
+        ghc,
+    })
+}
+
+impl SettingsFile {
+    /// The platform's own table, then what the file says for all platforms.
+    fn tables(&self, platform: Platform) -> Vec<PlatformTable> {
+        let own = self.platform.iter().filter(|(name, _)| name.parse() == Ok(platform)).map(|(_, table)| table.clone());
+        let common = PlatformTable {
+            ghc: self.ghc.clone(),
+            bignum: self.bignum,
+            strategy: self.strategy,
+            image: self.image.clone(),
+        };
+        own.chain([common]).collect()
+    }
+}
+
+/// The GHC that the project names: `with-compiler:`, else the newest that `tested-with:` and ghc-musl share.
+fn project_ghc(project: &Project) -> String {
+    let with_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
+    let tested =
+        || project.packages.iter().filter_map(|package| package.tested_with.as_deref()).find_map(image::tested_ghc);
+    with_compiler.or_else(|| tested().map(str::to_owned)).unwrap_or_else(|| image::DEFAULT_GHC.to_owned())
+}

@@ -1,0 +1,143 @@
+//! The doors to the machine: nothing outside this module reads or changes it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+use crate::cmd::Cmd;
+use crate::error::{Error, Kind};
+use crate::plan::Step;
+
+pub(crate) mod build;
+pub(crate) mod exec;
+pub(crate) mod host;
+pub(crate) mod load;
+pub(crate) mod state;
+pub(crate) mod ui;
+
+use exec::Exec;
+use host::Environment;
+use state::State;
+use ui::Ui;
+
+/// How long to wait before each further try.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// Whether a registry's failure may pass: its own errors and lost connections do, its "no" does not.
+fn may_pass(said: &str) -> bool {
+    let lower = said.to_ascii_lowercase();
+    ["500", "502", "503", "504", "timeout", "timed out", "connection reset", "unexpected eof", "too many requests"]
+        .iter()
+        .any(|words| lower.contains(words))
+}
+
+/// The machine as commands use it.
+pub(crate) struct World<'a> {
+    pub environment: &'a Environment,
+    pub ui: &'a Ui,
+    pub exec: Exec<'a>,
+    pub state: State,
+}
+
+impl<'a> World<'a> {
+    /// # Errors
+    /// When signals cannot be caught.
+    pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
+        let state = State::new(environment.state_dir.clone());
+        Ok(Self { environment, ui, exec: Exec::new(ui)?, state })
+    }
+
+    /// The signal that asked hsx to end, if one did.
+    pub(crate) fn interrupted(&self) -> Option<i32> {
+        self.exec.interrupted()
+    }
+
+    /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.
+    ///
+    /// # Errors
+    /// Those of the attempt itself.
+    pub(crate) fn retried<A: Attempt>(
+        &self,
+        cmd: &Cmd,
+        mut attempt: impl FnMut(&Cmd) -> Result<A, Error>,
+    ) -> Result<A, Error> {
+        for pause in RETRY_PAUSES {
+            let answer = attempt(cmd)?;
+            if answer.succeeded() || !may_pass(answer.said()) {
+                return Ok(answer);
+            }
+            self.ui.warning(&format!("the registry failed, trying again in {} s", pause.as_secs()));
+            let end = Instant::now() + pause;
+            while Instant::now() < end {
+                self.exec.check()?;
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        attempt(cmd)
+    }
+
+    /// One of the plan's first steps.
+    ///
+    /// # Errors
+    /// When hpack fails, or the output directory cannot be made.
+    pub(crate) fn prepare(&self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::MakeOutDir(dir) => make_out_dir(dir),
+            Step::Sweep(cmd) => {
+                self.ui.status("Sweeping", "containers that a killed hsx left behind");
+                let _ = self.exec.capture(cmd)?;
+                Ok(())
+            }
+            step => {
+                let Some(cmd) = step.cmd() else { return Ok(()) };
+                let answer = self.exec.capture(cmd)?;
+                if answer.success() {
+                    return Ok(());
+                }
+                Err(Error::usage("`package.yaml` is not usable").tried(cmd.to_string()).said(&answer.stderr))
+            }
+        }
+    }
+}
+
+/// Makes the directory of the results, which git is told to ignore.
+fn make_out_dir(dir: &Utf8PathBuf) -> Result<(), Error> {
+    let made = fs_err::create_dir_all(dir).and_then(|()| fs_err::write(dir.join(".gitignore"), "*\n"));
+    made.map_err(|error| unwritable(&error))
+}
+
+/// The error of an output directory that cannot be written.
+pub(crate) fn unwritable(error: &std::io::Error) -> Error {
+    let error_line = error.to_string();
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return Error::host("the disk is full").said(&error_line);
+    }
+    Error::new(Kind::Usage, "the output directory is not writable")
+        .said(&error_line)
+        .hint("choose another with `--out-dir`")
+}
+
+/// How an attempt ended that a registry may have spoilt.
+pub(crate) trait Attempt {
+    fn succeeded(&self) -> bool;
+    fn said(&self) -> &str;
+}
+
+impl Attempt for exec::Answer {
+    fn succeeded(&self) -> bool {
+        self.success()
+    }
+    fn said(&self) -> &str {
+        &self.stderr
+    }
+}
+
+impl Attempt for build::Pulled {
+    fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+    fn said(&self) -> &str {
+        &self.said
+    }
+}

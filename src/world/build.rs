@@ -1,0 +1,472 @@
+//! Follows the plan of one platform.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::Duration;
+
+use camino::Utf8Path;
+use sha2::{Digest, Sha256};
+
+use super::exec::{Answer, Source};
+use super::{World, unwritable};
+use crate::binfmt;
+use crate::cabal;
+use crate::cmd::Cmd;
+use crate::commands::r#static::hex;
+use crate::error::{Error, Kind};
+use crate::linkage::{self, Linkage};
+use crate::plan::{PlatformPlan, Step};
+use crate::project::Executable;
+use crate::report::Delivered;
+use crate::upx;
+
+/// Builds for one platform, and leaves nothing behind when it fails.
+///
+/// # Errors
+/// Whatever a person needs to know; the log is named in it.
+pub(crate) fn build(
+    plan: &PlatformPlan,
+    os_release: &str,
+    world: &World<'_>,
+) -> anyhow::Result<Result<Vec<Delivered>, Error>> {
+    for warning in &plan.warnings {
+        world.ui.warning(warning);
+    }
+    let _locks = match lock(plan, world) {
+        Ok(locks) => locks,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (log_path, log) = match world.state.create_log(&plan.key) {
+        Ok(log) => log,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut run = Run {
+        plan,
+        world,
+        os_release,
+        log,
+        tail: Tail::default(),
+        built: Vec::new(),
+        trials: BTreeMap::new(),
+        unpacked: BTreeMap::new(),
+        delivered: Vec::new(),
+    };
+    let result = plan.steps.iter().try_for_each(|step| {
+        world.exec.check()?;
+        run.step(step)
+    });
+    if let Err(mut error) = result {
+        world.exec.clean_up(&plan.removal);
+        let _ = fs_err::remove_dir_all(&plan.stage.0);
+        // What was fetched for may not be what is there: the next run looks again.
+        world.state.remember("fetched", &plan.key, None);
+        if error.kind == Kind::Build {
+            world.ui.replay(&run.tail.text());
+        }
+        error.log = Some(log_path);
+        error.message = format!("{}: {}", plan.platform, error.message);
+        return Ok(Err(error));
+    }
+    world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
+    Ok(Ok(run.delivered))
+}
+
+/// Keeps others from the build directory, and from a store that is only being made. Held until dropped.
+fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<[File; 2], Error> {
+    let build = world.state.lock_file(&plan.key)?;
+    let store = world.state.lock_file(&plan.store.volume)?;
+    wait_for(world, || build.try_lock().is_ok())?;
+    wait_for(world, || if plan.store.fresh { store.try_lock().is_ok() } else { store.try_lock_shared().is_ok() })?;
+    Ok([build, store])
+}
+
+fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<(), Error> {
+    if take() {
+        return Ok(());
+    }
+    world.ui.status("Waiting", "for another hsx that builds the same");
+    while !take() {
+        world.exec.check()?;
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The exit status of the container scripts when cabal failed: no engine uses it.
+const CABAL_FAILED: i32 = 100;
+
+/// A platform's build on its way.
+struct Run<'a> {
+    plan: &'a PlatformPlan,
+    world: &'a World<'a>,
+    os_release: &'a str,
+    log: fs_err::File,
+    tail: Tail,
+    /// The executables that cabal built, verified.
+    built: Vec<Built>,
+    /// The exit statuses of the trial, by form (`bin`, `packed`) and name.
+    trials: BTreeMap<(String, String), u8>,
+    /// Why an executable could not be packed.
+    unpacked: BTreeMap<String, String>,
+    delivered: Vec<Delivered>,
+}
+
+struct Built {
+    exe: Executable,
+    size: u64,
+    linkage: Linkage,
+    gmp: bool,
+}
+
+impl Run<'_> {
+    fn step(&mut self, step: &Step) -> Result<(), Error> {
+        let Self { plan, world, .. } = *self;
+        let say = |verb: &str, what: &str| world.ui.status(verb, &format!("{} {what}", plan.platform));
+        match step {
+            Step::Sweep(_) | Step::Hpack(_) | Step::MakeOutDir(_) => Ok(()),
+            Step::Pull(cmd) => {
+                say("Pulling", &plan.image);
+                self.pull(cmd)
+            }
+            Step::CheckImage(cmd) => self.check_image(cmd),
+            Step::CreateVolume(cmd) => self.must(cmd, "the volume cannot be created"),
+            Step::MakeStage => self.make_stage(),
+            Step::Fetch(cmd) => {
+                say("Fetching", "dependencies");
+                let status = self.streamed(cmd)?;
+                self.container_ended(cmd, status, "fetching the dependencies failed")
+            }
+            Step::Build(cmd) => {
+                say("Building", &format!("with GHC {} ({})", plan.ghc, plan.choice.strategy));
+                let status = self.streamed(cmd)?;
+                self.container_ended(cmd, status, "cabal build failed")
+            }
+            Step::Collect(cmd) => self.must(cmd, "the results cannot be copied out of the container"),
+            Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),
+            Step::Verify => self.verify(),
+            Step::Pack { name, cmd } => {
+                say("Packing", name);
+                self.pack(name, cmd)
+            }
+            Step::Try(cmd) => {
+                say("Checking", "that what was built starts");
+                self.try_out(cmd)
+            }
+            Step::Deliver => self.deliver(),
+            Step::Clean => fs_err::remove_dir_all(&plan.stage.0).map_err(|error| unwritable(&error)),
+        }
+    }
+
+    /// Runs a command whose output people want to follow; it goes to the log and its end is kept.
+    fn streamed(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
+        let Self { world, log, tail, .. } = self;
+        *tail = Tail::default();
+        let _ = writeln!(log, "$ {cmd}");
+        world.exec.stream(cmd, &mut |_: Source, bytes| {
+            world.ui.stream(bytes);
+            let _ = log.write_all(bytes);
+            tail.push(bytes);
+        })
+    }
+
+    /// Runs a command whose output only its failure makes interesting.
+    fn quietly(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
+        let _ = writeln!(self.log, "$ {cmd}");
+        let answer = self.world.exec.capture(cmd)?;
+        let _ =
+            self.log.write_all(answer.stdout.as_bytes()).and_then(|()| self.log.write_all(answer.stderr.as_bytes()));
+        Ok(answer)
+    }
+
+    fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        if answer.success() { Ok(()) } else { Err(self.engine_failed(failure, cmd, &answer.stderr)) }
+    }
+
+    fn pull(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let world = self.world;
+        let status = world.retried(cmd, |cmd| {
+            let status = self.streamed(cmd)?;
+            Ok(Pulled { status, said: self.tail.text() })
+        })?;
+        if status.status.success() {
+            return Ok(());
+        }
+        Err(self.engine_failed("the image cannot be pulled", cmd, &status.said))
+    }
+
+    /// Podman may store, and then run, an image of another architecture with only a warning.
+    fn check_image(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        let arch = answer.stdout.trim();
+        if answer.success() && arch == self.plan.platform.oci_arch() {
+            return Ok(());
+        }
+        let message = if arch.is_empty() {
+            format!("the image `{}` is not there after its pull", self.plan.image)
+        } else {
+            format!("the image `{}` is for linux/{arch}, not for {}", self.plan.image, self.plan.platform)
+        };
+        Err(Error::host(message).tried(cmd.to_string()).said(&answer.stderr).hint("choose another with `--image`"))
+    }
+
+    fn make_stage(&mut self) -> Result<(), Error> {
+        let stage = &self.plan.stage;
+        let make = || {
+            if stage.0.exists() {
+                fs_err::remove_dir_all(&stage.0)?;
+            }
+            fs_err::create_dir_all(stage.0.join("packed"))?;
+            fs_err::create_dir_all(&self.plan.out_dir)?;
+            // Looked at now: a build that cannot be delivered should not start.
+            tempfile_in(&self.plan.out_dir)
+        };
+        make().map_err(|error| unwritable(&error))
+    }
+
+    /// Tells a failed build from a container that could not do its work.
+    fn container_ended(&self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
+        let said = self.tail.text();
+        match status.code() {
+            Some(0) => Ok(()),
+            Some(CABAL_FAILED) if !disk_full(&said) => {
+                if cabal::wants_download(&said) {
+                    self.world.state.remember("fetched", &self.plan.key, None);
+                    let hint = "run it again: hsx will look for what is missing (without `--offline`)";
+                    return Err(Error::new(Kind::Build, failure).hint(hint));
+                }
+                Err(Error::new(Kind::Build, failure).hints(cabal::failure_hint(&said)))
+            }
+            _ => Err(self.engine_failed("the builder container failed", cmd, &said)),
+        }
+    }
+
+    /// The error of an engine command, with the one thing that most likely helps.
+    fn engine_failed(&self, failure: &str, cmd: &Cmd, said: &str) -> Error {
+        let platform = self.plan.platform;
+        let lower = said.to_ascii_lowercase();
+        if lower.contains("exec format error") {
+            let setup = binfmt::setup_hint(platform, self.os_release);
+            return crate::strategy::missing_emulation(platform, "no QEMU handler is at work in containers", &setup)
+                .tried(cmd.brief())
+                .said(said);
+        }
+        let error = Error::host(failure).tried(cmd.brief()).said(said);
+        if disk_full(said) {
+            return Error { message: "the disk is full".to_owned(), ..error }
+                .hint(format!("free some space: `{} system df` shows what the engine keeps", cmd.program));
+        }
+        if lower.contains("permission denied") && lower.contains("sock") {
+            return error.hint("your user may not reach the engine: join its group, or use rootless podman");
+        }
+        if engine_lost(said) {
+            return error.hint("the engine stopped during the build: start it and run this again");
+        }
+        if lower.contains("137") || lower.contains("oom") {
+            return error.hint("the container was killed, most likely for lack of memory: try `--jobs 1`");
+        }
+        error
+    }
+
+    /// Checks every executable that cabal planned: it exists, is of the platform, and static.
+    fn verify(&mut self) -> Result<(), Error> {
+        let stage = &self.plan.stage;
+        let unreadable =
+            |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
+        let text = fs_err::read_to_string(stage.plan_json()).map_err(|error| unreadable(&error))?;
+        let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
+        if planned.is_empty() {
+            return Err(Error::new(Kind::Build, "cabal planned none of the executables")
+                .hint("are they `buildable` with these flags and this compiler?"));
+        }
+        for exe in planned {
+            let path = stage.built(&exe.name);
+            let data = fs_err::read(&path).map_err(|error| {
+                Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
+                    .said(&error.to_string())
+            })?;
+            let linkage = linkage::verify(&data, self.plan.platform).map_err(|fault| {
+                Error::verification(format!("the executable `{}` {fault}", exe.name))
+                    .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
+            })?;
+            let _ = writeln!(self.log, "# {} is {linkage}, {} bytes", exe.name, data.len());
+            self.built.push(Built { exe, size: data.len() as u64, linkage, gmp: linkage::contains_gmp(&data) });
+        }
+        Ok(())
+    }
+
+    fn pack(&mut self, name: &str, cmd: &Cmd) -> Result<(), Error> {
+        if !self.built.iter().any(|built| built.exe.name == name) {
+            return Ok(());
+        }
+        let answer = self.quietly(cmd)?;
+        if !answer.success() {
+            let said = answer.stderr.lines().chain(answer.stdout.lines()).map(str::trim);
+            let why = said.filter(|line| !line.is_empty()).last().unwrap_or("it gave no reason");
+            self.unpacked.insert(name.to_owned(), format!("upx failed: {why}"));
+            let _ = fs_err::remove_file(self.plan.stage.packed(name));
+        }
+        Ok(())
+    }
+
+    fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        if !answer.success() {
+            return Err(self.engine_failed("the executables could not be tried out", cmd, &answer.stderr));
+        }
+        for line in answer.stdout.lines() {
+            if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
+                && let Ok(status) = status.parse()
+            {
+                self.trials.insert((form.to_owned(), name.to_owned()), status);
+            }
+        }
+        Ok(())
+    }
+
+    fn trial(&self, form: &str, name: &str) -> Option<u8> {
+        self.trials.get(&(form.to_owned(), name.to_owned())).copied()
+    }
+
+    /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
+    fn deliver(&mut self) -> Result<(), Error> {
+        let mut chosen = Vec::new();
+        for built in std::mem::take(&mut self.built) {
+            let name = &built.exe.name;
+            let status = self.trial("bin", name);
+            if let Some(fault) = status.map_or(Some("was not tried".to_owned()), does_not_start) {
+                return Err(Error::verification(format!("the executable `{name}` {fault}")));
+            }
+            let packed = self.plan.stage.packed(name);
+            if packed.exists()
+                && let Err(why) = self.packed_is_good(name, &packed, status)
+            {
+                self.unpacked.insert(name.clone(), why);
+            }
+            let reason = self.unpacked.remove(name);
+            let from = if packed.exists() && reason.is_none() { packed } else { self.plan.stage.built(name) };
+            chosen.push((built, from, reason, status));
+        }
+        for (built, from, unpacked_reason, status) in chosen {
+            let packed = from == self.plan.stage.packed(&built.exe.name);
+            let path = self.plan.out_dir.join(&built.exe.name);
+            let (size, sha256) = place(&from, &path).map_err(|error| unwritable(&error))?;
+            self.world.ui.status("Delivered", path.as_str());
+            self.delivered.push(Delivered {
+                name: built.exe.name,
+                package: built.exe.package,
+                version: built.exe.version,
+                path,
+                built_size: built.size,
+                size,
+                packed,
+                unpacked_reason,
+                linkage: built.linkage,
+                sha256,
+                help_status: status.filter(|&status| !stopped(status)),
+                gmp: built.gmp,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
+    fn packed_is_good(&self, name: &str, path: &Utf8Path, unpacked: Option<u8>) -> Result<(), String> {
+        let data = fs_err::read(path).map_err(|error| error.to_string())?;
+        linkage::verify(&data, self.plan.platform).map_err(|fault| format!("the packed file {fault}"))?;
+        let packed = self.trial("packed", name);
+        if packed == unpacked {
+            return Ok(());
+        }
+        let [packed, unpacked] = [packed, unpacked].map(|status| status.map_or("is not known".to_owned(), describe));
+        let known = self.known_upx_fault().map(|fault| format!("; {fault}")).unwrap_or_default();
+        Err(format!("`{name} --help` {packed} when packed, and {unpacked} when not{known}"))
+    }
+
+    fn known_upx_fault(&self) -> Option<&'static str> {
+        let pack = self.plan.steps.iter().find_map(|step| match step {
+            Step::Pack { cmd, .. } => Some(cmd),
+            _ => None,
+        })?;
+        let answer = self.world.exec.capture(&upx::version(Utf8Path::new(&pack.program))).ok()?;
+        upx::known_fault(upx::parse_version(&answer.stdout)?, self.plan.platform)
+    }
+}
+
+/// Moves a file to its place, executable, and tells its size and SHA-256.
+fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<(u64, String)> {
+    use std::os::unix::fs::PermissionsExt;
+    let data = fs_err::read(from)?;
+    fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
+    fs_err::rename(from, to)?;
+    Ok((data.len() as u64, hex(&Sha256::digest(&data))))
+}
+
+/// Writes and removes a file in a directory, to see whether that is possible.
+fn tempfile_in(dir: &Utf8Path) -> std::io::Result<()> {
+    let probe = dir.join(".hsx-probe");
+    fs_err::write(&probe, "")?;
+    fs_err::remove_file(&probe)
+}
+
+/// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
+fn does_not_start(status: u8) -> Option<String> {
+    match status {
+        126 | 127 => Some("does not start".to_owned()),
+        132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
+        _ => None,
+    }
+}
+
+/// The statuses of `timeout` and of a program it ended.
+fn stopped(status: u8) -> bool {
+    matches!(status, 124 | 137 | 143)
+}
+
+fn describe(status: u8) -> String {
+    match status {
+        status if stopped(status) => "runs on".to_owned(),
+        132 => "dies of SIGILL".to_owned(),
+        135 => "dies of SIGBUS".to_owned(),
+        136 => "dies of SIGFPE".to_owned(),
+        139 => "dies of SIGSEGV".to_owned(),
+        status => format!("exits with {status}"),
+    }
+}
+
+fn disk_full(said: &str) -> bool {
+    said.to_ascii_lowercase().contains("no space left on device")
+}
+
+fn engine_lost(said: &str) -> bool {
+    ["unexpected EOF", "error during connect", "Cannot connect to the", "error waiting for container"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
+/// The end of a tool's output.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    const KEPT: usize = 16 * 1024;
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        let excess = self.0.len().saturating_sub(Self::KEPT);
+        self.0.drain(..excess);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// How a pull ended, and what it said.
+pub(crate) struct Pulled {
+    pub status: ExitStatus,
+    pub said: String,
+}

@@ -1,0 +1,226 @@
+//! Runs commands: with their output captured or streamed, and with signals heeded.
+
+use std::io::Read;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use xshell::Shell;
+
+use super::ui::Ui;
+use crate::cmd::Cmd;
+use crate::error::{Error, Kind};
+
+/// How often a waiting hsx looks for a signal.
+const HEARTBEAT: Duration = Duration::from_millis(50);
+
+/// How long an interrupted tool may take to end by itself.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// How long the removal of containers may take after an interruption.
+const CLEAN_UP: Duration = Duration::from_secs(4);
+
+/// How long to wait for output after a command has ended: a process it left behind may keep the pipe open.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Runs commands.
+pub(crate) struct Exec<'a> {
+    ui: &'a Ui,
+    received: Arc<AtomicI32>,
+}
+
+/// What a command answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub(crate) fn success(&self) -> bool {
+        self.status.success()
+    }
+}
+
+/// Which of a command's outputs a piece came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdout,
+    Stderr,
+}
+
+enum Event {
+    Output(Source, Vec<u8>),
+    Closed,
+    Exited(std::io::Result<ExitStatus>),
+}
+
+/// Whether a signal ends the command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnSignal {
+    End,
+    /// It is the cleaning up after one; it has a time limit instead.
+    Ignore,
+}
+
+impl<'a> Exec<'a> {
+    /// Starts to listen for SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub(crate) fn new(ui: &'a Ui) -> anyhow::Result<Self> {
+        let received = Arc::new(AtomicI32::new(0));
+        // Under nohup, a hangup stays ignored.
+        let signals = [SIGINT, SIGTERM, SIGHUP];
+        let mut signals = Signals::new(signals.into_iter().filter(|&signal| signal != SIGHUP || !hangup_is_ignored()))?;
+        let store = Arc::clone(&received);
+        thread::spawn(move || signals.forever().for_each(|signal| store.store(signal, Ordering::SeqCst)));
+        Ok(Self { ui, received })
+    }
+
+    /// The signal that asked hsx to end, if one did.
+    pub(crate) fn interrupted(&self) -> Option<i32> {
+        Some(self.received.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
+    }
+
+    /// Fails once a signal has come: to be asked between steps.
+    ///
+    /// # Errors
+    /// With the signal as its kind.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(signal) = self.interrupted() else { return Ok(()) };
+        let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+        Err(Error::new(Kind::Signal(signal), format!("interrupted by {name}")))
+    }
+
+    /// Runs a command to its end and keeps what it says.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn capture(&self, cmd: &Cmd) -> Result<Answer, Error> {
+        self.captured(cmd, OnSignal::End)
+    }
+
+    /// Runs a command that must run even after a signal, for a few seconds at most. What it says does not matter.
+    pub(crate) fn clean_up(&self, cmd: &Cmd) {
+        let _ = self.captured(cmd, OnSignal::Ignore);
+    }
+
+    fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Answer, Error> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { status, stdout: text(stdout), stderr: text(stderr) })
+    }
+
+    /// Runs a command and hands on its output as it comes.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn stream(&self, cmd: &Cmd, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+        self.run(cmd, OnSignal::End, output)
+    }
+
+    fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+        if on_signal == OnSignal::End {
+            self.check()?;
+        }
+        self.ui.command(cmd);
+        let (child, events) = spawn(cmd)?;
+        let started = Instant::now();
+        let (mut open, mut status, mut ended_at, mut asked_at) = (2, None, None, None::<Instant>);
+        loop {
+            match events.recv_timeout(HEARTBEAT) {
+                Ok(Event::Output(source, bytes)) => output(source, &bytes),
+                Ok(Event::Closed) => open -= 1,
+                Ok(Event::Exited(result)) => {
+                    status = Some(result.map_err(|error| Error::host("a command was lost").said(&error.to_string()))?);
+                    ended_at = Some(Instant::now());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = 0,
+            }
+            if let Some(status) = status
+                && (open == 0 || ended_at.is_some_and(|at| at.elapsed() > DRAIN))
+            {
+                if on_signal == OnSignal::End {
+                    self.settle(status);
+                    self.check()?;
+                }
+                return Ok(status);
+            }
+            let end = match on_signal {
+                OnSignal::End => self.interrupted().is_some(),
+                OnSignal::Ignore => started.elapsed() > CLEAN_UP,
+            };
+            if end && status.is_none() {
+                let first = asked_at.is_none();
+                let asked = *asked_at.get_or_insert_with(Instant::now);
+                if first {
+                    let _ = kill_process(child, Signal::TERM);
+                } else if asked.elapsed() > GRACE {
+                    let _ = kill_process(child, Signal::KILL);
+                }
+            }
+        }
+    }
+
+    /// Ctrl-C reaches the tool and hsx at the same time: a tool that died of it may be seen before hsx's own signal.
+    fn settle(&self, status: ExitStatus) {
+        if !status.success() && self.interrupted().is_none() {
+            let by_signal = status.code().is_none_or(|code| [129, 130, 143].contains(&code));
+            thread::sleep(if by_signal { HEARTBEAT * 2 } else { Duration::ZERO });
+        }
+    }
+}
+
+fn spawn(cmd: &Cmd) -> Result<(Pid, Receiver<Event>), Error> {
+    let cannot = |error: &dyn std::fmt::Display| {
+        Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
+    };
+    let shell = Shell::new().map_err(|error| cannot(&error))?;
+    let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| cannot(&error))?;
+    let pid = Pid::from_child(&child);
+    let (sender, receiver) = channel();
+    forward(child.stdout.take(), Source::Stdout, &sender);
+    forward(child.stderr.take(), Source::Stderr, &sender);
+    thread::spawn(move || wait(child, &sender));
+    Ok((pid, receiver))
+}
+
+fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Sender<Event>) {
+    let sender = sender.clone();
+    thread::spawn(move || {
+        let mut pipe = pipe;
+        let mut buffer = [0; 16 * 1024];
+        while let Some(Ok(read @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
+            if sender.send(Event::Output(source, buffer[..read].to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(Event::Closed);
+    });
+}
+
+fn wait(mut child: Child, sender: &Sender<Event>) {
+    let _ = sender.send(Event::Exited(child.wait()));
+}
+
+/// Whether SIGHUP was ignored when hsx started, by Linux' account (proc(5), `SigIgn`).
+fn hangup_is_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}

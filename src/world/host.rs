@@ -1,0 +1,301 @@
+//! Facts about the machine: environment, engine, images, emulation. Asked once, before anything is decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env::VarError;
+use std::thread;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use etcetera::BaseStrategy;
+
+use super::World;
+use super::exec::Answer;
+use crate::binfmt::{self, Emulation};
+use crate::commands::r#static::{self, Facts, Image, LABEL, hex};
+use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest};
+use crate::error::Error;
+use crate::image;
+use crate::platform::Platform;
+use crate::project::Project;
+use crate::settings::{PlatformSettings, Settings};
+
+/// The process's environment, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    pub cwd: Utf8PathBuf,
+    pub home: Option<Utf8PathBuf>,
+    /// The directories of PATH.
+    path: Vec<Utf8PathBuf>,
+    /// The user's settings file, which need not exist.
+    pub config_file: Option<Utf8PathBuf>,
+    pub state_dir: Utf8PathBuf,
+    /// Names of variables that a build needs to see, of those that are set.
+    pass: Vec<String>,
+}
+
+/// Variables that builds see: proxies for the fetch phase, and the time that reproducible builds write.
+const PASSED: [&str; 7] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH"];
+
+impl Environment {
+    /// # Errors
+    /// When the working directory is gone or its path is not Unicode.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let is_set = |name: &str| !matches!(std::env::var(name), Err(VarError::NotPresent));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
+            .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
+        let base = etcetera::choose_base_strategy().ok();
+        let utf8 = |path: std::path::PathBuf| Utf8PathBuf::from_path_buf(path).ok();
+        let state = base.as_ref().and_then(|base| utf8(base.state_dir().unwrap_or_else(|| base.data_dir())));
+        Ok(Self {
+            home: base.as_ref().and_then(|base| utf8(base.home_dir().to_owned())),
+            path: std::env::split_paths(&path).filter_map(utf8).collect(),
+            config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
+            // Without a home, hsx remembers nothing beyond the next reboot.
+            state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
+            pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
+            cwd,
+        })
+    }
+
+    /// The first executable of a name on PATH.
+    pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
+        self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
+    }
+}
+
+fn is_executable(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn os_release() -> String {
+    fs_err::read_to_string("/etc/os-release").unwrap_or_default()
+}
+
+/// The engine to use: the one asked for, else podman, else docker, whichever answers.
+///
+/// # Errors
+/// When none answers; with what each said.
+pub(crate) fn engine(asked: Option<String>, world: &World<'_>) -> Result<(Engine, Info), Error> {
+    let candidates = match asked {
+        Some(program) => vec![program],
+        None => vec!["podman".to_owned(), "docker".to_owned()],
+    };
+    let mut failures = Vec::new();
+    for program in candidates {
+        let is_path = program.contains('/');
+        if !is_path && world.environment.find(&program).is_none() {
+            failures.push((program, None));
+            continue;
+        }
+        let cmd = Engine::info(&program);
+        let answer = world.exec.capture(&cmd)?;
+        match engine::parse_info(&answer.stdout) {
+            Ok(InfoAnswer::Ready(info)) => return Ok((Engine { program, dialect: info.dialect }, info)),
+            Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => failures.push((program, Some(said))),
+            _ => failures
+                .push((program, Some(format!("{}\n{}", answer.stdout.trim_matches(['{', '}', '\n']), answer.stderr)))),
+        }
+    }
+    Err(no_engine(&failures))
+}
+
+fn no_engine(failures: &[(String, Option<String>)]) -> Error {
+    let installed: Vec<_> = failures.iter().filter_map(|(program, said)| Some((program, said.as_ref()?))).collect();
+    let Some((program, said)) = installed.first() else {
+        let names: Vec<_> = failures.iter().map(|(program, _)| format!("`{program}`")).collect();
+        let message = format!("no container engine: {} not on PATH", names.join(" and "));
+        return Error::host(message).hint(format!("install one: {}", binfmt::engine_hint(&os_release())));
+    };
+    let message = format!("the container engine `{program}` does not answer");
+    let error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
+    let lower = said.to_ascii_lowercase();
+    if lower.contains("permission denied") {
+        let group = "sudo usermod --append --groups docker \"$USER\", then log in again";
+        return error.hint(format!("let your user reach it: {group}; or use rootless podman"));
+    }
+    if lower.contains("cannot connect") || lower.contains("connection refused") || lower.contains("no such file") {
+        return error.hint("start it: sudo systemctl start docker (docker), podman machine start (podman on macOS)");
+    }
+    error
+}
+
+/// Everything the plan depends on. The engine's answers are asked for side by side.
+///
+/// # Errors
+/// When an image is not to be had, or the engine fails.
+pub(crate) fn facts(
+    engine: Engine,
+    info: &Info,
+    platform: Platform,
+    project: &Project,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Result<Facts, Error> {
+    let state_id = hex(&rustix_id(world));
+    let (images, volumes, stale) = thread::scope(|scope| {
+        let images: Vec<_> = settings
+            .platforms
+            .iter()
+            .map(|build| scope.spawn(|| find_image(&engine, build, settings, world)))
+            .collect();
+        let volumes = scope.spawn(|| volumes(&engine, world));
+        let stale = scope.spawn(|| stale_containers(&engine, &state_id, world));
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("a fact thread does not panic");
+        let images: Vec<Result<Image, Error>> = images.into_iter().map(join).collect();
+        let volumes = volumes.join().expect("a fact thread does not panic");
+        (images, volumes, stale.join().expect("a fact thread does not panic"))
+    });
+    world.exec.check()?;
+    let images = settings.platforms.iter().zip(images).map(|(build, image)| Ok((build.platform, image?)));
+    let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
+    let keys = images.iter().map(|(&platform, image)| r#static::key(project, platform, &image.reference, &state_id));
+    let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
+    let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };
+    let foreign = settings.platforms.iter().map(|build| build.platform).filter(|&foreign| foreign != platform);
+    let emulation: BTreeMap<Platform, Emulation> =
+        foreign.map(|platform| (platform, binfmt::emulation(platform, &entries))).collect();
+    Ok(Facts {
+        engine,
+        platform,
+        os_release: os_release(),
+        emulation,
+        images,
+        volumes: volumes?,
+        stale: stale?,
+        fetched,
+        upx: world.environment.find("upx"),
+        out_dir_exists: settings.out_dir.exists(),
+        pass_env: world.environment.pass.clone(),
+        state_id,
+    })
+}
+
+/// Tells one user's hsx on one machine from all others that share an engine.
+fn rustix_id(world: &World<'_>) -> Vec<u8> {
+    use sha2::Digest;
+    let node = rustix::system::uname();
+    let identity = format!("{}\n{}", node.nodename().to_string_lossy(), world.state.dir());
+    sha2::Sha256::digest(identity)[..6].to_vec()
+}
+
+/// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
+fn is_this_kernel(info: &Info) -> bool {
+    let this = rustix::system::uname();
+    !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
+}
+
+fn binfmt_entries() -> Vec<(String, String)> {
+    let Ok(dir) = fs_err::read_dir("/proc/sys/fs/binfmt_misc") else { return Vec::new() };
+    let names = dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| name != "register");
+    names
+        .filter_map(|name| {
+            let text = fs_err::read_to_string(Utf8Path::new("/proc/sys/fs/binfmt_misc").join(&name)).ok()?;
+            Some((name, text))
+        })
+        .collect()
+}
+
+fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error> {
+    let answer = ask(&engine.volumes(LABEL), world)?;
+    Ok(answer.stdout.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// The containers of this user's hsx runs that have ended: nobody holds the lock of their build.
+fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Result<Vec<String>, Error> {
+    let answer = ask(&engine.containers(&format!("hsx.state={state_id}")), world)?;
+    let containers = answer.stdout.lines().filter_map(|line| line.trim().split_once(' '));
+    Ok(containers
+        .filter(|(_, name)| {
+            let key = name.strip_prefix("hsx-").and_then(|name| Some(name.rsplit_once('-')?.0));
+            key.is_some_and(|key| !world.state.is_held(key))
+        })
+        .map(|(id, _)| id.to_owned())
+        .collect())
+}
+
+fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
+    let answer = world.exec.capture(cmd)?;
+    if answer.success() {
+        return Ok(answer);
+    }
+    Err(Error::host("the container engine failed").tried(cmd.to_string()).said(&answer.stderr))
+}
+
+/// Finds the image for a platform: the one remembered, the registry's, or a local one, in this order.
+fn find_image(
+    engine: &Engine,
+    build: &PlatformSettings,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Result<Image, Error> {
+    let reference = &build.image;
+    let name = format!("{reference} {}", build.platform);
+    if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
+        let pinned = format!("{}@{digest}", image::repository(reference));
+        if local(engine, &pinned, build.platform, world)?.is_some() {
+            return Ok(Image { reference: pinned, present: true });
+        }
+    }
+    let elsewhere = if settings.offline {
+        Err("`--offline` keeps hsx from asking the registry".to_owned())
+    } else if reference.starts_with("localhost/") {
+        Err("a `localhost/` image is on no registry".to_owned())
+    } else {
+        world.ui.status("Resolving", &format!("{reference} for {}", build.platform));
+        manifest(engine, reference, world)?
+    };
+    match elsewhere {
+        Ok(Manifest::Index(children)) => {
+            let arch = build.platform.oci_arch();
+            let Some((_, digest)) = children.iter().find(|(child, _)| child == arch) else {
+                let offered: Vec<_> = children.iter().map(|(arch, _)| format!("linux/{arch}")).collect();
+                return Err(Error::host(format!("the image `{reference}` is not made for {}", build.platform))
+                    .hint(format!("it is made for {}; choose another with `--image` or `--ghc`", offered.join(", "))));
+            };
+            world.state.remember("digests", &name, Some(digest));
+            let pinned = format!("{}@{digest}", image::repository(reference));
+            let present = local(engine, &pinned, build.platform, world)?.is_some();
+            Ok(Image { reference: pinned, present })
+        }
+        Ok(Manifest::Single) => match local(engine, reference, build.platform, world)? {
+            Some(image) if !settings.pull => Ok(Image { reference: image.id, present: true }),
+            _ => Ok(Image { reference: reference.clone(), present: false }),
+        },
+        Err(said) => match local(engine, reference, build.platform, world)? {
+            Some(image) => Ok(Image { reference: image.id, present: true }),
+            None => Err(no_image(build, &said)),
+        },
+    }
+}
+
+fn no_image(build: &PlatformSettings, said: &str) -> Error {
+    let error = Error::host(format!("the image `{}` for {} is not to be had", build.image, build.platform)).said(said);
+    let ours = image::repository(&build.image).ends_with("/ghc-musl");
+    error
+        .hints(image::known_tags_hint(&build.ghc).filter(|_| ours))
+        .hint("is the name right, and the registry reachable? `--image` names another, also one of your own making")
+}
+
+/// The image in the engine's storage, if it is of the right architecture.
+fn local(engine: &Engine, reference: &str, platform: Platform, world: &World<'_>) -> Result<Option<LocalImage>, Error> {
+    let answer = world.exec.capture(&engine.image_inspect(reference))?;
+    let image = engine::parse_image(&answer.stdout).ok().flatten().filter(|_| answer.success());
+    Ok(image.filter(|image| image.arch == platform.oci_arch()))
+}
+
+/// Asks the registry; `Err` holds what it said when it did not know the image.
+fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Result<Manifest, String>, Error> {
+    let cmd = engine.manifest_inspect(reference);
+    let answer = world.retried(&cmd, |cmd| world.exec.capture(cmd))?;
+    if answer.success()
+        && let Ok(manifest) = engine::parse_manifest(&answer.stdout)
+    {
+        return Ok(Ok(manifest));
+    }
+    // Podman before 5 cannot print the manifest of an image that is no list.
+    let single = engine.dialect == Dialect::Podman && answer.stderr.contains("single image");
+    Ok(if single { Ok(Manifest::Single) } else { Err(answer.stderr) })
+}

@@ -1,0 +1,80 @@
+//! What hsx remembers between runs: image digests, what was fetched, locks and logs.
+//!
+//! All of it may be deleted at any time: the next run is slower, never wrong.
+
+use std::fs::{File, TryLockError};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::error::Error;
+
+/// The state directory, `$XDG_STATE_HOME/hsx`.
+pub(crate) struct State {
+    dir: Utf8PathBuf,
+}
+
+impl State {
+    pub(crate) fn new(dir: Utf8PathBuf) -> Self {
+        Self { dir }
+    }
+
+    pub(crate) fn dir(&self) -> &Utf8Path {
+        &self.dir
+    }
+
+    /// A remembered value: one line of text under a topic and a name.
+    pub(crate) fn recall(&self, topic: &str, name: &str) -> Option<String> {
+        fs_err::read_to_string(self.path(topic, name)).ok().map(|text| text.trim_end().to_owned())
+    }
+
+    /// Remembers a value, or forgets it. Best effort: a read-only home costs speed, not the build.
+    pub(crate) fn remember(&self, topic: &str, name: &str, value: Option<&str>) {
+        let path = self.path(topic, name);
+        let _ = match value {
+            Some(value) => {
+                fs_err::create_dir_all(self.dir.join(topic)).and_then(|()| fs_err::write(path, format!("{value}\n")))
+            }
+            None => fs_err::remove_file(path),
+        };
+    }
+
+    fn path(&self, topic: &str, name: &str) -> Utf8PathBuf {
+        // Names hold image references: slashes and colons must not become directories.
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
+        self.dir.join(topic).join(name.chars().map(plain).collect::<String>())
+    }
+
+    /// The log of a build: that of its last run, in full.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn create_log(&self, key: &str) -> Result<(Utf8PathBuf, fs_err::File), Error> {
+        let path = self.path("logs", &format!("{key}.log"));
+        let create = || {
+            fs_err::create_dir_all(self.dir.join("logs"))?;
+            fs_err::File::create(&path)
+        };
+        let file = create().map_err(|error| Error::host("the log cannot be written").said(&error.to_string()))?;
+        Ok((path, file))
+    }
+
+    /// The lock of a name, not yet taken. The kernel frees it when its process ends, however it ends.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(crate) fn lock_file(&self, name: &str) -> Result<File, Error> {
+        let path = self.path("locks", name);
+        let open = || {
+            fs_err::create_dir_all(self.dir.join("locks"))?;
+            fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path)
+        };
+        let file = open().map_err(|error| Error::host("the lock cannot be opened").said(&error.to_string()))?;
+        Ok(file.into_parts().0)
+    }
+
+    /// Whether a living hsx holds a lock.
+    pub(crate) fn is_held(&self, name: &str) -> bool {
+        let Ok(file) = self.lock_file(name) else { return true };
+        matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    }
+}
