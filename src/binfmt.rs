@@ -1,4 +1,4 @@
-//! Emulation of foreign executables: what the kernel's binfmt_misc says, and how each system sets it up.
+//! Emulation of foreign executables: what the kernel's `binfmt_misc` says, and how each system sets it up.
 //!
 //! Source: Linux, Documentation/admin-guide/binfmt-misc.rst.
 

@@ -69,6 +69,7 @@ Examples:
 ///
 /// Runs cabal inside the ghc-musl image of each platform, takes the executables out, checks that they
 /// are static, packs them with upx where that is installed, and proves that the packed ones still start.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag, as typed")]
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_long_help = format!("{STATIC_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx static --help` for settings, exit codes and examples")]
 pub(crate) struct StaticArgs {

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use crate::cmd::Cmd;
 use crate::platform::Platform;
 
+/// The label that every volume and container of hsx's carries; its value is what it is for.
+pub(crate) const LABEL: &str = "hsx.kind";
+
 /// Which command line an engine program speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {

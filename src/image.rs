@@ -8,7 +8,7 @@ use crate::platform::Platform;
 /// Where ghc-musl is published; `docker.io/benz0li/ghc-musl` and `glcr.b-data.ch/ghc/ghc-musl` mirror it.
 pub(crate) const DEFAULT_REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 
-/// The GHC used when nobody says otherwise: the newest of the series that GHCup recommends.
+/// The GHC used when nobody says otherwise: the newest of the series that `ghcup` recommends.
 pub(crate) const DEFAULT_GHC: &str = "9.10.3";
 
 /// A published GHC version and whether its `-int-native` variant exists.
@@ -190,7 +190,6 @@ fn satisfies(version: &str, operator: &str, operand: &str) -> bool {
     }
     let order = compare_versions(version, operand);
     match (operator, order) {
-        (_, None) => false,
         ("==", Some(order)) => order == Ordering::Equal,
         (">=", Some(order)) => order != Ordering::Less,
         (">", Some(order)) => order == Ordering::Greater,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -67,8 +67,14 @@ impl Report {
         format!("{document:#}\n")
     }
 
-    /// A table, with what there is to know below it. Columns that do not fit `width` are left out, the least first.
-    pub(crate) fn table(&self, width: usize) -> String {
+    /// Every platform failed: the errors say it all.
+    pub(crate) fn delivered_nothing(&self) -> bool {
+        self.platforms.iter().all(|platform| platform.result.is_err())
+    }
+
+    /// A table below what there is to note. Columns that do not fit `width` are left out, the least first; paths
+    /// are shown as seen from `cwd`.
+    pub(crate) fn table(&self, width: usize, cwd: &Utf8Path) -> String {
         let mut rows = vec![
             ["PLATFORM", "PATH", "SIZE", "BUILT", "LINKAGE", "SHA256", "TIME", "STRATEGY"].map(str::to_owned).to_vec(),
         ];
@@ -77,7 +83,7 @@ impl Report {
             match &platform.result {
                 Ok(delivered) => {
                     for exe in delivered {
-                        rows.push(platform.row(exe));
+                        rows.push(platform.row(exe, cwd));
                         notes.extend(
                             exe.unpacked_reason
                                 .iter()
@@ -115,11 +121,11 @@ impl Report {
 }
 
 impl PlatformReport {
-    fn row(&self, exe: &Delivered) -> Vec<String> {
+    fn row(&self, exe: &Delivered, cwd: &Utf8Path) -> Vec<String> {
         let built = if exe.packed { bytes(exe.built_size) } else { "-".to_owned() };
         vec![
             self.platform.to_string(),
-            exe.path.to_string(),
+            exe.path.strip_prefix(cwd).unwrap_or(&exe.path).to_string(),
             bytes(exe.size),
             built,
             exe.linkage.to_string(),
@@ -213,7 +219,7 @@ mod tests {
             name: name.to_owned(),
             package: "demo".to_owned(),
             version: "1.0".to_owned(),
-            path: format!("dist-static/linux-arm64/{name}").into(),
+            path: format!("/p/dist-static/linux-arm64/{name}").into(),
             built_size: 3 << 20,
             size: if packed { 1 << 20 } else { 3 << 20 },
             packed,
@@ -241,7 +247,7 @@ mod tests {
 
     #[test]
     fn the_table_has_all_columns_where_there_is_room() {
-        let table = report(Ok(vec![delivered("a", true), delivered("b", false)])).table(200);
+        let table = report(Ok(vec![delivered("a", true), delivered("b", false)])).table(200, "/p".into());
         let expected = "\
 note: linux/arm64: b is not packed: it died
 PLATFORM     PATH                       SIZE     BUILT    LINKAGE  SHA256        TIME   STRATEGY
@@ -253,7 +259,7 @@ linux/arm64  dist-static/linux-arm64/b  3.0 MiB  -        static   0123456789ab 
 
     #[test]
     fn a_narrow_table_keeps_what_matters() {
-        let table = report(Ok(vec![delivered("a", true)])).table(50);
+        let table = report(Ok(vec![delivered("a", true)])).table(50, "/p".into());
         assert_eq!(table.lines().next(), Some("PLATFORM     PATH                       SIZE"));
     }
 
@@ -264,7 +270,7 @@ linux/arm64  dist-static/linux-arm64/b  3.0 MiB  -        static   0123456789ab 
         assert_eq!(report.exit_code(), 1);
         report.platforms[0].result = Err(Error::verification("dynamic"));
         assert_eq!(report.exit_code(), 4);
-        assert!(report.table(80).contains("failed: dynamic"));
+        assert!(report.table(80, "/p".into()).contains("failed: dynamic"));
     }
 
     #[test]

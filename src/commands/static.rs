@@ -1,68 +1,29 @@
 //! `hsx static`: gather facts, plan, then print the plan or follow it, and report.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
-
-use camino::Utf8PathBuf;
-use sha2::{Digest, Sha256};
 
 use crate::binfmt::{self, Emulation};
 use crate::cabal;
 use crate::cli::{Format, StaticArgs};
-use crate::engine::{Container, Engine, Lifetime, Mount, Network};
+use crate::digest::{hash, short_hash};
+use crate::engine::{self, Container, Lifetime, Mount, Network};
 use crate::error::Error;
+use crate::facts::{Facts, Image, build_key};
 use crate::image;
 use crate::plan::{Plan, PlatformPlan, Stage, Step, Store};
-use crate::platform::Platform;
-use crate::project::{Executable, Project, Selection};
+use crate::project::{Executable, Project, Selection, hpack_write};
 use crate::report::{PlatformReport, Report};
-use crate::settings::{self, Packing, Settings};
-use crate::strategy;
+use crate::settings::{self, Packing, PlatformSettings, Settings};
+use crate::strategy::{self, Choice, Strategy};
 use crate::upx;
 use crate::world::build::build;
 use crate::world::host::{self, Environment};
 use crate::world::ui::Ui;
 use crate::world::{World, load};
 
-/// The label every container and volume of hsx's carries; its value is what it is for.
-pub(crate) const LABEL: &str = "hsx.kind";
-
 const FETCH: &str = include_str!("../../scripts/container/fetch.sh");
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
-
-/// What the machine is, as far as the plan depends on it.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub engine: Engine,
-    /// The engine's own platform.
-    pub platform: Platform,
-    /// `/etc/os-release`, for advice.
-    pub os_release: String,
-    pub emulation: BTreeMap<Platform, Emulation>,
-    pub images: BTreeMap<Platform, Image>,
-    /// The engine's volumes that hsx made.
-    pub volumes: BTreeSet<String>,
-    /// Containers of hsx runs that are no more.
-    pub stale: Vec<String>,
-    /// What each build's fetch phase last depended on, by key.
-    pub fetched: BTreeMap<String, String>,
-    pub upx: Option<Utf8PathBuf>,
-    pub out_dir_exists: bool,
-    /// Names of the caller's variables that a build needs to see.
-    pub pass_env: Vec<String>,
-    /// Tells this user's state from other users' of the same engine.
-    pub state_id: String,
-}
-
-/// An image, found and pinned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Image {
-    /// What the engine is asked for: by digest or id where one is known.
-    pub reference: String,
-    /// In the engine's storage, and of the right architecture.
-    pub present: bool,
-}
 
 /// Runs `hsx static`.
 ///
@@ -84,7 +45,8 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     }
     let report = execute(&plan, &facts, &world)?;
     match args.format {
-        Format::Text => ui.print(&report.table(ui.width())),
+        Format::Text if report.delivered_nothing() => {}
+        Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
         Format::Json => ui.print(&report.json()),
     }
     for platform in &report.platforms {
@@ -93,32 +55,6 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         }
     }
     Ok(report.exit_code())
-}
-
-/// The key of a build: one a project, platform, image and user.
-pub(crate) fn key(project: &Project, platform: Platform, image: &str, state_id: &str) -> String {
-    let name: String =
-        project.name().chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' }).collect();
-    let hash = short_hash(&[project.root.as_str(), image, state_id]);
-    format!("{}-{}-{hash}", name.trim_matches('-'), platform.slug())
-}
-
-fn short_hash(parts: &[&str]) -> String {
-    hash(parts)[..8].to_owned()
-}
-
-fn hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part.len().to_le_bytes());
-        hasher.update(part);
-    }
-    hex(&hasher.finalize())
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Decides everything a run does.
@@ -138,158 +74,209 @@ pub(crate) fn plan(
     if !facts.stale.is_empty() {
         prepare.push(Step::Sweep(facts.engine.remove(&facts.stale)));
     }
-    prepare.extend(project.hpack.iter().map(|dir| Step::Hpack(crate::project::hpack_write(dir))));
+    prepare.extend(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir))));
     if !facts.out_dir_exists {
         prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
     }
-    let platforms = settings.platforms.iter().map(|build| {
-        let Facts { emulation, os_release, .. } = facts;
-        let emulation = emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
-        let setup = binfmt::setup_hint(build.platform, os_release);
-        let choice = strategy::choose(build.strategy, build.platform, facts.platform, emulation, &setup)?;
-        let warnings = image::broken_compiler(&build.ghc, build.platform).into_iter().collect();
-        Ok(Builder { project, settings, selection, facts, image: &facts.images[&build.platform] }.plan(
-            build.platform,
-            &build.ghc,
-            choice,
-            warnings,
-        ))
-    });
+    let platforms =
+        settings.platforms.iter().map(|build| Planner::new(project, settings, selection, facts, build).plan());
     Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare })
 }
 
-/// Plans one platform.
-struct Builder<'a> {
+/// Plans one platform: what all its steps share.
+struct Planner<'a> {
     project: &'a Project,
     settings: &'a Settings,
     selection: &'a Selection,
     facts: &'a Facts,
+    build: &'a PlatformSettings,
     image: &'a Image,
+    key: String,
+    store_volume: String,
+    build_volume: String,
+    stage: Stage,
+    cabal_args: Vec<String>,
 }
 
-impl Builder<'_> {
-    fn plan(&self, platform: Platform, ghc: &str, choice: strategy::Choice, warnings: Vec<String>) -> PlatformPlan {
-        let Self { project, settings, selection, facts, image } = *self;
-        let engine = &facts.engine;
-        let key = key(project, platform, &image.reference, &facts.state_id);
-        let build_volume = format!("hsx-build-{key}");
-        let store_volume = format!("hsx-store-{}-{}", platform.slug(), short_hash(&[&image.reference]));
-        let store = Store { fresh: !facts.volumes.contains(&store_volume), volume: store_volume };
-        let stage = Stage(settings.out_dir.join(format!(".hsx-{key}")));
-        let cabal_args = cabal::build_args(&selection.targets, settings.jobs, &settings.cabal_args);
-        let fetch_inputs = self.fetch_inputs(&image.reference, &cabal_args);
+impl<'a> Planner<'a> {
+    fn new(
+        project: &'a Project,
+        settings: &'a Settings,
+        selection: &'a Selection,
+        facts: &'a Facts,
+        build: &'a PlatformSettings,
+    ) -> Self {
+        let image = &facts.images[&build.platform];
+        let key = build_key(project, build.platform, &image.reference, &facts.state_id);
+        Self {
+            store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
+            build_volume: format!("hsx-build-{key}"),
+            stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
+            cabal_args: cabal::build_args(&selection.targets, settings.jobs, &settings.cabal_args),
+            project,
+            settings,
+            selection,
+            facts,
+            build,
+            image,
+            key,
+        }
+    }
 
+    fn plan(&self) -> Result<PlatformPlan, Error> {
+        let Self { facts, build, image, .. } = *self;
+        let emulation = facts.emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
+        let setup = binfmt::setup_hint(build.platform, &facts.os_release);
+        let choice = strategy::choose(build.strategy, build.platform, facts.platform, emulation, &setup)?;
+        let names = ["fetch", "build", "try"].map(|phase| format!("hsx-{}-{phase}", self.key));
+        let store = Store { volume: self.store_volume.clone(), fresh: !facts.volumes.contains(&self.store_volume) };
+        let mut steps = self.preparation();
+        steps.extend(self.compilation(&names));
+        steps.extend(self.delivery(&choice, &names[2]));
+        Ok(PlatformPlan {
+            platform: build.platform,
+            ghc: build.ghc.clone(),
+            image: image.reference.clone(),
+            warnings: image::broken_compiler(&build.ghc, build.platform).into_iter().collect(),
+            executables: self.selection.executables.clone(),
+            stage: self.stage.clone(),
+            out_dir: self.settings.out_dir.join(build.platform.slug()),
+            fetch_inputs: self.fetch_inputs(),
+            removal: facts.engine.remove(&names),
+            key: self.key.clone(),
+            choice,
+            store,
+            steps,
+        })
+    }
+
+    /// The image, the volumes and the stage.
+    fn preparation(&self) -> Vec<Step> {
+        let Self { facts: Facts { engine, volumes, .. }, image, .. } = *self;
         let mut steps = Vec::new();
         if !image.present {
-            steps.push(Step::Pull(engine.pull(platform, &image.reference)));
+            steps.push(Step::Pull(engine.pull(self.build.platform, &image.reference)));
             steps.push(Step::CheckImage(engine.image_arch(&image.reference)));
         }
-        let labels = |kind: &str| {
-            vec![
-                (LABEL, kind.to_owned()),
-                ("hsx.platform", platform.to_string()),
-                ("hsx.image", image.reference.clone()),
-            ]
-        };
-        if store.fresh {
-            steps.push(Step::CreateVolume(engine.volume_create(&store.volume, &labels("store"))));
+        if !volumes.contains(&self.store_volume) {
+            steps.push(Step::CreateVolume(engine.volume_create(&self.store_volume, &self.labels("store"))));
         }
-        let build_is_fresh = !facts.volumes.contains(&build_volume);
-        if build_is_fresh {
-            let mut labels = labels("build");
-            labels.push(("hsx.project", project.root.to_string()));
-            steps.push(Step::CreateVolume(engine.volume_create(&build_volume, &labels)));
+        if !volumes.contains(&self.build_volume) {
+            let mut labels = self.labels("build");
+            labels.push(("hsx.project", self.project.root.to_string()));
+            steps.push(Step::CreateVolume(engine.volume_create(&self.build_volume, &labels)));
         }
         steps.push(Step::MakeStage);
+        steps
+    }
 
-        let mut run_labels = labels("run");
-        run_labels.push(("hsx.project", project.root.to_string()));
-        run_labels.push(("hsx.state", facts.state_id.clone()));
-        let names = ["fetch", "build", "try"].map(|phase| format!("hsx-{key}-{phase}"));
-        let [fetch_name, build_name, try_name] = &names;
-        let mounts = self.mounts(&build_volume, &store.volume);
-        let env = self.env();
+    /// The fetch and build phases, up to the executables in the stage.
+    fn compilation(&self, names: &[String; 3]) -> Vec<Step> {
+        let Self { project, settings, facts, .. } = *self;
+        let [fetch_name, build_name, _] = names;
+        let (labels, mounts, env) = (self.run_labels(), self.mounts(), self.env());
+        let index_state = project.index_state.clone().unwrap_or_default();
         let fetch = Container {
             name: fetch_name,
-            platform,
-            image: &image.reference,
+            platform: self.build.platform,
+            image: &self.image.reference,
             lifetime: Lifetime::UntilExit,
             network: Network::Default,
-            labels: &run_labels,
+            labels: &labels,
             env: &env,
             mounts: &mounts,
             workdir: &project.workdir,
             extra: &settings.engine_args,
             script: FETCH,
-            args: [project.index_state.clone().unwrap_or_default()].into_iter().chain(cabal_args.clone()).collect(),
+            args: [index_state].into_iter().chain(self.cabal_args.clone()).collect(),
         };
-        // Nothing that decides cabal's plan has changed since it was last fetched for: all is there.
-        let fetched = facts.fetched.get(&key) == Some(&fetch_inputs) && !store.fresh && !build_is_fresh;
-        if !settings.offline && !fetched {
-            steps.push(Step::Fetch(engine.run(&fetch)));
-        }
         let strip = if settings.strip { "strip" } else { "keep" };
-        let wanted: Vec<_> = selection.executables.iter().map(container_spelling).collect();
+        let wanted: Vec<_> = self.selection.executables.iter().map(container_spelling).collect();
         let build = Container {
             name: build_name,
             lifetime: Lifetime::UntilRemoved,
             network: Network::None,
             script: BUILD,
-            args: [strip.to_owned(), wanted.join(" ")].into_iter().chain(cabal_args).collect(),
+            args: [strip.to_owned(), wanted.join(" ")].into_iter().chain(self.cabal_args.clone()).collect(),
             ..fetch.clone()
         };
-        steps.push(Step::Build(engine.run(&build)));
-        steps.push(Step::Collect(engine.copy_out(build_name, "/hsx/out", stage.0.as_str())));
-        steps.push(Step::Remove(engine.remove(std::slice::from_ref(build_name))));
-        steps.push(Step::Verify);
-        if settings.upx != Packing::Never
-            && let Some(program) = &facts.upx
-        {
-            steps.extend(selection.executables.iter().map(|exe| Step::Pack {
-                name: exe.name.clone(),
-                cmd: upx::pack(program, &settings.upx_args, &stage.built(&exe.name), &stage.packed(&exe.name)),
-            }));
-        }
-        // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
-        let limit = if choice.strategy == strategy::Strategy::Native { "10" } else { "60" };
-        let trial = Container {
-            name: try_name,
-            lifetime: Lifetime::UntilExit,
-            env: &[],
-            mounts: &[Mount::ReadOnly { source: stage.0.clone(), target: "/hsx/try".to_owned() }],
-            workdir: "/",
-            script: TRY,
-            args: [limit.to_owned()]
-                .into_iter()
-                .chain(selection.executables.iter().map(|exe| exe.name.clone()))
-                .collect(),
-            ..build.clone()
-        };
-        steps.extend([Step::Try(engine.run(&trial)), Step::Deliver, Step::Clean]);
-
-        PlatformPlan {
-            platform,
-            choice,
-            ghc: ghc.to_owned(),
-            image: image.reference.clone(),
-            store,
-            warnings,
-            executables: selection.executables.clone(),
-            stage,
-            out_dir: settings.out_dir.join(platform.slug()),
-            fetch_inputs,
-            removal: engine.remove(&names),
-            key,
-            steps,
-        }
+        let engine = &facts.engine;
+        let fetch = (!settings.offline && !self.is_fetched()).then(|| Step::Fetch(engine.run(&fetch)));
+        let rest = [
+            Step::Build(engine.run(&build)),
+            Step::Collect(engine.copy_out(build_name, "/hsx/out", self.stage.0.as_str())),
+            Step::Remove(engine.remove(std::slice::from_ref(build_name))),
+        ];
+        fetch.into_iter().chain(rest).collect()
     }
 
-    fn mounts(&self, build_volume: &str, store_volume: &str) -> Vec<Mount> {
+    /// From the stage to the output directory.
+    fn delivery(&self, choice: &Choice, name: &str) -> Vec<Step> {
+        let Self { settings, facts, .. } = *self;
+        let names = || self.selection.executables.iter().map(|exe| exe.name.clone());
+        let packer = facts.upx.as_ref().filter(|_| settings.upx != Packing::Never);
+        let packing = packer.into_iter().flat_map(|program| {
+            names().map(|name| Step::Pack {
+                cmd: upx::pack(program, &settings.upx_args, &self.stage.built(&name), &self.stage.packed(&name)),
+                name,
+            })
+        });
+        // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
+        let seconds = if choice.strategy == Strategy::Native { "10" } else { "60" };
+        let trial = Container {
+            name,
+            platform: self.build.platform,
+            image: &self.image.reference,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            labels: &self.run_labels(),
+            env: &[],
+            mounts: &[Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() }],
+            workdir: "/",
+            extra: &settings.engine_args,
+            script: TRY,
+            args: [seconds.to_owned()].into_iter().chain(names()).collect(),
+        };
+        let rest = [Step::Try(facts.engine.run(&trial)), Step::Deliver, Step::Clean];
+        [Step::Verify].into_iter().chain(packing).chain(rest).collect()
+    }
+
+    /// Nothing that decides cabal's plan has changed since it was last fetched for, and all that was fetched is there.
+    fn is_fetched(&self) -> bool {
+        let Facts { fetched, volumes, .. } = self.facts;
+        let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
+        there && fetched.get(&self.key) == Some(&self.fetch_inputs())
+    }
+
+    /// Everything that could change what the fetch phase downloads.
+    fn fetch_inputs(&self) -> String {
+        let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        let words = [self.image.reference.as_str()].into_iter().chain(self.cabal_args.iter().map(String::as_str));
+        hash(&words.chain(files).collect::<Vec<_>>())
+    }
+
+    fn labels(&self, kind: &str) -> Vec<(&'static str, String)> {
+        vec![
+            (engine::LABEL, kind.to_owned()),
+            ("hsx.platform", self.build.platform.to_string()),
+            ("hsx.image", self.image.reference.clone()),
+        ]
+    }
+
+    fn run_labels(&self) -> Vec<(&'static str, String)> {
+        let mut labels = self.labels("run");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        labels.push(("hsx.state", self.facts.state_id.clone()));
+        labels
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
         let volume = |name: &str, target: &str| Mount::Volume { name: name.to_owned(), target: target.to_owned() };
         let sources = self.project.mounts.iter();
         let sources =
             sources.map(|mount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() });
-        sources.chain([volume(store_volume, cabal::CABAL_DIR), volume(build_volume, cabal::BUILD_DIR)]).collect()
+        let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
+        sources.chain(volumes).collect()
     }
 
     fn env(&self) -> Vec<String> {
@@ -299,7 +286,7 @@ impl Builder<'_> {
             format!("CABAL_DIR={}", cabal::CABAL_DIR),
             // GHC dies on sources that are not ASCII in the C locale.
             "LANG=C.UTF-8".to_owned(),
-            // The source belongs to somebody else than root in the container: git would refuse to read its own history.
+            // The source belongs to somebody else than root in the container: git would refuse to read its history.
             "GIT_CONFIG_COUNT=1".to_owned(),
             "GIT_CONFIG_KEY_0=safe.directory".to_owned(),
             "GIT_CONFIG_VALUE_0=*".to_owned(),
@@ -307,13 +294,6 @@ impl Builder<'_> {
             "GIT_OPTIONAL_LOCKS=0".to_owned(),
         ];
         own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
-    }
-
-    /// Everything that could change what the fetch phase downloads.
-    fn fetch_inputs(&self, image: &str, cabal_args: &[String]) -> String {
-        let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
-        let words = [image].into_iter().chain(cabal_args.iter().map(String::as_str));
-        hash(&words.chain(files).collect::<Vec<_>>())
     }
 }
 
@@ -330,7 +310,7 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Repo
     let mut platforms = Vec::new();
     for platform in &plan.platforms {
         let start = Instant::now();
-        let result = build(platform, &facts.os_release, world)?;
+        let result = build(platform, &facts.os_release, world);
         platforms.push(PlatformReport {
             platform: platform.platform,
             choice: platform.choice.clone(),

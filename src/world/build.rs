@@ -7,42 +7,30 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::Duration;
 
-use camino::Utf8Path;
-use sha2::{Digest, Sha256};
-
 use super::exec::{Answer, Source};
 use super::{World, unwritable};
-use crate::binfmt;
 use crate::cabal;
 use crate::cmd::Cmd;
-use crate::commands::r#static::hex;
+use crate::diagnosis::Failed;
+use crate::digest::sha256;
 use crate::error::{Error, Kind};
 use crate::linkage::{self, Linkage};
 use crate::plan::{PlatformPlan, Step};
 use crate::project::Executable;
 use crate::report::Delivered;
 use crate::upx;
+use camino::Utf8Path;
 
 /// Builds for one platform, and leaves nothing behind when it fails.
 ///
 /// # Errors
 /// Whatever a person needs to know; the log is named in it.
-pub(crate) fn build(
-    plan: &PlatformPlan,
-    os_release: &str,
-    world: &World<'_>,
-) -> anyhow::Result<Result<Vec<Delivered>, Error>> {
+pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> Result<Vec<Delivered>, Error> {
     for warning in &plan.warnings {
         world.ui.warning(warning);
     }
-    let _locks = match lock(plan, world) {
-        Ok(locks) => locks,
-        Err(error) => return Ok(Err(error)),
-    };
-    let (log_path, log) = match world.state.create_log(&plan.key) {
-        Ok(log) => log,
-        Err(error) => return Ok(Err(error)),
-    };
+    let _locks = lock(plan, world)?;
+    let (log_path, log) = world.state.create_log(&plan.key)?;
     let mut run = Run {
         plan,
         world,
@@ -68,10 +56,10 @@ pub(crate) fn build(
         }
         error.log = Some(log_path);
         error.message = format!("{}: {}", plan.platform, error.message);
-        return Ok(Err(error));
+        return Err(error);
     }
     world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
-    Ok(Ok(run.delivered))
+    Ok(run.delivered)
 }
 
 /// Keeps others from the build directory, and from a store that is only being made. Held until dropped.
@@ -94,9 +82,6 @@ fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<(), Err
     }
     Ok(())
 }
-
-/// The exit status of the container scripts when cabal failed: no engine uses it.
-const CABAL_FAILED: i32 = 100;
 
 /// A platform's build on its way.
 struct Run<'a> {
@@ -183,19 +168,19 @@ impl Run<'_> {
 
     fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
-        if answer.success() { Ok(()) } else { Err(self.engine_failed(failure, cmd, &answer.stderr)) }
+        if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
     }
 
     fn pull(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let world = self.world;
-        let status = world.retried(cmd, |cmd| {
+        let pulled = world.retried(cmd, |cmd| {
             let status = self.streamed(cmd)?;
             Ok(Pulled { status, said: self.tail.text() })
         })?;
-        if status.status.success() {
+        if pulled.status.success() {
             return Ok(());
         }
-        Err(self.engine_failed("the image cannot be pulled", cmd, &status.said))
+        Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
     }
 
     /// Podman may store, and then run, an image of another architecture with only a warning.
@@ -227,48 +212,16 @@ impl Run<'_> {
         make().map_err(|error| unwritable(&error))
     }
 
-    /// Tells a failed build from a container that could not do its work.
+    /// Fails unless a container script ended well.
     fn container_ended(&self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
-        let said = self.tail.text();
-        match status.code() {
-            Some(0) => Ok(()),
-            Some(CABAL_FAILED) if !disk_full(&said) => {
-                if cabal::wants_download(&said) {
-                    self.world.state.remember("fetched", &self.plan.key, None);
-                    let hint = "run it again: hsx will look for what is missing (without `--offline`)";
-                    return Err(Error::new(Kind::Build, failure).hint(hint));
-                }
-                Err(Error::new(Kind::Build, failure).hints(cabal::failure_hint(&said)))
-            }
-            _ => Err(self.engine_failed("the builder container failed", cmd, &said)),
+        if status.success() {
+            return Ok(());
         }
+        Err(self.failed(cmd, status, &self.tail.text()).in_container(failure))
     }
 
-    /// The error of an engine command, with the one thing that most likely helps.
-    fn engine_failed(&self, failure: &str, cmd: &Cmd, said: &str) -> Error {
-        let platform = self.plan.platform;
-        let lower = said.to_ascii_lowercase();
-        if lower.contains("exec format error") {
-            let setup = binfmt::setup_hint(platform, self.os_release);
-            return crate::strategy::missing_emulation(platform, "no QEMU handler is at work in containers", &setup)
-                .tried(cmd.brief())
-                .said(said);
-        }
-        let error = Error::host(failure).tried(cmd.brief()).said(said);
-        if disk_full(said) {
-            return Error { message: "the disk is full".to_owned(), ..error }
-                .hint(format!("free some space: `{} system df` shows what the engine keeps", cmd.program));
-        }
-        if lower.contains("permission denied") && lower.contains("sock") {
-            return error.hint("your user may not reach the engine: join its group, or use rootless podman");
-        }
-        if engine_lost(said) {
-            return error.hint("the engine stopped during the build: start it and run this again");
-        }
-        if lower.contains("137") || lower.contains("oom") {
-            return error.hint("the container was killed, most likely for lack of memory: try `--jobs 1`");
-        }
-        error
+    fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
+        Failed { cmd, code: status.code(), said, platform: self.plan.platform, os_release: self.os_release }
     }
 
     /// Checks every executable that cabal planned: it exists, is of the platform, and static.
@@ -304,8 +257,8 @@ impl Run<'_> {
         }
         let answer = self.quietly(cmd)?;
         if !answer.success() {
-            let said = answer.stderr.lines().chain(answer.stdout.lines()).map(str::trim);
-            let why = said.filter(|line| !line.is_empty()).last().unwrap_or("it gave no reason");
+            let mut said = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
+            let why = said.rfind(|line| !line.is_empty()).unwrap_or("it gave no reason");
             self.unpacked.insert(name.to_owned(), format!("upx failed: {why}"));
             let _ = fs_err::remove_file(self.plan.stage.packed(name));
         }
@@ -315,7 +268,8 @@ impl Run<'_> {
     fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
         if !answer.success() {
-            return Err(self.engine_failed("the executables could not be tried out", cmd, &answer.stderr));
+            let failed = self.failed(cmd, answer.status, &answer.stderr);
+            return Err(failed.of_engine("the executables could not be tried out"));
         }
         for line in answer.stdout.lines() {
             if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
@@ -402,7 +356,7 @@ fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<(u64, String)> {
     let data = fs_err::read(from)?;
     fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
     fs_err::rename(from, to)?;
-    Ok((data.len() as u64, hex(&Sha256::digest(&data))))
+    Ok((data.len() as u64, sha256(&data)))
 }
 
 /// Writes and removes a file in a directory, to see whether that is possible.
@@ -435,16 +389,6 @@ fn describe(status: u8) -> String {
         139 => "dies of SIGSEGV".to_owned(),
         status => format!("exits with {status}"),
     }
-}
-
-fn disk_full(said: &str) -> bool {
-    said.to_ascii_lowercase().contains("no space left on device")
-}
-
-fn engine_lost(said: &str) -> bool {
-    ["unexpected EOF", "error during connect", "Cannot connect to the", "error waiting for container"]
-        .iter()
-        .any(|words| said.contains(words))
 }
 
 /// The end of a tool's output.

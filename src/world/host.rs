@@ -10,9 +10,10 @@ use etcetera::BaseStrategy;
 use super::World;
 use super::exec::Answer;
 use crate::binfmt::{self, Emulation};
-use crate::commands::r#static::{self, Facts, Image, LABEL, hex};
+use crate::digest::short_hash;
 use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest};
 use crate::error::Error;
+use crate::facts::{Facts, Image, build_key};
 use crate::image;
 use crate::platform::Platform;
 use crate::project::Project;
@@ -134,7 +135,7 @@ pub(crate) fn facts(
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Facts, Error> {
-    let state_id = hex(&rustix_id(world));
+    let state_id = state_id(world);
     let (images, volumes, stale) = thread::scope(|scope| {
         let images: Vec<_> = settings
             .platforms
@@ -151,7 +152,7 @@ pub(crate) fn facts(
     world.exec.check()?;
     let images = settings.platforms.iter().zip(images).map(|(build, image)| Ok((build.platform, image?)));
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
-    let keys = images.iter().map(|(&platform, image)| r#static::key(project, platform, &image.reference, &state_id));
+    let keys = images.iter().map(|(&platform, image)| build_key(project, platform, &image.reference, &state_id));
     let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
     let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };
     let foreign = settings.platforms.iter().map(|build| build.platform).filter(|&foreign| foreign != platform);
@@ -174,11 +175,8 @@ pub(crate) fn facts(
 }
 
 /// Tells one user's hsx on one machine from all others that share an engine.
-fn rustix_id(world: &World<'_>) -> Vec<u8> {
-    use sha2::Digest;
-    let node = rustix::system::uname();
-    let identity = format!("{}\n{}", node.nodename().to_string_lossy(), world.state.dir());
-    sha2::Sha256::digest(identity)[..6].to_vec()
+fn state_id(world: &World<'_>) -> String {
+    short_hash(&[&rustix::system::uname().nodename().to_string_lossy(), world.state.dir().as_str()])
 }
 
 /// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
@@ -199,7 +197,7 @@ fn binfmt_entries() -> Vec<(String, String)> {
 }
 
 fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error> {
-    let answer = ask(&engine.volumes(LABEL), world)?;
+    let answer = ask(&engine.volumes(engine::LABEL), world)?;
     Ok(answer.stdout.lines().map(|line| line.trim().to_owned()).collect())
 }
 

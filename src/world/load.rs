@@ -159,10 +159,10 @@ fn package_places(root: &Utf8Path, pattern: &str) -> Vec<Place> {
             return vec![Place::CabalFile(path)];
         }
         let files = entries_with_extension(&path, "cabal");
-        match files.is_empty() {
-            true if path.join("package.yaml").is_file() => vec![Place::PackageYaml(path)],
-            _ => files.into_iter().map(Place::CabalFile).collect(),
+        if files.is_empty() && path.join("package.yaml").is_file() {
+            return vec![Place::PackageYaml(path)];
         }
+        files.into_iter().map(Place::CabalFile).collect()
     });
     described.filter(|place| !matches!(place, Place::CabalFile(path) if path.extension() != Some("cabal"))).collect()
 }
@@ -250,11 +250,10 @@ fn mounts(root: &Utf8Path, packages: &[Utf8PathBuf], home: Option<&Utf8Path>) ->
         // A home directory kept in git is no project: it is not mounted whole.
         let whole = home.is_none_or(|home| !home.starts_with(top));
         roots.push(if whole { top.to_owned() } else { dir.clone() });
-        for git_dir in outside_git_dirs(top) {
-            match git_dir {
-                GitDir::Absolute(path) => fixed.push(SourceMount { target: path.to_string(), source: path }),
-                GitDir::Relative(path) => roots.push(path),
-            }
+        match outside_git_dir(top) {
+            Some(GitDir::Absolute(path)) => fixed.push(SourceMount { target: path.to_string(), source: path }),
+            Some(GitDir::Relative(path)) => roots.push(path),
+            None => {}
         }
     }
     let (mut mounts, workdir) = lay_out(root, &roots);
@@ -272,7 +271,7 @@ enum GitDir {
 }
 
 /// Where a work tree's `.git` file leads (gitrepository-layout(5)): the git directory shared by all worktrees.
-fn outside_git_dirs(top: &Utf8Path) -> Option<GitDir> {
+fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
     let text = fs_err::read_to_string(top.join(".git")).ok()?;
     let named = Utf8Path::new(text.trim().strip_prefix("gitdir:")?.trim());
     let git_dir = top.join(named).canonicalize_utf8().ok()?;

@@ -1,0 +1,105 @@
+//! What went wrong, read from how a tool ended and what it said last; and what to type next.
+
+use crate::binfmt;
+use crate::cabal;
+use crate::cmd::Cmd;
+use crate::error::{Error, Kind};
+use crate::platform::Platform;
+use crate::strategy;
+
+/// The exit status of the container scripts when cabal failed: no engine, shell or signal uses it.
+const CABAL_FAILED: i32 = 100;
+
+/// A command that failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    pub cmd: &'a Cmd,
+    /// `None`: a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its output.
+    pub said: &'a str,
+    pub platform: Platform,
+    pub os_release: &'a str,
+}
+
+impl Failed<'_> {
+    /// The error of a container script: the project's fault when cabal failed, else the host's.
+    pub(crate) fn in_container(self, failure: &str) -> Error {
+        if self.code != Some(CABAL_FAILED) || disk_full(self.said) {
+            return self.of_engine("the builder container failed");
+        }
+        let error = Error::new(Kind::Build, failure);
+        if cabal::wants_download(self.said) {
+            return error.hint("something was never downloaded: run it again without `--offline`");
+        }
+        error.hints(cabal::failure_hint(self.said))
+    }
+
+    /// The error of an engine's command, with the one thing that most likely helps.
+    pub(crate) fn of_engine(self, failure: &str) -> Error {
+        let lower = self.said.to_ascii_lowercase();
+        let error = |message: &str| Error::host(message).tried(self.cmd.brief()).said(self.said);
+        if lower.contains("exec format error") {
+            let setup = binfmt::setup_hint(self.platform, self.os_release);
+            let why = "no QEMU handler is at work in containers";
+            return strategy::missing_emulation(self.platform, why, &setup).tried(self.cmd.brief()).said(self.said);
+        }
+        if disk_full(self.said) {
+            let program = &self.cmd.program;
+            return error("the disk is full")
+                .hint(format!("free some space: `{program} system df` shows what the engine keeps"));
+        }
+        let error = error(failure);
+        let has = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+        if has(&["permission denied"]) && has(&["sock"]) {
+            error.hint("your user may not reach the engine: join its group, or use rootless podman")
+        } else if has(&["unexpected eof", "error during connect", "cannot connect to", "error waiting for container"]) {
+            error.hint("the engine stopped: start it and run this again")
+        } else if self.code == Some(137) || has(&["out of memory", "oom"]) {
+            error.hint("the container was killed: by somebody, or for lack of memory; try `--jobs 1`")
+        } else if has(&["ping_group_range", "newuidmap", "subuid", "/dev/net/tun", "slirp4netns", "pasta"]) {
+            error.hint("rootless containers are not set up on this machine: see podman(1), \"Rootless mode\"")
+        } else {
+            error
+        }
+    }
+}
+
+fn disk_full(said: &str) -> bool {
+    said.to_ascii_lowercase().contains("no space left on device")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: Option<i32>, said: &str) -> Error {
+        let cmd = Cmd::new("podman").args(["run", "image"]);
+        Failed { cmd: &cmd, code, said, platform: Platform::Arm64, os_release: "ID=nixos" }.in_container("cabal failed")
+    }
+
+    #[test]
+    fn a_failed_build_is_the_projects_and_quotes_nothing() {
+        let error = failed(Some(100), "src/Main.hs:1:1: error: parse error");
+        assert_eq!((error.kind, error.message.as_str()), (Kind::Build, "cabal failed"));
+        assert!(error.said.is_empty() && error.hints.is_empty(), "{error:?}");
+    }
+
+    #[test]
+    fn everything_else_is_the_hosts() {
+        for (code, said, message, hint) in [
+            (Some(1), "exec /bin/sh: exec format error", "linux/arm64 programs do not start", "emulatedSystems"),
+            (Some(100), "ar: No space left on device", "the disk is full", "podman system df"),
+            (Some(125), "no space left on device", "the disk is full", "podman system df"),
+            (Some(125), "permission denied: /var/run/docker.sock", "the builder container failed", "group"),
+            (Some(125), "docker: unexpected EOF", "the builder container failed", "engine stopped"),
+            (Some(137), "", "the builder container failed", "--jobs 1"),
+            (Some(126), "open(\"/dev/net/tun\"): Permission denied", "the builder container failed", "rootless"),
+        ] {
+            let error = failed(code, said);
+            assert_eq!(error.kind, Kind::Host, "{said}");
+            assert!(error.message.starts_with(message), "{error:?}");
+            assert!(error.hints.iter().any(|line| line.contains(hint)), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! SHA-256 in the forms hsx needs.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// The SHA-256 of a file's content, in hexadecimal.
+pub(crate) fn sha256(data: &[u8]) -> String {
+    hex(&Sha256::digest(data))
+}
+
+/// One hash of several texts, which keeps them apart, in hexadecimal.
+pub(crate) fn hash(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_le_bytes());
+        hasher.update(part);
+    }
+    hex(&hasher.finalize())
+}
+
+/// The first 32 bits of [`hash`]: enough to tell a person's projects and images apart.
+pub(crate) fn short_hash(parts: &[&str]) -> String {
+    hash(parts)[..8].to_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_file_has_the_well_known_digest() {
+        assert!(sha256(b"").starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
+    }
+
+    #[test]
+    fn where_one_text_ends_matters() {
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+        assert_eq!(short_hash(&["x"]).len(), 8);
+    }
+}

@@ -1,0 +1,52 @@
+//! What the machine is, as far as a plan depends on it. Gathered by `world::host`, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use camino::Utf8PathBuf;
+
+use crate::binfmt::Emulation;
+use crate::digest::short_hash;
+use crate::engine::Engine;
+use crate::platform::Platform;
+use crate::project::Project;
+
+/// The machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub engine: Engine,
+    /// The engine's own platform.
+    pub platform: Platform,
+    /// `/etc/os-release`, for advice.
+    pub os_release: String,
+    pub emulation: BTreeMap<Platform, Emulation>,
+    pub images: BTreeMap<Platform, Image>,
+    /// The engine's volumes that hsx made.
+    pub volumes: BTreeSet<String>,
+    /// Containers of hsx runs that are no more.
+    pub stale: Vec<String>,
+    /// What each build's fetch phase last depended on, by the build's key.
+    pub fetched: BTreeMap<String, String>,
+    pub upx: Option<Utf8PathBuf>,
+    pub out_dir_exists: bool,
+    /// Names of the caller's variables that a build needs to see.
+    pub pass_env: Vec<String>,
+    /// Tells this user's state from that of others who share the engine.
+    pub state_id: String,
+}
+
+/// A builder image, found and pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Image {
+    /// What the engine is asked for: by digest or id where one is known.
+    pub reference: String,
+    /// In the engine's storage, and of the right architecture.
+    pub present: bool,
+}
+
+/// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image and user.
+pub(crate) fn build_key(project: &Project, platform: Platform, image: &str, state_id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
+    let name: String = project.name().chars().map(plain).collect();
+    let hash = short_hash(&[project.root.as_str(), image, state_id]);
+    format!("{}-{}-{hash}", name.trim_matches('-'), platform.slug())
+}
