@@ -98,7 +98,8 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
 
 /// Whether an offline build failed for want of a package that was never downloaded.
 pub(crate) fn wants_download(output: &str) -> bool {
-    output.contains("--offline was specified") || output.contains("not downloaded")
+    // Without a network cabal's own downloader and curl fail to resolve the host.
+    ["Failed to download", "getAddrInfo", "Could not resolve host"].iter().any(|words| output.contains(words))
 }
 
 #[cfg(test)]
