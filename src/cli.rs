@@ -216,9 +216,11 @@ pub(crate) enum Color {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StrategyChoice {
-    /// The fastest that works
+    /// The fastest that works: `cross` where the host and the GHC allow it
     #[default]
     Auto,
+    /// This machine's compiler on the platform's libraries, at native speed
+    Cross,
     /// The platform's own compiler, under QEMU where the platform is foreign
     Emulate,
 }

@@ -40,6 +40,17 @@ pub(crate) struct Info {
     pub version: String,
 }
 
+impl Info {
+    /// Whether an image can be mounted: podman since 2.2, docker since 28 (API 1.48).
+    pub(crate) fn image_mounts(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        self.dialect == Dialect::Podman || major.is_some_and(|major| major >= 28)
+    }
+}
+
+/// The shell of the image itself.
+pub(crate) const SHELL: &[&str] = &["/bin/sh"];
+
 /// How an engine answered a question that needs its daemon or storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InfoAnswer {
@@ -71,6 +82,12 @@ pub(crate) struct LocalImage {
 pub(crate) enum Mount {
     Volume {
         name: String,
+        target: String,
+        read_only: bool,
+    },
+    /// The root of an image, read-only. Not every engine can: see [`Info::image_mounts`].
+    Image {
+        reference: String,
         target: String,
     },
     /// A host path, read-only: hsx never lets a container write into the host's tree.
@@ -108,6 +125,8 @@ pub(crate) struct Container<'a> {
     pub env: &'a [String],
     pub mounts: &'a [Mount],
     pub workdir: &'a str,
+    /// The program that runs the script, and its arguments before `-c`.
+    pub entry: &'a [&'a str],
     /// The user's own `--engine-arg`s.
     pub extra: &'a [String],
     /// A POSIX shell script and its arguments.
@@ -206,7 +225,9 @@ impl Engine {
         }
         cmd = cmd.arg("--workdir").arg(container.workdir).args(container.extra);
         // `hsx` is the script's `$0`: it names the speaker in the shell's own messages.
-        cmd.args(["--entrypoint", "/bin/sh", container.image, "-c", container.script, "hsx"]).args(&container.args)
+        let (program, arguments) = container.entry.split_first().unwrap_or((&"/bin/sh", &[]));
+        cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
+        cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
 }
 
@@ -217,8 +238,13 @@ fn mount_spec(mount: &Mount) -> String {
         if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
     };
     match mount {
-        Mount::Volume { name, target } => {
-            format!("type=volume,{},{}", field("source", name), field("target", target))
+        Mount::Volume { name, target, read_only } => {
+            // Podman 4 knows no `readonly` for volumes; both know `ro`.
+            let mode = if *read_only { ",ro" } else { "" };
+            format!("type=volume,{},{}{mode}", field("source", name), field("target", target))
+        }
+        Mount::Image { reference, target } => {
+            format!("type=image,{},{}", field("source", reference), field("target", target))
         }
         Mount::ReadOnly { source, target } => {
             format!("type=bind,{},{},readonly", field("source", source.as_str()), field("target", target))
@@ -388,7 +414,8 @@ mod tests {
             "SecurityOptions":["name=seccomp,profile=builtin","name=rootless"],"Name":"vm","KernelVersion":"6.1"}"#;
         let InfoAnswer::Ready(info) = parse_info(docker).unwrap() else { panic!("docker is ready") };
         assert_eq!((info.dialect, info.platform), (Dialect::Docker, Some(Platform::Arm64)));
-        assert!(info.rootless && info.remote);
+        assert!(info.rootless && info.remote && info.image_mounts());
+        assert!(!Info { version: "20.10.24".to_owned(), ..info }.image_mounts());
     }
 
     #[test]
@@ -434,7 +461,9 @@ mod tests {
     fn mounts_survive_commas_and_colons() {
         let mount = Mount::ReadOnly { source: "/a,b:c".into(), target: "/src".to_owned() };
         assert_eq!(mount_spec(&mount), r#"type=bind,"source=/a,b:c",target=/src,readonly"#);
-        let volume = Mount::Volume { name: "v".to_owned(), target: "/hsx/cabal".to_owned() };
+        let volume = Mount::Volume { name: "v".to_owned(), target: "/hsx/cabal".to_owned(), read_only: false };
         assert_eq!(mount_spec(&volume), "type=volume,source=v,target=/hsx/cabal");
+        let image = Mount::Image { reference: "x@sha256:0".to_owned(), target: "/native".to_owned() };
+        assert_eq!(mount_spec(&image), "type=image,source=x@sha256:0,target=/native");
     }
 }

@@ -9,6 +9,7 @@ use crate::digest::short_hash;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::project::Project;
+use crate::strategy::Strategy;
 
 /// The machine.
 #[derive(Clone, Debug)]
@@ -19,7 +20,14 @@ pub(crate) struct Facts {
     /// `/etc/os-release`, for advice.
     pub os_release: String,
     pub emulation: BTreeMap<Platform, Emulation>,
+    /// By platform: each build's image.
     pub images: BTreeMap<Platform, Image>,
+    /// By foreign platform: the host's image of the same tag, or why there is none.
+    pub native_images: BTreeMap<Platform, Result<Image, String>>,
+    /// The engine can mount an image into a container.
+    pub image_mounts: bool,
+    /// Volumes that were filled to the end: with a cross toolchain, or with a copy of an image.
+    pub filled: BTreeSet<String>,
     /// The engine's volumes that hsx made.
     pub volumes: BTreeSet<String>,
     /// Containers of hsx runs that are no more.
@@ -34,6 +42,12 @@ pub(crate) struct Facts {
     pub state_id: String,
 }
 
+impl Facts {
+    pub(crate) fn emulation(&self, platform: Platform) -> &Emulation {
+        self.emulation.get(&platform).unwrap_or(&Emulation::Unknown)
+    }
+}
+
 /// A builder image, found and pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
@@ -43,10 +57,17 @@ pub(crate) struct Image {
     pub present: bool,
 }
 
-/// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image and user.
-pub(crate) fn build_key(project: &Project, platform: Platform, image: &str, state_id: &str) -> String {
+/// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image, strategy
+/// and user.
+pub(crate) fn build_key(
+    project: &Project,
+    platform: Platform,
+    image: &str,
+    strategy: Strategy,
+    state_id: &str,
+) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     let name: String = project.name().chars().map(plain).collect();
-    let hash = short_hash(&[project.root.as_str(), image, state_id]);
+    let hash = short_hash(&[project.root.as_str(), image, &strategy.to_string(), state_id]);
     format!("{}-{}-{hash}", name.trim_matches('-'), platform.slug())
 }

@@ -117,7 +117,10 @@ pub(crate) fn broken_compiler(ghc: &str, platform: Platform) -> Option<String> {
 }
 
 /// What to say of a tag that the registry does not have.
-pub(crate) fn known_tags_hint(ghc: &str) -> Option<String> {
+pub(crate) fn known_tags_hint(reference: &str) -> Option<String> {
+    let ours = repository(reference);
+    let tag = reference.strip_prefix(ours)?.strip_prefix(':').filter(|_| ours.ends_with("/ghc-musl"))?;
+    let ghc = tag.trim_end_matches("-int-native");
     if TAGS.iter().any(|(version, _)| *version == ghc) {
         return None;
     }
@@ -204,6 +207,11 @@ fn satisfies(version: &str, operator: &str, operand: &str) -> bool {
     }
 }
 
+/// Whether a version is older than another; `None` when one of them is no version (`latest`).
+pub(crate) fn older_than(version: &str, other: &str) -> Option<bool> {
+    compare_versions(version, other).map(Ordering::is_lt)
+}
+
 fn starts_with_version(version: &str, prefix: &str) -> bool {
     version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -285,13 +293,18 @@ mod tests {
 
     #[test]
     fn an_unknown_version_names_its_neighbours() {
-        assert_eq!(known_tags_hint("9.8.4"), None);
-        assert!(known_tags_hint("9.8.9").unwrap().contains("9.8.1, 9.8.2, 9.8.3, 9.8.4"));
+        assert_eq!(known_tags_hint("quay.io/benz0li/ghc-musl:9.8.4"), None);
+        assert_eq!(known_tags_hint("my/image:9.8.9"), None);
+        assert!(
+            known_tags_hint("quay.io/benz0li/ghc-musl:9.8.9-int-native")
+                .unwrap()
+                .contains("9.8.1, 9.8.2, 9.8.3, 9.8.4")
+        );
     }
 
     #[test]
     fn the_default_is_published_and_not_broken() {
-        assert!(known_tags_hint(DEFAULT_GHC).is_none());
+        assert!(TAGS.iter().any(|(version, _)| *version == DEFAULT_GHC));
         assert!(Platform::all().all(|platform| broken_compiler(DEFAULT_GHC, platform).is_none()));
     }
 }

@@ -5,6 +5,7 @@ mod cabal;
 mod cli;
 mod cmd;
 mod commands;
+mod cross;
 mod diagnosis;
 mod digest;
 mod engine;

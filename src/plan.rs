@@ -27,7 +27,8 @@ pub(crate) struct PlatformPlan {
     pub image: String,
     /// Names this build's volume, containers, lock and log; nobody else's.
     pub key: String,
-    pub store: Store,
+    /// What keeps other runs of hsx away while this one builds, to be taken in this order.
+    pub locks: Vec<Lock>,
     pub warnings: Vec<String>,
     pub executables: Vec<Executable>,
     pub stage: Stage,
@@ -35,17 +36,19 @@ pub(crate) struct PlatformPlan {
     pub out_dir: Utf8PathBuf,
     /// What the fetch phase depends on, to be remembered once the build has succeeded.
     pub fetch_inputs: String,
+    /// What is done when this plan fails for a reason that emulation would not have.
+    pub fallback: Option<Box<PlatformPlan>>,
     /// The containers that may be left when a step is interrupted.
     pub removal: Cmd,
     pub steps: Vec<Step>,
 }
 
-/// The volume with cabal's package store, shared by all projects of a platform and image.
+/// A lock on a build, or on a volume that builds share.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Store {
-    pub volume: String,
-    /// Nobody has used it yet: two cabals that create a store at once would race (cabal #11329).
-    pub fresh: bool,
+pub(crate) struct Lock {
+    pub name: String,
+    /// Others may use it too, but not make it.
+    pub shared: bool,
 }
 
 /// A directory beside the results where files wait until they are verified.
@@ -79,8 +82,16 @@ pub(crate) enum Step {
     /// Gets the image; tried again when the registry fails.
     Pull(Cmd),
     /// Asks the architecture of the image that was pulled.
-    CheckImage(Cmd),
+    CheckImage {
+        platform: Platform,
+        cmd: Cmd,
+    },
     CreateVolume(Cmd),
+    /// Fills a volume that all later builds use as it is: a cross toolchain, or the copy of an image.
+    Fill {
+        volume: String,
+        cmd: Cmd,
+    },
     /// Makes an empty stage: what a killed run left in it is gone.
     MakeStage,
     /// Downloads what the build needs, with network.
@@ -122,6 +133,9 @@ impl Plan {
             for step in &platform.steps {
                 step.shell(Some(platform), &mut script);
             }
+            if platform.fallback.is_some() {
+                let _ = writeln!(script, "# where this fails and emulation may not, hsx builds once more, emulated");
+            }
         }
         script.trim_start().to_owned()
     }
@@ -134,12 +148,13 @@ impl Step {
             Self::Sweep(cmd)
             | Self::Hpack(cmd)
             | Self::Pull(cmd)
-            | Self::CheckImage(cmd)
+            | Self::CheckImage { cmd, .. }
             | Self::CreateVolume(cmd)
             | Self::Fetch(cmd)
             | Self::Build(cmd)
             | Self::Collect(cmd)
             | Self::Remove(cmd)
+            | Self::Fill { cmd, .. }
             | Self::Pack { cmd, .. }
             | Self::Try(cmd) => Some(cmd),
             Self::MakeOutDir(_) | Self::MakeStage | Self::Verify | Self::Deliver | Self::Clean => None,

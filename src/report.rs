@@ -47,6 +47,8 @@ pub(crate) struct Delivered {
     pub linkage: Linkage,
     /// Of the delivered file, in hexadecimal.
     pub sha256: String,
+    /// It was started before it was delivered; without emulation a foreign one cannot be.
+    pub started: bool,
     /// The exit status of `NAME --help`; `None` when it was stopped after a time limit.
     pub help_status: Option<u8>,
     /// The executable contains GMP, which is LGPL.
@@ -89,6 +91,12 @@ impl Report {
                                 .iter()
                                 .map(|why| format!("{}: {} is not packed: {why}", platform.platform, exe.name)),
                         );
+                    }
+                    if delivered.iter().any(|exe| !exe.started) {
+                        notes.push(format!(
+                            "{}: not started (no emulation), verified by ELF inspection only; not packed",
+                            platform.platform
+                        ));
                     }
                     let gmp: Vec<_> = delivered.iter().filter(|exe| exe.gmp).map(|exe| exe.name.as_str()).collect();
                     if !gmp.is_empty() {
@@ -226,6 +234,7 @@ mod tests {
             unpacked_reason: (!packed).then(|| "it died".to_owned()),
             linkage: Linkage::Static,
             sha256: "0123456789abcdef".repeat(4),
+            started: true,
             help_status: Some(0),
             gmp: false,
         }

@@ -1,6 +1,8 @@
 # Downloads what a build needs; runs in the builder image, with network.
 # Arguments: the index-state of the project or nothing, then those of "cabal build".
 set -eu
+# shellcheck source=/dev/null
+[ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
 index_state=$1
 shift
 mkdir -p "$HOME"

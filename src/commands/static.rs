@@ -4,17 +4,18 @@ use std::time::Instant;
 
 use crate::binfmt::{self, Emulation};
 use crate::cabal;
-use crate::cli::{Format, StaticArgs};
+use crate::cli::{Format, StaticArgs, StrategyChoice};
+use crate::cross::{self, Toolchain};
 use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key};
 use crate::image;
-use crate::plan::{Plan, PlatformPlan, Stage, Step, Store};
+use crate::plan::{Lock, Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection, hpack_write};
 use crate::report::{PlatformReport, Report};
 use crate::settings::{self, Packing, PlatformSettings, Settings};
-use crate::strategy::{self, Choice, Strategy};
+use crate::strategy::{self, Choice, Question, Strategy};
 use crate::upx;
 use crate::world::build::build;
 use crate::world::host::{self, Environment};
@@ -78,9 +79,38 @@ pub(crate) fn plan(
     if !facts.out_dir_exists {
         prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
     }
-    let platforms =
-        settings.platforms.iter().map(|build| Planner::new(project, settings, selection, facts, build).plan());
+    let platforms = settings.platforms.iter().map(|build| {
+        let choice = choose(build, build.strategy, facts)?;
+        let planner = |choice, again| Planner::new(project, settings, selection, facts, build, choice, again);
+        let mut plan = planner(choice.clone(), Again::No).plan();
+        if choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
+            // Where there is no emulation either, the failure stands.
+            let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
+            plan.fallback = emulated.map(|choice| Box::new(planner(choice, Again::Yes).plan()));
+        }
+        Ok(plan)
+    });
     Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+}
+
+fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Result<Choice, Error> {
+    let native_image = facts.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
+    strategy::choose(Question {
+        asked,
+        platform: build.platform,
+        host: facts.platform,
+        ghc: &build.ghc,
+        emulation: facts.emulation(build.platform),
+        native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
+        setup: &binfmt::setup_hint(build.platform, &facts.os_release),
+    })
+}
+
+/// Whether a plan is for what another one did not achieve: the images and the store are there by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    No,
+    Yes,
 }
 
 /// Plans one platform: what all its steps share.
@@ -90,7 +120,11 @@ struct Planner<'a> {
     selection: &'a Selection,
     facts: &'a Facts,
     build: &'a PlatformSettings,
+    choice: Choice,
+    again: Again,
     image: &'a Image,
+    /// Of the cross strategy: the toolchain, and the host's image it is made from.
+    toolchain: Option<(Toolchain, &'a Image)>,
     key: String,
     store_volume: String,
     build_volume: String,
@@ -105,9 +139,15 @@ impl<'a> Planner<'a> {
         selection: &'a Selection,
         facts: &'a Facts,
         build: &'a PlatformSettings,
+        choice: Choice,
+        again: Again,
     ) -> Self {
         let image = &facts.images[&build.platform];
-        let key = build_key(project, build.platform, &image.reference, &facts.state_id);
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &facts.state_id);
+        let native = facts.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
+        let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
+            (Toolchain::new(build.platform, &image.reference, &native.reference, facts.image_mounts), native)
+        });
         Self {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
             build_volume: format!("hsx-build-{key}"),
@@ -118,62 +158,127 @@ impl<'a> Planner<'a> {
             selection,
             facts,
             build,
+            choice,
+            again,
             image,
+            toolchain,
             key,
         }
     }
 
-    fn plan(&self) -> Result<PlatformPlan, Error> {
-        let Self { facts, build, image, .. } = *self;
-        let emulation = facts.emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
-        let setup = binfmt::setup_hint(build.platform, &facts.os_release);
-        let choice = strategy::choose(build.strategy, build.platform, facts.platform, emulation, &setup)?;
-        let names = ["fetch", "build", "try"].map(|phase| format!("hsx-{}-{phase}", self.key));
-        let store = Store { volume: self.store_volume.clone(), fresh: !facts.volumes.contains(&self.store_volume) };
+    fn plan(&self) -> PlatformPlan {
+        let Self { facts, build, image, .. } = self;
+        let names = ["copy", "cross", "fetch", "build", "try"].map(|phase| self.container_name(phase));
         let mut steps = self.preparation();
-        steps.extend(self.compilation(&names));
-        steps.extend(self.delivery(&choice, &names[2]));
-        Ok(PlatformPlan {
+        steps.extend(self.compilation());
+        steps.extend(self.delivery());
+        PlatformPlan {
             platform: build.platform,
+            choice: self.choice.clone(),
             ghc: build.ghc.clone(),
             image: image.reference.clone(),
+            key: self.key.clone(),
+            locks: self.locks(),
             warnings: image::broken_compiler(&build.ghc, build.platform).into_iter().collect(),
             executables: self.selection.executables.clone(),
             stage: self.stage.clone(),
             out_dir: self.settings.out_dir.join(build.platform.slug()),
             fetch_inputs: self.fetch_inputs(),
+            fallback: None,
             removal: facts.engine.remove(&names),
-            key: self.key.clone(),
-            choice,
-            store,
             steps,
-        })
+        }
     }
 
-    /// The image, the volumes and the stage.
+    fn container_name(&self, phase: &str) -> String {
+        format!("hsx-{}-{phase}", self.key)
+    }
+
+    fn locks(&self) -> Vec<Lock> {
+        let fresh = |volume: &String| !self.facts.volumes.contains(volume);
+        let shared = |name: &String, shared| Lock { name: name.clone(), shared };
+        let mut locks = vec![
+            shared(&self.key, false),
+            // Two cabals that create one store at once race (cabal #11329); later they share it.
+            shared(&self.store_volume, !fresh(&self.store_volume)),
+        ];
+        for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
+            locks.push(shared(volume, self.facts.filled.contains(volume)));
+        }
+        locks
+    }
+
+    /// The images, the volumes and the stage.
     fn preparation(&self) -> Vec<Step> {
-        let Self { facts: Facts { engine, volumes, .. }, image, .. } = *self;
+        let engine = &self.facts.engine;
         let mut steps = Vec::new();
-        if !image.present {
-            steps.push(Step::Pull(engine.pull(self.build.platform, &image.reference)));
-            steps.push(Step::CheckImage(engine.image_arch(&image.reference)));
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.facts.platform, *native));
+        for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
+            if !image.present && self.again == Again::No {
+                steps.push(Step::Pull(engine.pull(platform, &image.reference)));
+                steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
+            }
         }
-        if !volumes.contains(&self.store_volume) {
-            steps.push(Step::CreateVolume(engine.volume_create(&self.store_volume, &self.labels("store"))));
+        if self.again == Again::No {
+            steps.extend(self.create_volume(&self.store_volume, &self.labels("store")));
         }
-        if !volumes.contains(&self.build_volume) {
-            let mut labels = self.labels("build");
-            labels.push(("hsx.project", self.project.root.to_string()));
-            steps.push(Step::CreateVolume(engine.volume_create(&self.build_volume, &labels)));
+        let mut labels = self.labels("build");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        steps.extend(self.create_volume(&self.build_volume, &labels));
+        if let Some((toolchain, native)) = &self.toolchain {
+            steps.extend(self.fill(toolchain, native));
         }
         steps.push(Step::MakeStage);
         steps
     }
 
+    fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
+        let Facts { engine, volumes, .. } = self.facts;
+        (!volumes.contains(name)).then(|| Step::CreateVolume(engine.volume_create(name, labels)))
+    }
+
+    /// What the cross strategy makes once for a pair of images.
+    fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Step> {
+        let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
+        let run = |phase: &str, volume: &str, target: &str, script, args| {
+            let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
+            self.facts.engine.run(&Container {
+                name: &self.container_name(phase),
+                platform: self.facts.platform,
+                image: &native.reference,
+                lifetime: Lifetime::UntilExit,
+                network: Network::None,
+                labels: &self.run_labels(),
+                env: &[],
+                mounts: &mounts,
+                workdir: "/",
+                entry: engine::SHELL,
+                extra: &self.settings.engine_args,
+                script,
+                args,
+            })
+        };
+        let mut steps = Vec::new();
+        let filled = |volume: &str| self.facts.filled.contains(volume) && self.facts.volumes.contains(volume);
+        if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
+            steps.extend(self.create_volume(volume, &labels("native")));
+            let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        let volume = &toolchain.volume;
+        if !filled(volume) {
+            steps.extend(self.create_volume(volume, &labels("cross")));
+            let machine = vec![self.build.platform.machine().to_owned()];
+            let cmd = run("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        steps
+    }
+
     /// The fetch and build phases, up to the executables in the stage.
-    fn compilation(&self, names: &[String; 3]) -> Vec<Step> {
+    fn compilation(&self) -> Vec<Step> {
         let Self { project, settings, facts, .. } = *self;
-        let [fetch_name, build_name, _] = names;
+        let (fetch_name, build_name) = (&self.container_name("fetch"), &self.container_name("build"));
         let (labels, mounts, env) = (self.run_labels(), self.mounts(), self.env());
         let index_state = project.index_state.clone().unwrap_or_default();
         let fetch = Container {
@@ -186,6 +291,7 @@ impl<'a> Planner<'a> {
             env: &env,
             mounts: &mounts,
             workdir: &project.workdir,
+            entry: self.toolchain.as_ref().map_or(engine::SHELL, |_| cross::ENTRY),
             extra: &settings.engine_args,
             script: FETCH,
             args: [index_state].into_iter().chain(self.cabal_args.clone()).collect(),
@@ -211,8 +317,13 @@ impl<'a> Planner<'a> {
     }
 
     /// From the stage to the output directory.
-    fn delivery(&self, choice: &Choice, name: &str) -> Vec<Step> {
+    fn delivery(&self) -> Vec<Step> {
         let Self { settings, facts, .. } = *self;
+        let native = self.choice.strategy == Strategy::Native;
+        if !native && matches!(facts.emulation(self.build.platform), Emulation::Missing(_)) {
+            // Nothing of the platform starts here: nothing to try, and so nothing to pack.
+            return vec![Step::Verify, Step::Deliver, Step::Clean];
+        }
         let names = || self.selection.executables.iter().map(|exe| exe.name.clone());
         let packer = facts.upx.as_ref().filter(|_| settings.upx != Packing::Never);
         let packing = packer.into_iter().flat_map(|program| {
@@ -222,9 +333,9 @@ impl<'a> Planner<'a> {
             })
         });
         // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
-        let seconds = if choice.strategy == Strategy::Native { "10" } else { "60" };
+        let seconds = if native { "10" } else { "60" };
         let trial = Container {
-            name,
+            name: &self.container_name("try"),
             platform: self.build.platform,
             image: &self.image.reference,
             lifetime: Lifetime::UntilExit,
@@ -233,6 +344,7 @@ impl<'a> Planner<'a> {
             env: &[],
             mounts: &[Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() }],
             workdir: "/",
+            entry: engine::SHELL,
             extra: &settings.engine_args,
             script: TRY,
             args: [seconds.to_owned()].into_iter().chain(names()).collect(),
@@ -271,12 +383,17 @@ impl<'a> Planner<'a> {
     }
 
     fn mounts(&self) -> Vec<Mount> {
-        let volume = |name: &str, target: &str| Mount::Volume { name: name.to_owned(), target: target.to_owned() };
+        let volume = |name: &str, target: &str| Mount::Volume {
+            name: name.to_owned(),
+            target: target.to_owned(),
+            read_only: false,
+        };
         let sources = self.project.mounts.iter();
         let sources =
             sources.map(|mount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() });
         let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
-        sources.chain(volumes).collect()
+        let native = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts());
+        sources.chain(volumes).chain(native).collect()
     }
 
     fn env(&self) -> Vec<String> {
@@ -310,15 +427,15 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Repo
     let mut platforms = Vec::new();
     for platform in &plan.platforms {
         let start = Instant::now();
-        let result = build(platform, &facts.os_release, world);
+        let built = build(platform, &facts.os_release, world);
         platforms.push(PlatformReport {
             platform: platform.platform,
-            choice: platform.choice.clone(),
             ghc: platform.ghc.clone(),
             image: platform.image.clone(),
             warnings: platform.warnings.clone(),
             seconds: start.elapsed().as_secs_f64(),
-            result,
+            choice: built.choice,
+            result: built.result,
         });
         if world.interrupted().is_some() {
             break;

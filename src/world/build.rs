@@ -11,26 +11,54 @@ use super::exec::{Answer, Source};
 use super::{World, unwritable};
 use crate::cabal;
 use crate::cmd::Cmd;
+use crate::cross;
 use crate::diagnosis::Failed;
 use crate::digest::sha256;
 use crate::error::{Error, Kind};
 use crate::linkage::{self, Linkage};
 use crate::plan::{PlatformPlan, Step};
+use crate::platform::Platform;
 use crate::project::Executable;
 use crate::report::Delivered;
+use crate::strategy::{Choice, Strategy};
 use crate::upx;
 use camino::Utf8Path;
 
+/// How the build for a platform ended, and by which strategy: the plan's, or its fallback's.
+pub(crate) struct Outcome {
+    pub choice: Choice,
+    pub result: Result<Vec<Delivered>, Error>,
+}
+
 /// Builds for one platform, and leaves nothing behind when it fails.
-///
-/// # Errors
-/// Whatever a person needs to know; the log is named in it.
-pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> Result<Vec<Delivered>, Error> {
+pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> Outcome {
     for warning in &plan.warnings {
         world.ui.warning(warning);
     }
-    let _locks = lock(plan, world)?;
-    let (log_path, log) = world.state.create_log(&plan.key)?;
+    let (mut result, reason) = follow(plan, os_release, world);
+    let mut choice = plan.choice.clone();
+    if let (Some(fallback), Some(reason)) = (&plan.fallback, reason) {
+        world.ui.warning(&format!(
+            "{}: THE `cross` STRATEGY FAILED: {reason}; building again under emulation, which is slower",
+            plan.platform
+        ));
+        result = follow(fallback, os_release, world).0;
+        choice = Choice { reason: format!("`cross` failed: {reason}"), ..fallback.choice.clone() };
+    }
+    Outcome { choice, result }
+}
+
+/// Follows a plan. With its failure comes the reason why emulation may do better, if there is one.
+fn follow(
+    plan: &PlatformPlan,
+    os_release: &str,
+    world: &World<'_>,
+) -> (Result<Vec<Delivered>, Error>, Option<&'static str>) {
+    let opened = lock(plan, world).and_then(|locks| Ok((locks, world.state.create_log(&plan.key)?)));
+    let (_locks, (log_path, log)) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return (Err(error), None),
+    };
     let mut run = Run {
         plan,
         world,
@@ -46,29 +74,34 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
         world.exec.check()?;
         run.step(step)
     });
-    if let Err(mut error) = result {
-        world.exec.clean_up(&plan.removal);
-        let _ = fs_err::remove_dir_all(&plan.stage.0);
-        // What was fetched for may not be what is there: the next run looks again.
-        world.state.remember("fetched", &plan.key, None);
-        if error.kind == Kind::Build {
-            world.ui.replay(&run.tail.text());
-        }
-        error.log = Some(log_path);
-        error.message = format!("{}: {}", plan.platform, error.message);
-        return Err(error);
+    let Err(mut error) = result else {
+        world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
+        return (Ok(run.delivered), None);
+    };
+    world.exec.clean_up(&plan.removal);
+    let _ = fs_err::remove_dir_all(&plan.stage.0);
+    // What was fetched for may not be what is there: the next run looks again.
+    world.state.remember("fetched", &plan.key, None);
+    let said = run.tail.text();
+    let failed_alone = matches!(error.kind, Kind::Build | Kind::Host) && plan.choice.strategy == Strategy::Cross;
+    let reason = failed_alone.then(|| cross::emulation_may_help(&said)).flatten();
+    if error.kind == Kind::Build {
+        world.ui.replay(&said);
     }
-    world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
-    Ok(run.delivered)
+    error.log = Some(log_path);
+    error.message = format!("{}: {}", plan.platform, error.message);
+    (Err(error), reason)
 }
 
-/// Keeps others from the build directory, and from a store that is only being made. Held until dropped.
-fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<[File; 2], Error> {
-    let build = world.state.lock_file(&plan.key)?;
-    let store = world.state.lock_file(&plan.store.volume)?;
-    wait_for(world, || build.try_lock().is_ok())?;
-    wait_for(world, || if plan.store.fresh { store.try_lock().is_ok() } else { store.try_lock_shared().is_ok() })?;
-    Ok([build, store])
+/// Takes the plan's locks, in its order; they are held until dropped.
+fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<Vec<File>, Error> {
+    let mut files = Vec::new();
+    for lock in &plan.locks {
+        let file = world.state.lock_file(&lock.name)?;
+        wait_for(world, || if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
+        files.push(file);
+    }
+    Ok(files)
 }
 
 fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<(), Error> {
@@ -116,8 +149,9 @@ impl Run<'_> {
                 say("Pulling", &plan.image);
                 self.pull(cmd)
             }
-            Step::CheckImage(cmd) => self.check_image(cmd),
-            Step::CreateVolume(cmd) => self.must(cmd, "the volume cannot be created"),
+            Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
+            Step::CreateVolume(cmd) => self.create_volume(cmd),
+            Step::Fill { volume, cmd } => self.fill(volume, cmd),
             Step::MakeStage => self.make_stage(),
             Step::Fetch(cmd) => {
                 say("Fetching", "dependencies");
@@ -183,17 +217,50 @@ impl Run<'_> {
         Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
     }
 
+    /// Another hsx may have made it since the plan was made.
+    fn create_volume(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        if answer.success() || answer.stderr.contains("already exists") {
+            return Ok(());
+        }
+        Err(self.failed(cmd, answer.status, &answer.stderr).of_engine("the volume cannot be created"))
+    }
+
+    /// Fills a shared volume, unless another hsx has done so since the plan was made: its lock was waited for.
+    fn fill(&mut self, volume: &str, cmd: &Cmd) -> Result<(), Error> {
+        let Self { plan, world, .. } = *self;
+        if world.state.recall("filled", volume).is_some() && !self.volume_is_new(volume) {
+            return Ok(());
+        }
+        world.ui.status("Preparing", &format!("{} toolchain from the image", plan.platform));
+        world.state.remember("filled", volume, None);
+        let status = self.streamed(cmd)?;
+        if !status.success() {
+            let said = self.tail.text();
+            return Err(self.failed(cmd, status, &said).of_engine("the cross toolchain cannot be made"));
+        }
+        world.state.remember("filled", volume, Some("yes"));
+        Ok(())
+    }
+
+    /// Whether the plan creates a volume.
+    fn volume_is_new(&self, volume: &str) -> bool {
+        let creates =
+            |step: &Step| matches!(step, Step::CreateVolume(cmd) if cmd.args.last().is_some_and(|name| name == volume));
+        self.plan.steps.iter().any(creates)
+    }
+
     /// Podman may store, and then run, an image of another architecture with only a warning.
-    fn check_image(&mut self, cmd: &Cmd) -> Result<(), Error> {
+    fn check_image(&mut self, platform: Platform, cmd: &Cmd) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
         let arch = answer.stdout.trim();
-        if answer.success() && arch == self.plan.platform.oci_arch() {
+        if answer.success() && arch == platform.oci_arch() {
             return Ok(());
         }
         let message = if arch.is_empty() {
-            format!("the image `{}` is not there after its pull", self.plan.image)
+            "the image is not there after its pull".to_owned()
         } else {
-            format!("the image `{}` is for linux/{arch}, not for {}", self.plan.image, self.plan.platform)
+            format!("the image is for linux/{arch}, not for {platform}")
         };
         Err(Error::host(message).tried(cmd.to_string()).said(&answer.stderr).hint("choose another with `--image`"))
     }
@@ -291,7 +358,9 @@ impl Run<'_> {
         for built in std::mem::take(&mut self.built) {
             let name = &built.exe.name;
             let status = self.trial("bin", name);
-            if let Some(fault) = status.map_or(Some("was not tried".to_owned()), does_not_start) {
+            let was_tried = self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
+            let fault = status.map_or(was_tried.then(|| "was not tried".to_owned()), does_not_start);
+            if let Some(fault) = fault {
                 return Err(Error::verification(format!("the executable `{name}` {fault}")));
             }
             let packed = self.plan.stage.packed(name);
@@ -320,6 +389,7 @@ impl Run<'_> {
                 unpacked_reason,
                 linkage: built.linkage,
                 sha256,
+                started: status.is_some(),
                 help_status: status.filter(|&status| !stopped(status)),
                 gmp: built.gmp,
             });

@@ -10,6 +10,8 @@ use etcetera::BaseStrategy;
 use super::World;
 use super::exec::Answer;
 use crate::binfmt::{self, Emulation};
+use crate::cli::StrategyChoice;
+use crate::cross::{self, Toolchain};
 use crate::digest::short_hash;
 use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest};
 use crate::error::Error;
@@ -18,6 +20,7 @@ use crate::image;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{PlatformSettings, Settings};
+use crate::strategy::Strategy;
 
 /// The process's environment, read once.
 #[derive(Clone, Debug)]
@@ -136,26 +139,48 @@ pub(crate) fn facts(
     world: &World<'_>,
 ) -> Result<Facts, Error> {
     let state_id = state_id(world);
-    let (images, volumes, stale) = thread::scope(|scope| {
-        let images: Vec<_> = settings
-            .platforms
-            .iter()
-            .map(|build| scope.spawn(|| find_image(&engine, build, settings, world)))
-            .collect();
-        let volumes = scope.spawn(|| volumes(&engine, world));
-        let stale = scope.spawn(|| stale_containers(&engine, &state_id, world));
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join().expect("a fact thread does not panic");
-        let images: Vec<Result<Image, Error>> = images.into_iter().map(join).collect();
-        let volumes = volumes.join().expect("a fact thread does not panic");
-        (images, volumes, stale.join().expect("a fact thread does not panic"))
+    let is_foreign = |build: &&PlatformSettings| build.platform != platform;
+    let may_cross = |build: &&PlatformSettings| {
+        build.strategy != StrategyChoice::Emulate && cross::obstacle(platform, build.platform, &build.ghc).is_none()
+    };
+    // Each image once, also where several platforms are made with the same one of the host's.
+    let own = settings.platforms.iter().map(|build| (build.image.as_str(), build.platform));
+    let native = settings.platforms.iter().filter(is_foreign).filter(may_cross);
+    let wanted: BTreeSet<_> = own.chain(native.map(|build| (build.image.as_str(), platform))).collect();
+    let (found, volumes, stale) = thread::scope(|scope| {
+        let (engine, state_id) = (&engine, &state_id);
+        let find = |(image, platform)| scope.spawn(move || find_image(engine, image, platform, settings, world));
+        let images: Vec<_> = wanted.iter().copied().map(|wanted| (wanted, find(wanted))).collect();
+        let volumes = scope.spawn(|| volumes(engine, world));
+        let stale = scope.spawn(|| stale_containers(engine, state_id, world));
+        let images = images.into_iter().map(|(wanted, thread)| (wanted, joined(thread)));
+        (images.collect::<BTreeMap<_, _>>(), joined(volumes), joined(stale))
     });
     world.exec.check()?;
-    let images = settings.platforms.iter().zip(images).map(|(build, image)| Ok((build.platform, image?)));
+    let images = settings.platforms.iter().filter_map(|build| {
+        let image = found.get(&(build.image.as_str(), build.platform))?;
+        Some(image.clone().map(|image| (build.platform, image)))
+    });
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
-    let keys = images.iter().map(|(&platform, image)| build_key(project, platform, &image.reference, &state_id));
+    let native = settings.platforms.iter().filter(is_foreign).filter_map(|build| {
+        let image = found.get(&(build.image.as_str(), platform))?;
+        Some((build.platform, image.clone().map_err(|error| error.message)))
+    });
+    let native_images: BTreeMap<_, _> = native.collect();
+    let image_mounts = info.image_mounts();
+    let toolchains = native_images.iter().filter_map(|(&target, native)| {
+        Some(Toolchain::new(target, &images[&target].reference, &native.as_ref().ok()?.reference, image_mounts))
+    });
+    let volumes_of = |toolchain: Toolchain| toolchain.volumes().cloned().collect::<Vec<_>>();
+    let is_filled = |volume: &String| world.state.recall("filled", volume).is_some();
+    let filled = toolchains.flat_map(volumes_of).filter(is_filled).collect();
+    let keys = images.iter().flat_map(|(&platform, image)| {
+        [Strategy::Native, Strategy::Cross, Strategy::Emulate]
+            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+    });
     let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
     let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };
-    let foreign = settings.platforms.iter().map(|build| build.platform).filter(|&foreign| foreign != platform);
+    let foreign = settings.platforms.iter().filter(is_foreign).map(|build| build.platform);
     let emulation: BTreeMap<Platform, Emulation> =
         foreign.map(|platform| (platform, binfmt::emulation(platform, &entries))).collect();
     Ok(Facts {
@@ -164,6 +189,9 @@ pub(crate) fn facts(
         os_release: os_release(),
         emulation,
         images,
+        native_images,
+        image_mounts,
+        filled,
         volumes: volumes?,
         stale: stale?,
         fetched,
@@ -172,6 +200,10 @@ pub(crate) fn facts(
         pass_env: world.environment.pass.clone(),
         state_id,
     })
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().expect("a fact thread does not panic")
 }
 
 /// Tells one user's hsx on one machine from all others that share an engine.
@@ -225,15 +257,15 @@ fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
 /// Finds the image for a platform: the one remembered, the registry's, or a local one, in this order.
 fn find_image(
     engine: &Engine,
-    build: &PlatformSettings,
+    reference: &str,
+    platform: Platform,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
-    let reference = &build.image;
-    let name = format!("{reference} {}", build.platform);
+    let name = format!("{reference} {platform}");
     if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
         let pinned = format!("{}@{digest}", image::repository(reference));
-        if local(engine, &pinned, build.platform, world)?.is_some() {
+        if local(engine, &pinned, platform, world)?.is_some() {
             return Ok(Image { reference: pinned, present: true });
         }
     }
@@ -242,38 +274,37 @@ fn find_image(
     } else if reference.starts_with("localhost/") {
         Err("a `localhost/` image is on no registry".to_owned())
     } else {
-        world.ui.status("Resolving", &format!("{reference} for {}", build.platform));
+        world.ui.status("Resolving", &format!("{reference} for {platform}"));
         manifest(engine, reference, world)?
     };
     match elsewhere {
         Ok(Manifest::Index(children)) => {
-            let arch = build.platform.oci_arch();
+            let arch = platform.oci_arch();
             let Some((_, digest)) = children.iter().find(|(child, _)| child == arch) else {
                 let offered: Vec<_> = children.iter().map(|(arch, _)| format!("linux/{arch}")).collect();
-                return Err(Error::host(format!("the image `{reference}` is not made for {}", build.platform))
+                return Err(Error::host(format!("the image `{reference}` is not made for {platform}"))
                     .hint(format!("it is made for {}; choose another with `--image` or `--ghc`", offered.join(", "))));
             };
             world.state.remember("digests", &name, Some(digest));
             let pinned = format!("{}@{digest}", image::repository(reference));
-            let present = local(engine, &pinned, build.platform, world)?.is_some();
+            let present = local(engine, &pinned, platform, world)?.is_some();
             Ok(Image { reference: pinned, present })
         }
-        Ok(Manifest::Single) => match local(engine, reference, build.platform, world)? {
+        Ok(Manifest::Single) => match local(engine, reference, platform, world)? {
             Some(image) if !settings.pull => Ok(Image { reference: image.id, present: true }),
-            _ => Ok(Image { reference: reference.clone(), present: false }),
+            _ => Ok(Image { reference: reference.to_owned(), present: false }),
         },
-        Err(said) => match local(engine, reference, build.platform, world)? {
+        Err(said) => match local(engine, reference, platform, world)? {
             Some(image) => Ok(Image { reference: image.id, present: true }),
-            None => Err(no_image(build, &said)),
+            None => Err(no_image(reference, platform, &said)),
         },
     }
 }
 
-fn no_image(build: &PlatformSettings, said: &str) -> Error {
-    let error = Error::host(format!("the image `{}` for {} is not to be had", build.image, build.platform)).said(said);
-    let ours = image::repository(&build.image).ends_with("/ghc-musl");
+fn no_image(reference: &str, platform: Platform, said: &str) -> Error {
+    let error = Error::host(format!("the image `{reference}` for {platform} is not to be had")).said(said);
     error
-        .hints(image::known_tags_hint(&build.ghc).filter(|_| ours))
+        .hints(image::known_tags_hint(reference))
         .hint("is the name right, and the registry reachable? `--image` names another, also one of your own making")
 }
 
