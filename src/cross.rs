@@ -39,12 +39,14 @@ pub(crate) struct Toolchain {
 }
 
 impl Toolchain {
-    pub(crate) fn new(target: Platform, target_image: &str, native_image: &str, image_mounts: bool) -> Self {
+    /// `images` are the target's and the host's; `state_id` tells users and engines apart.
+    pub(crate) fn new(target: Platform, images: [&str; 2], image_mounts: bool, state_id: &str) -> Self {
+        let [target_image, native_image] = images;
         // Made by another script, it is another toolchain.
-        let hash = short_hash(&[target_image, native_image, MAKE_TOOLCHAIN]);
+        let hash = short_hash(&[target_image, native_image, MAKE_TOOLCHAIN, state_id]);
         Self {
             volume: format!("hsx-cross-{}-{hash}", target.slug()),
-            copy: (!image_mounts).then(|| format!("hsx-native-{}", short_hash(&[native_image]))),
+            copy: (!image_mounts).then(|| format!("hsx-native-{}", short_hash(&[native_image, state_id]))),
             native_image: native_image.to_owned(),
         }
     }
@@ -105,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_pair_of_images_has_a_toolchain_of_its_own() {
-        let make = |target, native, mounts| Toolchain::new(Platform::Arm64, target, native, mounts);
+        let make = |target, native, mounts| Toolchain::new(Platform::Arm64, [target, native], mounts, "me");
         assert_eq!(make("a", "b", true), make("a", "b", true));
         assert_ne!(make("a", "b", true).volume, make("c", "b", true).volume);
         assert_eq!(make("a", "b", true).copy, None);

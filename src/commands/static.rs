@@ -146,7 +146,8 @@ impl<'a> Planner<'a> {
         let key = build_key(project, build.platform, &image.reference, choice.strategy, &facts.state_id);
         let native = facts.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
         let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
-            (Toolchain::new(build.platform, &image.reference, &native.reference, facts.image_mounts), native)
+            let pair = [image.reference.as_str(), &native.reference];
+            (Toolchain::new(build.platform, pair, facts.image_mounts, &facts.state_id), native)
         });
         Self {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),

@@ -138,7 +138,7 @@ pub(crate) fn facts(
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Facts, Error> {
-    let state_id = state_id(world);
+    let state_id = state_id(info, world);
     let is_foreign = |build: &&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate && cross::obstacle(platform, build.platform, &build.ghc).is_none()
@@ -169,7 +169,8 @@ pub(crate) fn facts(
     let native_images: BTreeMap<_, _> = native.collect();
     let image_mounts = info.image_mounts();
     let toolchains = native_images.iter().filter_map(|(&target, native)| {
-        Some(Toolchain::new(target, &images[&target].reference, &native.as_ref().ok()?.reference, image_mounts))
+        let pair = [&images[&target].reference, &native.as_ref().ok()?.reference];
+        Some(Toolchain::new(target, pair.map(String::as_str), image_mounts, &state_id))
     });
     let volumes_of = |toolchain: Toolchain| toolchain.volumes().cloned().collect::<Vec<_>>();
     let is_filled = |volume: &String| world.state.recall("filled", volume).is_some();
@@ -206,9 +207,11 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().expect("a fact thread does not panic")
 }
 
-/// Tells one user's hsx on one machine from all others that share an engine.
-fn state_id(world: &World<'_>) -> String {
-    short_hash(&[&rustix::system::uname().nodename().to_string_lossy(), world.state.dir().as_str()])
+/// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
+fn state_id(info: &Info, world: &World<'_>) -> String {
+    let node = rustix::system::uname();
+    let engine = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
+    short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
 }
 
 /// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
