@@ -29,7 +29,11 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
     for warning in &plan.warnings {
         world.ui.warning(warning);
     }
-    let _locks = lock(plan, world)?;
+    let (_locks, waited) = lock(plan, world)?;
+    if waited {
+        // Whoever was waited for may have been killed, and its containers bear the names of these.
+        let _ = world.exec.capture(&plan.removal)?;
+    }
     let (log_path, log) = world.state.create_log(&plan.key)?;
     let mut run = Run {
         plan,
@@ -62,25 +66,27 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
     Ok(run.delivered)
 }
 
-/// Keeps others from the build directory, and from a store that is only being made. Held until dropped.
-fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<[File; 2], Error> {
+/// Keeps others from the build directory, and from a store that is only being made. Held until dropped; tells
+/// whether another hsx had to be waited for.
+fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<([File; 2], bool), Error> {
     let build = world.state.lock_file(&plan.key)?;
     let store = world.state.lock_file(&plan.store.volume)?;
-    wait_for(world, || build.try_lock().is_ok())?;
-    wait_for(world, || if plan.store.fresh { store.try_lock().is_ok() } else { store.try_lock_shared().is_ok() })?;
-    Ok([build, store])
+    let mut waited = wait_for(world, || build.try_lock().is_ok())?;
+    let mut take_store = || if plan.store.fresh { store.try_lock().is_ok() } else { store.try_lock_shared().is_ok() };
+    waited |= wait_for(world, &mut take_store)?;
+    Ok(([build, store], waited))
 }
 
-fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<(), Error> {
+fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
     if take() {
-        return Ok(());
+        return Ok(false);
     }
     world.ui.status("Waiting", "for another hsx that builds the same");
     while !take() {
         world.exec.check()?;
         thread::sleep(Duration::from_millis(100));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A platform's build on its way.
@@ -117,7 +123,7 @@ impl Run<'_> {
                 self.pull(cmd)
             }
             Step::CheckImage(cmd) => self.check_image(cmd),
-            Step::CreateVolume(cmd) => self.must(cmd, "the volume cannot be created"),
+            Step::CreateVolume(cmd) => self.create_volume(cmd),
             Step::MakeStage => self.make_stage(),
             Step::Fetch(cmd) => {
                 say("Fetching", "dependencies");
@@ -169,6 +175,15 @@ impl Run<'_> {
     fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
         if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
+    }
+
+    fn create_volume(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        // Another hsx made it since this one asked. Docker says nothing then; podman has no flag for it before 4.6.
+        if answer.success() || answer.stderr.contains("already exists") {
+            return Ok(());
+        }
+        Err(self.failed(cmd, answer.status, &answer.stderr).of_engine("the volume cannot be created"))
     }
 
     fn pull(&mut self, cmd: &Cmd) -> Result<(), Error> {
