@@ -73,21 +73,26 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
     };
     // Cabal: "The pkg-config package 'libpq' is required but it could not be found",
     // "* Missing (or bad) C library: bz2", "* Missing (or bad) header file: bzlib.h"; ld: "cannot find -lpq"; lld.
+    // A header is the last resort: cabal names it before the library that brings it.
     let patterns = [
-        ("pkg-config package '", "C library"),
-        ("Missing (or bad) C library: ", "C library"),
-        ("Missing C library: ", "C library"),
-        ("cannot find -l", "C library"),
-        ("unable to find library -l", "C library"),
+        ("pkg-config package '", "static C library"),
+        ("Missing (or bad) C library: ", "static C library"),
+        ("Missing (or bad) C libraries: ", "static C library"),
+        ("Missing C library: ", "static C library"),
+        ("cannot find -l", "static C library"),
+        ("unable to find library -l", "static C library"),
         ("Missing (or bad) header file: ", "C header"),
     ];
-    for line in output.lines() {
-        for (before, what) in patterns {
-            if let Some(name) = quoted(line, before) {
-                return Some(format!(
-                    "the builder image has no static {what} `{name}`: build with an image that adds it (`--image`)"
-                ));
+    for (before, what) in patterns {
+        if let Some(name) = output.lines().find_map(|line| quoted(line, before)) {
+            if name.starts_with("HS") {
+                return Some(
+                    "the project asks for shared Haskell libraries: look for `-dynamic` in its files".to_owned(),
+                );
             }
+            return Some(format!(
+                "the builder image has no {what} `{name}`: build with an image that adds it (`--image`)"
+            ));
         }
     }
     if output.contains("ExitFailure (-9)") || output.contains("(exit code: -9)") {
@@ -127,8 +132,9 @@ mod tests {
     fn a_missing_c_library_is_named() {
         for (output, name) in [
             ("* The pkg-config package 'libpq' is required but it could not be found.", "`libpq`"),
-            ("Error: Missing dependency\n* Missing (or bad) C library: bz2\n", "`bz2`"),
-            ("* Missing (or bad) header file: bzlib.h", "`bzlib.h`"),
+            ("* Missing (or bad) header file: bzlib.h\n* Missing (or bad) C library: bz2\n", "static C library `bz2`"),
+            ("* Missing (or bad) header file: bzlib.h", "no C header `bzlib.h`"),
+            ("ld: cannot find -lHSbase-4.18.2.1-ghc9.6.6: No such file or directory", "`-dynamic`"),
             ("/usr/bin/ld: cannot find -llzma: No such file or directory", "`lzma`"),
         ] {
             let hint = failure_hint(output).unwrap();

@@ -1,6 +1,7 @@
 //! The command line, as typed. Everything here is resolved by `settings` before it is used.
 
 use camino::Utf8PathBuf;
+use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -129,11 +130,18 @@ pub(crate) struct StaticArgs {
     pub bignum: Option<Bignum>,
 
     /// Ask the registry for a newer image behind the tag
-    #[arg(long, conflicts_with = "offline", help_heading = "Compiler and image")]
+    // `settings` looks at the conflict with `offline`: clap would find one with `HSX_OFFLINE=false` too.
+    #[arg(long, help_heading = "Compiler and image")]
     pub pull: bool,
 
     /// Use only what earlier builds fetched: no registry, no Hackage
-    #[arg(long, env = "HSX_OFFLINE", hide_env = true, help_heading = "Compiler and image")]
+    #[arg(
+        long,
+        value_parser = BoolishValueParser::new(),
+        env = "HSX_OFFLINE",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
     pub offline: bool,
 
     /// How to build for a foreign platform
@@ -160,11 +168,12 @@ pub(crate) struct StaticArgs {
     pub no_strip: bool,
 
     /// Pack with upx; default: where upx is installed
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, env = "HSX_UPX", hide_env = true, help_heading = "Build")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_UPX", hide_env = true, help_heading = "Build")]
     pub upx: Option<bool>,
 
     /// Do not pack
-    #[arg(long, conflicts_with = "upx", help_heading = "Build")]
+    // No conflict with `upx`: clap would find one with `HSX_UPX` too, and the flag is stronger.
+    #[arg(long, help_heading = "Build")]
     pub no_upx: bool,
 
     /// An argument for upx, such as `--lzma`; may be repeated

@@ -83,9 +83,20 @@ impl Error {
     pub(crate) fn said(mut self, output: &str) -> Self {
         let lines: Vec<_> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         let skipped = lines.len().saturating_sub(5);
-        self.said = lines.into_iter().skip(skipped).map(str::to_owned).collect();
+        self.said = lines.into_iter().skip(skipped).map(shortened).collect();
         self
     }
+}
+
+/// A line people can read: engines print whole data structures. What went wrong stands at either end.
+fn shortened(line: &str) -> String {
+    const ENDS: usize = 150;
+    let chars: Vec<_> = line.chars().collect();
+    if chars.len() <= 3 * ENDS {
+        return line.to_owned();
+    }
+    let text = |part: &[char]| part.iter().collect::<String>();
+    format!("{} … {}", text(&chars[..ENDS]), text(&chars[chars.len() - ENDS..]))
 }
 
 impl fmt::Display for Error {
@@ -110,5 +121,12 @@ mod tests {
     fn only_the_last_lines_are_quoted() {
         let error = Error::host("x").said("1\n2\n\n3\n4\n5\n6\n");
         assert_eq!(error.said, ["2", "3", "4", "5", "6"]);
+    }
+
+    #[test]
+    fn of_an_endless_line_both_ends_are_quoted() {
+        let error = Error::host("x").said(&format!("Error: {}: disk full", "{}, ".repeat(1000)));
+        let line = &error.said[0];
+        assert!(line.starts_with("Error: ") && line.ends_with(": disk full") && line.len() < 400, "{line}");
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
-    /// Absolute, or relative to the working directory as typed.
+    /// Absolute: engines mount nothing else.
     pub out_dir: Utf8PathBuf,
     pub jobs: Option<u32>,
     pub cabal_args: Vec<String>,
@@ -129,17 +129,22 @@ pub(crate) fn engine(args: &StaticArgs, user: &SettingsFile) -> Option<String> {
 }
 
 /// Resolves all settings.
-/// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's.
+/// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's; a typed
+/// output directory is relative to `cwd`.
 ///
 /// # Errors
-/// When an image variant is known not to exist.
+/// When an image variant is known not to exist, or flags contradict each other.
 pub(crate) fn resolve(
     args: &StaticArgs,
     files: [&SettingsFile; 2],
     project: &Project,
     host: Platform,
+    cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
     let [_, user_file] = files;
+    if args.pull && args.offline {
+        return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
+    }
     let mut platforms = args.platforms.clone();
     if platforms.is_empty() {
         let listed = files.iter().find_map(|file| file.platforms.as_ref());
@@ -167,10 +172,11 @@ pub(crate) fn resolve(
     Ok(Settings {
         targets: list(&args.targets, |file| file.targets.as_ref()),
         platforms: platforms.collect::<Result<_, _>>()?,
-        out_dir: args.out_dir.clone().unwrap_or_else(|| {
-            let dir = files.iter().find_map(|file| file.out_dir.clone());
-            project.root.join(dir.unwrap_or_else(|| "dist-static".into()))
-        }),
+        out_dir: match (&args.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
+            (Some(typed), _) => cwd.join(typed),
+            (None, Some(dir)) => project.root.join(dir),
+            (None, None) => project.root.join("dist-static"),
+        },
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
         strip: !args.no_strip && files.iter().find_map(|file| file.strip).unwrap_or(true),

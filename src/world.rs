@@ -27,9 +27,12 @@ const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs
 /// Whether a registry's failure may pass: its own errors and lost connections do, its "no" does not.
 fn may_pass(said: &str) -> bool {
     let lower = said.to_ascii_lowercase();
-    ["500", "502", "503", "504", "timeout", "timed out", "connection reset", "unexpected eof", "too many requests"]
-        .iter()
-        .any(|words| lower.contains(words))
+    // Whole words: a port or a digest holds these digits too.
+    let status = |word| ["500", "502", "503", "504"].contains(&word);
+    lower.split(|c: char| !c.is_ascii_alphanumeric()).any(status)
+        || ["timeout", "timed out", "connection reset", "unexpected eof", "too many requests"]
+            .iter()
+            .any(|words| lower.contains(words))
 }
 
 /// The machine as commands use it.
@@ -46,11 +49,6 @@ impl<'a> World<'a> {
     pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
         let state = State::new(environment.state_dir.clone());
         Ok(Self { environment, ui, exec: Exec::new(ui)?, state })
-    }
-
-    /// The signal that asked hsx to end, if one did.
-    pub(crate) fn interrupted(&self) -> Option<i32> {
-        self.exec.interrupted()
     }
 
     /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.

@@ -8,7 +8,7 @@ use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::cross::{self, Toolchain};
 use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::facts::{Facts, Image, build_key};
 use crate::image;
 use crate::plan::{Lock, Plan, PlatformPlan, Stage, Step};
@@ -36,7 +36,8 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     let project = &loaded.project;
     let (engine, info) = host::engine(settings::engine(args, &loaded.user_file), &world)?;
     let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
-    let settings = settings::resolve(args, [&loaded.project_file, &loaded.user_file], project, host)?;
+    let files = [&loaded.project_file, &loaded.user_file];
+    let settings = settings::resolve(args, files, project, host, &environment.cwd)?;
     let selection = project.select(&settings.targets)?;
     let facts = host::facts(engine, &info, host, project, &settings, &world)?;
     let plan = plan(project, &settings, &selection, &facts)?;
@@ -429,6 +430,7 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Repo
     for platform in &plan.platforms {
         let start = Instant::now();
         let built = build(platform, &facts.os_release, world);
+        let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
         platforms.push(PlatformReport {
             platform: platform.platform,
             ghc: platform.ghc.clone(),
@@ -438,7 +440,7 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Repo
             choice: built.choice,
             result: built.result,
         });
-        if world.interrupted().is_some() {
+        if interrupted {
             break;
         }
     }

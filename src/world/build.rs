@@ -22,7 +22,7 @@ use crate::project::Executable;
 use crate::report::Delivered;
 use crate::strategy::{Choice, Strategy};
 use crate::upx;
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// How the build for a platform ended, and by which strategy: the plan's, or its fallback's.
 pub(crate) struct Outcome {
@@ -54,7 +54,7 @@ fn follow(
     os_release: &str,
     world: &World<'_>,
 ) -> (Result<Vec<Delivered>, Error>, Option<&'static str>) {
-    let opened = lock(plan, world).and_then(|locks| Ok((locks, world.state.create_log(&plan.key)?)));
+    let opened = world.exec.check().and_then(|()| open(plan, world));
     let (_locks, (log_path, log)) = match opened {
         Ok(opened) => opened,
         Err(error) => return (Err(error), None),
@@ -93,27 +93,37 @@ fn follow(
     (Err(error), reason)
 }
 
-/// Takes the plan's locks, in its order; they are held until dropped.
-fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<Vec<File>, Error> {
-    let mut files = Vec::new();
-    for lock in &plan.locks {
-        let file = world.state.lock_file(&lock.name)?;
-        wait_for(world, || if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
-        files.push(file);
+/// Takes what a plan needs before its first step: its locks, and its log.
+fn open(plan: &PlatformPlan, world: &World<'_>) -> Result<(Vec<File>, (Utf8PathBuf, fs_err::File)), Error> {
+    let (locks, waited) = lock(plan, world)?;
+    if waited {
+        // Whoever was waited for may have been killed, and its containers bear the names of these.
+        let _ = world.exec.capture(&plan.removal)?;
     }
-    Ok(files)
+    Ok((locks, world.state.create_log(&plan.key)?))
 }
 
-fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<(), Error> {
+/// Takes the plan's locks, in its order; they are held until dropped. Tells whether another hsx had to be waited for.
+fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<(Vec<File>, bool), Error> {
+    let (mut files, mut waited) = (Vec::new(), false);
+    for lock in &plan.locks {
+        let file = world.state.lock_file(&lock.name)?;
+        waited |= wait_for(world, || if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
+        files.push(file);
+    }
+    Ok((files, waited))
+}
+
+fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
     if take() {
-        return Ok(());
+        return Ok(false);
     }
     world.ui.status("Waiting", "for another hsx that builds the same");
     while !take() {
         world.exec.check()?;
         thread::sleep(Duration::from_millis(100));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A platform's build on its way.
@@ -205,6 +215,15 @@ impl Run<'_> {
         if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
     }
 
+    fn create_volume(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        // Another hsx made it since this one asked. Docker says nothing then; podman has no flag for it before 4.6.
+        if answer.success() || answer.stderr.contains("already exists") {
+            return Ok(());
+        }
+        Err(self.failed(cmd, answer.status, &answer.stderr).of_engine("the volume cannot be created"))
+    }
+
     fn pull(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let world = self.world;
         let pulled = world.retried(cmd, |cmd| {
@@ -215,15 +234,6 @@ impl Run<'_> {
             return Ok(());
         }
         Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
-    }
-
-    /// Another hsx may have made it since the plan was made.
-    fn create_volume(&mut self, cmd: &Cmd) -> Result<(), Error> {
-        let answer = self.quietly(cmd)?;
-        if answer.success() || answer.stderr.contains("already exists") {
-            return Ok(());
-        }
-        Err(self.failed(cmd, answer.status, &answer.stderr).of_engine("the volume cannot be created"))
     }
 
     /// Fills a shared volume, unless another hsx has done so since the plan was made: its lock was waited for.

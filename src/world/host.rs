@@ -98,7 +98,10 @@ pub(crate) fn engine(asked: Option<String>, world: &World<'_>) -> Result<(Engine
         let answer = world.exec.capture(&cmd)?;
         match engine::parse_info(&answer.stdout) {
             Ok(InfoAnswer::Ready(info)) => return Ok((Engine { program, dialect: info.dialect }, info)),
-            Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => failures.push((program, Some(said))),
+            // Docker's client may print an empty answer, and why so on standard error.
+            Ok(InfoAnswer::Unreachable(said)) => {
+                failures.push((program, Some(if said.is_empty() { answer.stderr } else { said })));
+            }
             _ => failures
                 .push((program, Some(format!("{}\n{}", answer.stdout.trim_matches(['{', '}', '\n']), answer.stderr)))),
         }
@@ -114,16 +117,26 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
         return Error::host(message).hint(format!("install one: {}", binfmt::engine_hint(&os_release())));
     };
     let message = format!("the container engine `{program}` does not answer");
-    let error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
+    let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
+    for (other, said) in &installed[1..] {
+        let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
+        error.said.push(format!("`{other}` does not answer either: {why}"));
+    }
+    installed.iter().filter_map(|(_, said)| advice(said)).fold(error, Error::hint)
+}
+
+/// What to do about an engine that does not answer, going by what it said.
+fn advice(said: &str) -> Option<String> {
     let lower = said.to_ascii_lowercase();
     if lower.contains("permission denied") {
         let group = "sudo usermod --append --groups docker \"$USER\", then log in again";
-        return error.hint(format!("let your user reach it: {group}; or use rootless podman"));
+        return Some(format!("let your user reach it: {group}; or use rootless podman"));
     }
     if lower.contains("cannot connect") || lower.contains("connection refused") || lower.contains("no such file") {
-        return error.hint("start it: sudo systemctl start docker (docker), podman machine start (podman on macOS)");
+        let start = "start it: sudo systemctl start docker (docker), podman machine start (podman on macOS)";
+        return Some(start.to_owned());
     }
-    error
+    None
 }
 
 /// Everything the plan depends on. The engine's answers are asked for side by side.
@@ -197,7 +210,8 @@ pub(crate) fn facts(
         stale: stale?,
         fetched,
         upx: world.environment.find("upx"),
-        out_dir_exists: settings.out_dir.exists(),
+        // A file in its place is found out before anything is pulled.
+        out_dir_exists: settings.out_dir.is_dir(),
         pass_env: world.environment.pass.clone(),
         state_id,
     })
@@ -299,14 +313,20 @@ fn find_image(
         },
         Err(said) => match local(engine, reference, platform, world)? {
             Some(image) => Ok(Image { reference: image.id, present: true }),
+            None if settings.offline => {
+                Err(not_to_be_had(reference, platform, &said).hint("run it once without `--offline`"))
+            }
             None => Err(no_image(reference, platform, &said)),
         },
     }
 }
 
+fn not_to_be_had(reference: &str, platform: Platform, said: &str) -> Error {
+    Error::host(format!("the image `{reference}` for {platform} is not to be had")).said(said)
+}
+
 fn no_image(reference: &str, platform: Platform, said: &str) -> Error {
-    let error = Error::host(format!("the image `{reference}` for {platform} is not to be had")).said(said);
-    error
+    not_to_be_had(reference, platform, said)
         .hints(image::known_tags_hint(reference))
         .hint("is the name right, and the registry reachable? `--image` names another, also one of your own making")
 }

@@ -69,7 +69,8 @@ fn read_project(root: Utf8PathBuf, home: Option<&Utf8Path>, world: &World<'_>) -
     for name in ["cabal.project", "cabal.project.freeze", "cabal.project.local"] {
         read_project_file(&root.join(name), &mut file, &mut inputs, 0)?;
     }
-    if inputs.is_empty() {
+    // As cabal: a freeze or local file alone lists no packages.
+    if !root.join("cabal.project").is_file() {
         file.packages.push("./".to_owned());
     }
     let mut places = Vec::new();
