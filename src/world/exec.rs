@@ -3,14 +3,14 @@
 use std::io::Read;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::flag;
 use xshell::Shell;
 
 use super::ui::Ui;
@@ -32,7 +32,7 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// Runs commands.
 pub(crate) struct Exec<'a> {
     ui: &'a Ui,
-    received: Arc<AtomicI32>,
+    received: Arc<AtomicUsize>,
 }
 
 /// What a command answered.
@@ -76,18 +76,20 @@ impl<'a> Exec<'a> {
     /// # Errors
     /// When the handlers cannot be installed.
     pub(crate) fn new(ui: &'a Ui) -> anyhow::Result<Self> {
-        let received = Arc::new(AtomicI32::new(0));
+        // Set by the handler itself: a thread could be late, and podman ends within 3 ms of Ctrl-C, with status 1.
+        let received = Arc::new(AtomicUsize::new(0));
         // Under nohup, a hangup stays ignored.
-        let signals = [SIGINT, SIGTERM, SIGHUP];
-        let mut signals = Signals::new(signals.into_iter().filter(|&signal| signal != SIGHUP || !hangup_is_ignored()))?;
-        let store = Arc::clone(&received);
-        thread::spawn(move || signals.forever().for_each(|signal| store.store(signal, Ordering::SeqCst)));
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if signal != SIGHUP || !hangup_is_ignored() {
+                flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal)?)?;
+            }
+        }
         Ok(Self { ui, received })
     }
 
     /// The signal that asked hsx to end, if one did.
     pub(crate) fn interrupted(&self) -> Option<i32> {
-        Some(self.received.load(Ordering::SeqCst)).filter(|&signal| signal != 0)
+        i32::try_from(self.received.load(Ordering::SeqCst)).ok().filter(|&signal| signal != 0)
     }
 
     /// Fails once a signal has come: to be asked between steps.

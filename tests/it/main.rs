@@ -1,1 +1,23 @@
 //! Black-box tests.
+#![expect(clippy::disallowed_methods, reason = "tests start programs and read their results")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots so")]
+
+mod cli;
+mod engine;
+#[cfg(feature = "real-engines")]
+mod engines;
+mod failures;
+mod fetch;
+mod image;
+mod output;
+mod plan;
+mod project;
+mod settings;
+mod signals;
+mod support;
+mod tidy;
+mod upx;
+mod verify;
+#[cfg(feature = "real-engines")]
+mod world;

@@ -1,0 +1,102 @@
+//! Help and usage.
+
+use snapbox::{assert_data_eq, file, str};
+
+use crate::support::Test;
+
+#[test]
+fn help() {
+    let test = Test::empty();
+    assert_data_eq!(test.hsx("--help").exits(0).stdout, file!["snapshots/help.txt"]);
+    assert_data_eq!(test.hsx("-h").exits(0).stdout, file!["snapshots/help.txt"]);
+}
+
+#[test]
+fn static_help() {
+    let test = Test::empty();
+    assert_data_eq!(test.hsx("static --help").exits(0).stdout, file!["snapshots/static-help.txt"]);
+    assert_data_eq!(test.hsx("static -h").exits(0).stdout, file!["snapshots/static-h.txt"]);
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let version = format!("hsx {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(Test::empty().hsx("--version").exits(0).stdout, version);
+    assert_eq!(Test::empty().hsx("-V").exits(0).stdout, version);
+}
+
+#[test]
+fn without_a_command_the_help_is_shown() {
+    let run = Test::empty().hsx("").exits(2);
+    assert_data_eq!(run.stderr, file!["snapshots/help.txt"]);
+}
+
+#[test]
+fn a_misspelt_flag_is_named_and_corrected() {
+    let run = Test::empty().hsx("static --platfrom arm64").exits(2).prints_nothing();
+    assert_data_eq!(
+        run.stderr,
+        str![[r#"
+error: unexpected argument '--platfrom' found
+
+  tip: a similar argument exists: '--platform'
+
+Usage: hsx static --platform <PLATFORM> [TARGET]...
+
+For more information, try '--help'.
+
+"#]]
+    );
+}
+
+#[test]
+fn a_misspelt_command_is_named_and_corrected() {
+    Test::empty().hsx("statik").exits(2).says("unrecognized subcommand 'statik'").says("'static'");
+}
+
+#[test]
+fn an_unknown_platform_names_the_known_ones() {
+    let run = Test::new().hsx("static -p linux/arm64,windows/amd64").exits(2).prints_nothing();
+    assert_data_eq!(
+        run.stderr,
+        str![[r#"
+error: invalid value 'windows/amd64' for '--platform <PLATFORM>': unknown platform `windows/amd64`; known: `linux/amd64`, `linux/arm64`, `linux/riscv64`
+
+For more information, try '--help'.
+
+"#]]
+    );
+}
+
+#[test]
+fn values_are_checked_wherever_they_come_from() {
+    for (args, variable, value) in [
+        ("static --jobs 0", "", ""),
+        ("static --bignum fast", "", ""),
+        ("static --strategy guess", "", ""),
+        ("static --format xml", "", ""),
+        ("static", "HSX_JOBS", "many"),
+        ("static", "HSX_BIGNUM", "fast"),
+        ("static", "HSX_PLATFORM", "vax"),
+        ("static", "HSX_UPX", "perhaps"),
+    ] {
+        let test = Test::new().env(variable, value);
+        let run = test.hsx(args).exits(2).prints_nothing();
+        assert!(run.calls.is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn flags_that_contradict_each_other_are_refused() {
+    Test::new().hsx("static -q -v").exits(2).says("cannot be used with");
+    Test::new().hsx("static --pull --offline").exits(2).says("`--pull` asks the registry");
+    Test::new().env("HSX_OFFLINE", "1").hsx("static --pull").exits(2).says("`HSX_OFFLINE` rules out");
+}
+
+#[test]
+fn a_flag_overrules_a_variable_that_contradicts_it() {
+    let test = Test::new().fake("upx").env("HSX_UPX", "true");
+    assert!(test.hsx("static --no-upx").exits(0).calls_of("upx").is_empty());
+    assert!(test.hsx("static --upx --no-upx").exits(0).calls_of("upx").is_empty(), "packing is the extra");
+    Test::new().env("HSX_OFFLINE", "0").hsx("static --dry-run --pull").exits(0);
+}

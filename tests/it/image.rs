@@ -1,0 +1,214 @@
+//! Finding, pinning and pulling the builder image.
+
+use snapbox::{assert_data_eq, str};
+
+use crate::support::{Run, Test};
+
+const REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
+const UNKNOWN: &str = "echo 'Error: reading manifest: manifest unknown' >&2; exit 125";
+/// One 503, then an answer.
+const ONCE_503: &str =
+    "[ -e \"$FAKE/failed\" ] || { : > \"$FAKE/failed\"; echo 'Error: status code 503' >&2; exit 125; }";
+
+fn image_of(run: &Run, kind: &str) -> String {
+    let call = run.call(kind);
+    let at = call.0.iter().position(|arg| arg == "-c").expect("a run has a script");
+    call.0[at - 1].clone()
+}
+
+#[test]
+fn the_image_is_pinned_by_digest() {
+    let run = Test::new().hsx("static -p arm64 --ghc 9.6.7").exits(0);
+    assert_eq!(run.call("manifest-inspect").last(), format!("{REPOSITORY}:9.6.7"));
+    let pinned = format!("{REPOSITORY}@sha256:9.6.7-arm64");
+    assert_eq!(run.call("pull").last(), pinned);
+    for kind in ["run-fetch", "run-build", "run-try"] {
+        assert_eq!(image_of(&run, kind), pinned);
+    }
+}
+
+#[test]
+fn the_digest_is_remembered() {
+    let test = Test::new();
+    test.hsx("static").exits(0);
+    let run = test.hsx("static").exits(0);
+    assert!(run.calls_of("manifest-inspect").is_empty() && run.calls_of("pull").is_empty(), "{run}");
+}
+
+#[test]
+fn a_pull_asks_again_and_takes_the_newer_image() {
+    let test = Test::new();
+    test.hsx("static").exits(0);
+    let newer = r#"echo '{"manifests":[{"digest":"sha256:new-amd64","platform":{"architecture":"amd64","os":"linux"}}]}'; exit 0"#;
+    test.set_scenario("manifest-inspect", newer);
+    assert!(test.hsx("static").exits(0).calls_of("pull").is_empty());
+    let run = test.hsx("static --pull").exits(0);
+    assert_eq!(run.call("pull").last(), format!("{REPOSITORY}@sha256:new-amd64"));
+    assert!(test.hsx("static").exits(0).calls_of("pull").is_empty(), "the newer one is the one remembered");
+    assert_eq!(image_of(&test.hsx("static").exits(0), "run-build"), format!("{REPOSITORY}@sha256:new-amd64"));
+}
+
+#[test]
+fn an_image_that_was_removed_is_pulled_again() {
+    let test = Test::new();
+    test.hsx("static").exits(0);
+    test.write_at("fake/images", "");
+    let run = test.hsx("static").exits(0);
+    assert_eq!(run.call("pull").last(), format!("{REPOSITORY}@sha256:9.10.3-amd64"));
+}
+
+#[test]
+fn a_tag_that_is_not_published_names_its_neighbours() {
+    let test = Test::new().scenario("manifest-inspect", UNKNOWN);
+    let run = test.hsx("static --ghc 9.8.9").exits(3).prints_nothing();
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+   Resolving quay.io/benz0li/ghc-musl:9.8.9 for linux/amd64
+error: the image `quay.io/benz0li/ghc-musl:9.8.9` for linux/amd64 is not to be had
+  | Error: reading manifest: manifest unknown
+hint: ghc-musl has GHC 9.8.1, 9.8.2, 9.8.3, 9.8.4: choose one with `--ghc`
+hint: is the name right, and the registry reachable? `--image` names another, also one of your own making
+
+"#]]
+    );
+    let run = test.hsx("static --image my/image:1").exits(3).does_not_say("ghc-musl");
+    assert!(run.stderr.contains("the image `my/image:1` for linux/amd64 is not to be had"), "{run}");
+}
+
+#[test]
+fn an_image_without_the_platform_says_which_it_has() {
+    let only = r#"echo '{"manifests":[{"digest":"sha256:x","platform":{"architecture":"amd64","os":"linux"}},
+        {"digest":"sha256:y","platform":{"architecture":"arm64","os":"linux"}},
+        {"digest":"sha256:z","platform":{"architecture":"unknown","os":"unknown"}}]}'; exit 0"#;
+    let run = Test::new().scenario("manifest-inspect", only).hsx("static -p riscv64").exits(3);
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+   Resolving quay.io/benz0li/ghc-musl:9.10.3 for linux/riscv64
+error: the image `quay.io/benz0li/ghc-musl:9.10.3` is not made for linux/riscv64
+hint: it is made for linux/amd64, linux/arm64; choose another with `--image` or `--ghc`
+
+"#]]
+    );
+}
+
+#[test]
+fn a_registry_that_fails_once_is_asked_again() {
+    let run = Test::new().scenario("manifest-inspect", ONCE_503).hsx("static --dry-run").exits(0);
+    assert_eq!(run.calls_of("manifest-inspect").len(), 2);
+    run.says("warning: the registry failed, trying again in 1 s");
+}
+
+#[test]
+fn a_pull_that_fails_once_is_tried_again() {
+    let run = Test::new().scenario("pull", ONCE_503).hsx("static").exits(0);
+    assert_eq!(run.calls_of("pull").len(), 2);
+    run.says("warning: the registry failed, trying again in 1 s");
+}
+
+#[test]
+fn a_pull_that_is_refused_is_not_tried_again() {
+    let refused = "echo 'Error: initializing source: unauthorized: access to the requested resource is not authorized' >&2; exit 125";
+    let run = Test::new().scenario("pull", refused).hsx("static").exits(3).prints_nothing();
+    assert_eq!(run.calls_of("pull").len(), 1);
+    run.says("error: linux/amd64: the image cannot be pulled")
+        .says("tried: podman pull --platform linux/amd64")
+        .says("| Error: initializing source: unauthorized");
+}
+
+#[test]
+fn an_image_of_one_platform_is_taken_where_it_fits() {
+    // Docker prints the image's own manifest; podman before 5 cannot.
+    for (engine, single) in [
+        ("docker", "echo '{\"schemaVersion\":2,\"config\":{},\"layers\":[]}'; exit 0"),
+        ("podman", "echo 'Error: the image is a single image, not a manifest list' >&2; exit 125"),
+    ] {
+        let test = Test::new().without("podman").fake(engine).scenario("manifest-inspect", single);
+        let run = test.hsx("static --image my/image:1").exits(0);
+        assert_eq!(run.call("pull").last(), "my/image:1");
+        let run = test.hsx("static --image my/image:1").exits(0);
+        assert!(run.calls_of("pull").is_empty(), "it is there now\n{run}");
+
+        // An engine stores what the registry has, whatever platform was asked for.
+        let test = test.scenario("pull", "say \"$last amd64 id-x\" >> \"$FAKE/images\"; exit 0");
+        let run = test.hsx("static -p arm64 --image my/other:1").exits(3);
+        run.says("the image `my/other:1` is for linux/amd64, not for linux/arm64");
+    }
+}
+
+#[test]
+fn a_wrong_architecture_after_the_pull_is_never_run() {
+    let wrong = Test::new().scenario("pull", "say \"$last arm64 id-x\" >> \"$FAKE/images\"; exit 0");
+    let run = wrong.hsx("static").exits(3).prints_nothing();
+    assert!(run.kinds().iter().all(|kind| !kind.starts_with("run-")), "{run}");
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+   Resolving quay.io/benz0li/ghc-musl:9.10.3 for linux/amd64
+     Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+error: linux/amd64: the image `quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64` is for linux/arm64, not for linux/amd64
+  tried: podman image inspect --format '{{.Architecture}}' quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+hint: choose another with `--image`
+  log: [ROOT]/home/.state/hsx/logs/demo-linux-amd64-[HASH].log
+
+"#]]
+    );
+}
+
+#[test]
+fn an_image_on_no_registry_is_taken_from_storage() {
+    let test = Test::new().scenario("manifest-inspect", UNKNOWN);
+    test.write_at("fake/images", "my/image:1 amd64 0123abcd\nlocalhost/mine:1 amd64 4567\n");
+    let run = test.hsx("static --image my/image:1").exits(0);
+    assert_eq!(image_of(&run, "run-build"), "0123abcd");
+    let run = test.hsx("static --image localhost/mine:1").exits(0);
+    assert!(run.calls_of("manifest-inspect").is_empty(), "{run}");
+    assert_eq!(image_of(&run, "run-build"), "4567");
+    test.hsx("static --image localhost/mine:1 -p arm64").exits(3).says("not to be had");
+}
+
+#[test]
+fn offline_needs_what_is_there() {
+    let test = Test::new();
+    let run = test.hsx("static --offline").exits(3);
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: the image `quay.io/benz0li/ghc-musl:9.10.3` for linux/amd64 is not to be had
+  | `--offline` keeps hsx from asking the registry
+hint: run it once without `--offline`
+
+"#]]
+    );
+    test.hsx("static").exits(0);
+    let run = test.hsx("static --offline").exits(0);
+    for kind in ["manifest-inspect", "pull", "run-fetch"] {
+        assert!(run.calls_of(kind).is_empty(), "{run}");
+    }
+}
+
+#[test]
+fn offline_says_when_something_was_never_downloaded() {
+    let test = Test::new();
+    test.hsx("static").exits(0);
+    test.set_scenario("run-build", "echo 'Failed to download aeson-2.2.3.0'; exit 100");
+    let run = test.hsx("static --offline").exits(1);
+    run.says("hint: something was never downloaded: run it again without `--offline`");
+}
+
+#[test]
+fn a_broken_compiler_is_warned_of() {
+    let run = Test::new().hsx("static --ghc 9.12.3").exits(0);
+    let run = run.says("warning: ghc-musl calls GHC 9.12.3 broken on linux/amd64; GHC 9.12.4 is the one to use");
+    assert_eq!(run.stderr.matches("warning:").count(), 1, "{run}");
+    let run = Test::new().hsx("static --ghc 9.12.3 --dry-run").exits(0);
+    run.prints("# warning: ghc-musl calls GHC 9.12.3 broken");
+}
+
+#[test]
+fn a_loopback_registry_needs_no_certificate() {
+    let test = Test::new().without("podman").fake("docker");
+    let run = test.hsx("static --dry-run --image 127.0.0.1:5000/ghc-musl").exits(0);
+    assert!(run.call("manifest-inspect").has("--insecure"), "{run}");
+}

@@ -1,0 +1,220 @@
+//! Finding the project, its packages, and what to build of it.
+
+use snapbox::{assert_data_eq, str};
+
+use crate::support::{Call, DEMO_CABAL, Run, Test, static_elf};
+
+fn cabal(name: &str, executables: &[&str]) -> String {
+    let stanzas: Vec<_> = executables.iter().map(|exe| format!("\nexecutable {exe}\n  main-is: Main.hs\n")).collect();
+    format!("cabal-version: 3.0\nname: {name}\nversion: 1.0\n{}", stanzas.concat())
+}
+
+/// The bind mounts of the build, as `SOURCE TARGET` seen from the home directory.
+fn mounts(run: &Run, test: &Test) -> Vec<String> {
+    let home = test.root().join("home").into_string();
+    let binds = run.call("run-build").values("--mount").into_iter().filter_map(|mount| {
+        let (source, target) = mount.strip_prefix("type=bind,source=")?.split_once(",target=")?;
+        Some(format!("{} {}", source.replace(&home, "~"), target.trim_end_matches(",readonly")))
+    });
+    binds.collect()
+}
+
+#[test]
+fn the_project_is_found_from_below() {
+    let test = Test::new().dir("app/deep/er");
+    let run = test.hsx("static").exits(0);
+    assert_eq!(mounts(&run, &test), ["~/demo /src"]);
+    assert!(test.project().join("dist-static/linux-amd64/demo").is_file());
+    // As seen from where hsx was typed, or else in full.
+    assert!(run.stdout.contains(test.project().join("dist-static/linux-amd64/demo").as_str()), "{run}");
+}
+
+#[test]
+fn a_directory_can_be_named() {
+    let test = Test::empty().fake("podman").file("inner/demo.cabal", DEMO_CABAL);
+    test.builds("linux/amd64", &[("demo:demo", &static_elf("linux/amd64"))]);
+    for flag in ["-C", "--directory"] {
+        let run = test.hsx(&format!("static {flag} inner")).exits(0);
+        assert_eq!(mounts(&run, &test), ["~/demo/inner /src"]);
+        assert!(run.stdout.contains(" inner/dist-static/linux-amd64/demo "), "{run}");
+    }
+    test.hsx("static -C nowhere").exits(2).says("nowhere` cannot be read");
+}
+
+#[test]
+fn without_a_project_it_is_said_what_one_is() {
+    let run = Test::empty().fake("podman").hsx("static").exits(2).prints_nothing();
+    assert!(run.calls.is_empty(), "{run}");
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: no Haskell project in `[ROOT]/home/demo` or above it
+hint: hsx looks for a `cabal.project`, a `.cabal` file or a `package.yaml`; `--directory` names a place
+
+"#]]
+    );
+}
+
+#[test]
+fn a_project_file_above_a_package_is_the_project() {
+    let test = Test::new().without_file("demo.cabal").file("cabal.project", "packages: */*.cabal\n");
+    let test = test.file("a/a.cabal", &cabal("a", &["one"])).file("b/b.cabal", &cabal("b", &[])).dir("a");
+    test.builds("linux/amd64", &[("a:one", &static_elf("linux/amd64"))]);
+    let run = test.hsx("static").exits(0);
+    assert_eq!(mounts(&run, &test), ["~/demo /src"]);
+    assert_eq!(run.call("run-build").script_args()[1], "a-1.0:one");
+    assert!(run.call("run-build").value("--name").unwrap().starts_with("hsx-demo-linux-amd64-"), "{run}");
+}
+
+#[test]
+fn a_package_without_a_project_file_may_have_its_companions() {
+    for file in ["cabal.project.freeze", "cabal.project.local"] {
+        let test = Test::new().file(file, "constraints: any.base ==4.18.2.1\n");
+        let run = test.hsx("static").exits(0);
+        assert_eq!(run.call("run-build").script_args()[1], "demo-0.1.0:demo");
+    }
+}
+
+#[test]
+fn packages_beside_the_project_are_mounted_beside_it() {
+    let test = Test::new().file("cabal.project", "packages: .\n          ../lib/\n");
+    test.write("../lib/lib.cabal", cabal("lib", &[]));
+    let run = test.hsx("static").exits(0);
+    assert_eq!(mounts(&run, &test), ["~/demo /src/demo", "~/lib /src/lib"]);
+    assert_eq!(run.call("run-build").value("--workdir"), Some("/src/demo"));
+}
+
+#[test]
+fn the_repository_is_mounted_with_its_history() {
+    let test = Test::new().without_file("demo.cabal").file(".git/HEAD", "ref: refs/heads/main\n");
+    let test = test.file("tools/demo.cabal", DEMO_CABAL).dir("tools");
+    let run = test.hsx("static").exits(0);
+    assert_eq!(mounts(&run, &test), ["~/demo /src"]);
+    assert_eq!(run.call("run-build").value("--workdir"), Some("/src/tools"));
+}
+
+#[test]
+fn a_home_directory_in_git_is_not_mounted_whole() {
+    let test = Test::new();
+    test.write("../.git/HEAD", "ref: refs/heads/main\n");
+    let run = test.hsx("static").exits(0);
+    assert_eq!(mounts(&run, &test), ["~/demo /src"]);
+}
+
+#[test]
+fn hpack_writes_what_is_missing() {
+    let test = Test::new().without_file("demo.cabal").file("package.yaml", "name: demo\n").fake("hpack");
+    test.hsx("static --dry-run").exits(0);
+    assert!(!test.project().join("demo.cabal").exists(), "a dry run writes nothing");
+    let run = test.hsx("static").exits(0);
+    assert!(test.project().join("demo.cabal").exists());
+    let position = |kind| run.kinds().iter().position(|known| known == kind);
+    assert!(position("hpack") < position("run-fetch"), "{run}");
+    assert!(test.hsx("static").exits(0).calls_of("hpack").is_empty(), "it is there now");
+}
+
+#[test]
+fn without_hpack_the_way_on_is_told() {
+    let run = Test::new().without_file("demo.cabal").file("package.yaml", "name: demo\n").hsx("static").exits(2);
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: `[ROOT]/home/demo` has a `package.yaml` and no `.cabal` file, and hpack is not on PATH
+hint: install it with `cabal install hpack`, or write the `.cabal` file and keep it in git
+
+"#]]
+    );
+    let written = Test::new().file("package.yaml", "name: demo\n");
+    written.hsx("static").exits(0);
+}
+
+#[test]
+fn a_failing_hpack_is_quoted() {
+    let test = Test::new().without_file("demo.cabal").file("package.yaml", "nmae: demo\n").fake("hpack");
+    let said = "echo 'package.yaml: Error while parsing $ - expected Object' >&2; exit 1";
+    let run = test.scenario("hpack", said).hsx("static").exits(2);
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: `[ROOT]/home/demo/package.yaml` is not usable
+  tried: hpack --silent [ROOT]/home/demo/package.yaml -
+  | package.yaml: Error while parsing $ - expected Object
+
+"#]]
+    );
+}
+
+#[test]
+fn targets_are_what_cabal_calls_them() {
+    let test = Test::new().file("demo.cabal", &cabal("demo", &["demo", "tool"]));
+    let both = "'demo-1.0:demo demo-1.0:tool'";
+    for (typed, cabals, wanted) in [
+        ("", "all:exes", both),
+        ("exe:tool", "exe:tool", "demo-1.0:tool"),
+        ("tool", "exe:tool", "demo-1.0:tool"),
+        ("demo:exe:tool", "demo:exe:tool", "demo-1.0:tool"),
+        ("demo:tool", "demo:exe:tool", "demo-1.0:tool"),
+        ("demo", "demo:exes", both),
+        ("all", "all:exes", both),
+    ] {
+        let flags = "--builddir=/hsx/build --with-compiler=ghc --enable-executable-static";
+        let run = test.hsx(&format!("static --dry-run {typed}")).exits(0);
+        run.prints(&format!(" hsx strip {wanted} {flags} {cabals}\n"));
+    }
+}
+
+#[test]
+fn an_unknown_target_lists_what_there_is() {
+    let test = Test::new().file("demo.cabal", &cabal("demo", &["demo", "tool"]));
+    let run = test.hsx("static exe:tol").exits(2).prints_nothing();
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: no executable matches the target `exe:tol`
+hint: executables of this project: `demo:exe:demo`, `demo:exe:tool`
+
+"#]]
+    );
+}
+
+#[test]
+fn two_executables_of_one_name_need_a_choice() {
+    let test =
+        Test::new().file("cabal.project", "packages: . other\n").file("other/o.cabal", &cabal("other", &["demo"]));
+    let run = test.hsx("static").exits(2);
+    assert_data_eq!(
+        run.message(),
+        str![[r#"
+error: two executables are named `demo`: in `demo` and in `other`
+hint: build one at a time: `hsx static demo:exe:demo --out-dir …`
+
+"#]]
+    );
+    test.hsx("static --dry-run other:exe:demo").exits(0);
+}
+
+#[test]
+fn a_project_that_makes_nothing_is_an_error() {
+    Test::new().file("demo.cabal", &cabal("demo", &[])).hsx("static").exits(2).says("no executable to build");
+    Test::new().file("cabal.project", "packages: nowhere/\n").hsx("static").exits(2).says("names no package");
+    Test::new().file("demo.cabal", "version: 1\n").hsx("static").exits(2).says("demo.cabal` names no package");
+}
+
+#[test]
+fn a_package_of_another_name_than_its_directory_has_volumes_of_its_own() {
+    let names = |test: &Test| {
+        let run = test.hsx("static").exits(0);
+        run.calls_of("volume-create").into_iter().map(Call::last).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let one = Test::new();
+    let (store, build) = match names(&one).as_slice() {
+        [store, build] => (store.clone(), build.clone()),
+        other => panic!("two volumes, not {other:?}"),
+    };
+    assert!(store.starts_with("hsx-store-linux-amd64-") && build.starts_with("hsx-build-demo-linux-amd64-"));
+    // Another project in the same world shares the store and nothing else.
+    one.write("../other/demo.cabal", DEMO_CABAL);
+    let run = one.hsx("static -C ../other").exits(0);
+    let made = run.call("volume-create").last();
+    assert!(made.starts_with("hsx-build-demo-linux-amd64-") && made != build, "{run}");
+}
