@@ -99,16 +99,24 @@ pub(crate) fn setup_hint(platform: Platform, os_release: &str) -> String {
 }
 
 /// How to install a container engine on this system.
-pub(crate) fn engine_hint(os_release: &str) -> String {
-    let install = match System::of(os_release).family() {
-        Family::NixOs => "in configuration.nix: virtualisation.podman.enable = true;",
-        Family::Debian => "sudo apt-get install podman",
-        Family::Fedora => "sudo dnf install podman",
-        Family::Arch => "sudo pacman -S podman",
-        Family::Other if os_release.is_empty() => "brew install podman && podman machine init && podman machine start",
-        Family::Other => "install podman (https://podman.io/docs/installation) or docker",
+pub(crate) fn engine_hint(program: &str, os_release: &str) -> String {
+    let install = match (program, System::of(os_release).family()) {
+        ("podman", Family::NixOs) => "in configuration.nix: virtualisation.podman.enable = true;",
+        ("podman", Family::Debian) => "sudo apt-get install podman",
+        ("podman", Family::Fedora) => "sudo dnf install podman",
+        ("podman", Family::Arch) => "sudo pacman -S podman",
+        ("podman", Family::Other) if os_release.is_empty() => {
+            "brew install podman && podman machine init && podman machine start"
+        }
+        ("podman", Family::Other) => "https://podman.io/docs/installation",
+        ("docker", Family::NixOs) => "in configuration.nix: virtualisation.docker.enable = true;",
+        ("docker", Family::Debian) => "sudo apt-get install docker.io",
+        ("docker", Family::Arch) => "sudo pacman -S docker",
+        // Red Hat's have docker in a repository of docker's own.
+        ("docker", Family::Fedora | Family::Other) => "https://docs.docker.com/get-started/get-docker/",
+        _ => return "`--engine` takes `podman`, `docker`, or the path of one".to_owned(),
     };
-    install.to_owned()
+    format!("install {program}: {install}")
 }
 
 /// A Linux distribution, as os-release(5) describes it.
@@ -214,6 +222,13 @@ mod tests {
             let hint = setup_hint(Platform::Arm64, os_release);
             assert!(hint.contains(expected), "{os_release}: {hint}");
         }
-        assert_eq!(engine_hint("ID=debian"), "sudo apt-get install podman");
+        for (program, os_release, expected) in [
+            ("podman", "ID=debian", "install podman: sudo apt-get install podman"),
+            ("docker", "ID=ubuntu", "install docker: sudo apt-get install docker.io"),
+            ("docker", "", "install docker: https://docs.docker.com/get-started/get-docker/"),
+            ("nerdctl", "ID=debian", "`--engine` takes `podman`, `docker`, or the path of one"),
+        ] {
+            assert_eq!(engine_hint(program, os_release), expected);
+        }
     }
 }

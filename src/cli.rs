@@ -1,9 +1,11 @@
 //! The command line, as typed. Everything here is resolved by `settings` before it is used.
 
+use std::ffi::OsStr;
+
 use camino::Utf8PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::image::Bignum;
 use crate::platform::Platform;
@@ -31,6 +33,16 @@ pub(crate) struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
+    pub(crate) fn read(is_empty: impl Fn(&OsStr) -> bool) -> Self {
+        let heed = |arg: Arg| if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg };
+        let mut command = Self::command().mut_subcommands(|command| command.mut_args(heed));
+        let matches = command.get_matches_mut();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build static executables for one or more platforms
@@ -39,9 +51,10 @@ pub(crate) enum Command {
 
 const STATIC_HELP: &str = "\
 Settings:
-  Each is taken from the first place that has it: the flag, its HSX_* variable, the project's
-  `hsx.toml`, your `config.toml` (in $XDG_CONFIG_HOME/hsx or ~/.config/hsx), what the project says
-  (`with-compiler:` in cabal.project, `tested-with:` in the .cabal file), the default.
+  Each is taken from the first place that has it: the flag, its HSX_* variable (HSX_OUT_DIR,
+  HSX_TARGET, …; an empty one counts as unset), the project's `hsx.toml`, your `config.toml` (in
+  $XDG_CONFIG_HOME/hsx or ~/.config/hsx), what the project says (`with-compiler:` in cabal.project,
+  `tested-with:` in the .cabal file), the default.
 
   # hsx.toml
   platforms = [\"linux/amd64\", \"linux/arm64\"]
@@ -53,8 +66,8 @@ Settings:
   [platform.\"linux/arm64\"]
   ghc = \"9.10.3\"
 
-  Also: strategy, out-dir, jobs, strip, upx. Only in your `config.toml`, because they reach the host:
-  engine, engine-args, upx-args.
+  Also: strategy, out-dir, jobs, strip, upx.
+  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
 
 Results:
   dist-static/linux-ARCH/NAME, each replaced only by a verified one. Your source is mounted
@@ -75,7 +88,7 @@ Examples:
 #[command(after_long_help = format!("{STATIC_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx static --help` for settings, exit codes and examples")]
 pub(crate) struct StaticArgs {
     /// What to build, as cabal spells it: `exe:NAME`, `PACKAGE:exe:NAME`, `PACKAGE`; default: every executable
-    #[arg(value_name = "TARGET")]
+    #[arg(value_name = "TARGET", value_delimiter = ',', env = "HSX_TARGET", hide_env = true)]
     pub targets: Vec<String>,
 
     /// Platforms to build for, such as `linux/arm64`, `arm64` or `aarch64`; default: this machine's
@@ -114,7 +127,7 @@ pub(crate) struct StaticArgs {
     pub quiet: bool,
 
     /// Use colours
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", env = "HSX_COLOR", hide_env = true)]
     pub color: Color,
 
     /// GHC version, or the beginning of one [default: what the project says, else 9.10.3]
@@ -131,7 +144,13 @@ pub(crate) struct StaticArgs {
 
     /// Ask the registry for a newer image behind the tag
     // `settings` looks at the conflict with `offline`: clap would find one with `HSX_OFFLINE=false` too.
-    #[arg(long, help_heading = "Compiler and image")]
+    #[arg(
+        long,
+        value_parser = BoolishValueParser::new(),
+        env = "HSX_PULL",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
     pub pull: bool,
 
     /// Use only what earlier builds fetched: no registry, no Hackage
@@ -163,7 +182,12 @@ pub(crate) struct StaticArgs {
     )]
     pub cabal_args: Vec<String>,
 
+    /// Strip symbols; default: yes
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_STRIP", hide_env = true, help_heading = "Build")]
+    pub strip: Option<bool>,
+
     /// Leave symbols in
+    // No conflict with `strip`: clap would find one with `HSX_STRIP` too, and the flag is stronger. So for upx.
     #[arg(long, help_heading = "Build")]
     pub no_strip: bool,
 
@@ -172,7 +196,6 @@ pub(crate) struct StaticArgs {
     pub upx: Option<bool>,
 
     /// Do not pack
-    // No conflict with `upx`: clap would find one with `HSX_UPX` too, and the flag is stronger.
     #[arg(long, help_heading = "Build")]
     pub no_upx: bool,
 
@@ -232,4 +255,16 @@ pub(crate) enum StrategyChoice {
     Cross,
     /// The platform's own compiler, under QEMU where the platform is foreign
     Emulate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_stands_as_it_was_written() {
+        for line in STATIC_HELP.lines() {
+            assert!(line.chars().count() <= 100, "clap would wrap: {line}");
+        }
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use camino::Utf8PathBuf;
 
+use crate::platform::Platform;
+
 /// Why hsx ends, and with it the exit code. Documented in `hsx --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -64,6 +66,14 @@ impl Error {
         Self::new(Kind::Verification, message)
     }
 
+    /// Begins with the platform it is about, unless the message does.
+    pub(crate) fn on(mut self, platform: Platform) -> Self {
+        if !self.message.starts_with(&platform.to_string()) {
+            self.message = format!("{platform}: {}", self.message);
+        }
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -115,6 +125,13 @@ mod tests {
     fn exit_codes_are_the_documented_ones() {
         let kinds = [Kind::Build, Kind::Usage, Kind::Host, Kind::Verification, Kind::Signal(2), Kind::Signal(15)];
         assert_eq!(kinds.map(Kind::exit_code), [1, 2, 3, 4, 130, 143]);
+    }
+
+    #[test]
+    fn the_platform_is_said_once() {
+        let on = |message: &str| Error::host(message).on(Platform::Arm64).message;
+        assert_eq!(on("cabal build failed"), "linux/arm64: cabal build failed");
+        assert_eq!(on("linux/arm64 programs do not start"), "linux/arm64 programs do not start");
     }
 
     #[test]

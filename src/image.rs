@@ -76,15 +76,15 @@ pub(crate) enum Bignum {
     Native,
 }
 
-/// The image to build in, as a person would name it.
+/// The image to build in, as a person would name it, and the GHC in it, if the name tells.
 ///
 /// A reference with a tag or digest stands as it is; one without gets the tag of the GHC version.
 ///
 /// # Errors
 /// When the GHC is known to have no `-int-native` variant.
-pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<String, Error> {
+pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(String, Option<String>), Error> {
     if repository(image) != image {
-        return Ok(image.to_owned());
+        return Ok((image.to_owned(), tagged_ghc(image).map(str::to_owned)));
     }
     let native = TAGS.iter().filter(|(_, native)| *native).map(|(version, _)| *version);
     let suffix = match bignum {
@@ -96,7 +96,23 @@ pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<String
         }
         Bignum::Native => "-int-native",
     };
-    Ok(format!("{image}:{ghc}{suffix}"))
+    Ok((format!("{image}:{ghc}{suffix}"), Some(ghc.to_owned())))
+}
+
+/// The version that a reference's tag begins with, if it is one that a GHC may have.
+fn tagged_ghc(reference: &str) -> Option<&str> {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    let tag = name.strip_prefix(repository(reference))?.strip_prefix(':')?;
+    let version = tag.split_once('-').map_or(tag, |(version, _)| version);
+    let parts = version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?;
+    let is_known = || TAGS.iter().any(|(known, _)| starts_with_version(known, version));
+    // A newer one than those known has three parts, as every GHC; an image's own version rarely has.
+    (parts.len() >= 2 && is_known() || parts.len() == 3 && parts[0] >= 9).then_some(version)
+}
+
+/// The GHC of an image, for people.
+pub(crate) fn ghc_name(ghc: Option<&str>) -> String {
+    ghc.map_or("the image's GHC".to_owned(), |version| format!("GHC {version}"))
 }
 
 /// A reference without its tag and digest.
@@ -212,7 +228,8 @@ pub(crate) fn older_than(version: &str, other: &str) -> Option<bool> {
     compare_versions(version, other).map(Ordering::is_lt)
 }
 
-fn starts_with_version(version: &str, prefix: &str) -> bool {
+/// Whether a version is another, or one of its series.
+pub(crate) fn starts_with_version(version: &str, prefix: &str) -> bool {
     version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -233,12 +250,32 @@ mod tests {
             ("127.0.0.1:5000/ghc-musl:mine", "127.0.0.1:5000/ghc-musl:mine"),
             ("me/image@sha256:00", "me/image@sha256:00"),
         ] {
-            assert_eq!(reference(image, "9.6.7", Bignum::Gmp).unwrap(), expected);
+            assert_eq!(reference(image, "9.6.7", Bignum::Gmp).unwrap().0, expected);
         }
-        assert_eq!(reference("x", "9.6.7", Bignum::Native).unwrap(), "x:9.6.7-int-native");
-        assert_eq!(reference("x", "9.99.1", Bignum::Native).unwrap(), "x:9.99.1-int-native");
+        assert_eq!(reference("x", "9.6.7", Bignum::Native).unwrap().0, "x:9.6.7-int-native");
+        assert_eq!(reference("x", "9.99.1", Bignum::Native).unwrap().0, "x:9.99.1-int-native");
         let error = reference("x", "9.4.8", Bignum::Native).unwrap_err();
         assert!(error.hints[0].contains("9.6.7, 9.8.4"), "{error:?}");
+    }
+
+    #[test]
+    fn the_ghc_of_an_image_is_what_its_tag_tells() {
+        for (image, expected) in [
+            ("x", Some("9.6.7")),
+            ("x:9.12.3", Some("9.12.3")),
+            ("localhost:5000/x:9.12.3-int-native", Some("9.12.3")),
+            ("x:8.10.7", Some("8.10.7")),
+            ("x:9.6", Some("9.6")),
+            ("x:9.99.1@sha256:00", Some("9.99.1")),
+            ("x@sha256:00", None),
+            ("localhost:5000/x:latest", None),
+            ("x:1", None),
+            ("x:2.0.1", None),
+            ("x:24.04", None),
+            ("x:v9.6.7", None),
+        ] {
+            assert_eq!(reference(image, "9.6.7", Bignum::Gmp).unwrap().1.as_deref(), expected, "{image}");
+        }
     }
 
     #[test]

@@ -24,15 +24,13 @@ mod world;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use cli::{Cli, Command, Format};
 use error::{Error, Kind};
-use world::host::Environment;
+use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
-    let Command::Static(args) = Cli::parse().command;
+    let Command::Static(args) = Cli::read(host::is_empty_variable).command;
     let verbosity = match (args.quiet, args.verbose) {
         (true, _) => Verbosity::Quiet,
         (false, false) => Verbosity::Normal,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cmd::{Cmd, quote};
+use crate::image;
 use crate::platform::Platform;
 use crate::project::Executable;
 use crate::strategy::Choice;
@@ -22,7 +23,7 @@ pub(crate) struct Plan {
 pub(crate) struct PlatformPlan {
     pub platform: Platform,
     pub choice: Choice,
-    pub ghc: String,
+    pub ghc: Option<String>,
     /// The image as the engine is asked for it: by digest where one is known.
     pub image: String,
     /// Names this build's volume, containers, lock and log; nobody else's.
@@ -79,8 +80,11 @@ pub(crate) enum Step {
     Hpack(Cmd),
     /// Makes the output directory, hidden from git, when there is none.
     MakeOutDir(Utf8PathBuf),
-    /// Gets the image; tried again when the registry fails.
-    Pull(Cmd),
+    /// Gets an image; tried again when the registry fails.
+    Pull {
+        platform: Platform,
+        cmd: Cmd,
+    },
     /// Asks the architecture of the image that was pulled.
     CheckImage {
         platform: Platform,
@@ -126,7 +130,8 @@ impl Plan {
         }
         for platform in &self.platforms {
             let PlatformPlan { platform: name, choice, ghc, .. } = platform;
-            let _ = writeln!(script, "\n# {name}: {} ({}), GHC {ghc}", choice.strategy, choice.reason);
+            let ghc = image::ghc_name(ghc.as_deref());
+            let _ = writeln!(script, "\n# {name}: {} ({}), {ghc}", choice.strategy, choice.reason);
             for warning in &platform.warnings {
                 let _ = writeln!(script, "# warning: {warning}");
             }
@@ -147,7 +152,7 @@ impl Step {
         match self {
             Self::Sweep(cmd)
             | Self::Hpack(cmd)
-            | Self::Pull(cmd)
+            | Self::Pull { cmd, .. }
             | Self::CheckImage { cmd, .. }
             | Self::CreateVolume(cmd)
             | Self::Fetch(cmd)

@@ -22,7 +22,8 @@ pub(crate) struct Report {
 pub(crate) struct PlatformReport {
     pub platform: Platform,
     pub choice: Choice,
-    pub ghc: String,
+    /// `None`: the image's name does not tell.
+    pub ghc: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
     /// Wall-clock time, in seconds.
@@ -108,7 +109,7 @@ impl Report {
                         ));
                     }
                 }
-                Err(error) => rows.push(vec![platform.platform.to_string(), format!("failed: {}", error.message)]),
+                Err(error) => rows.push(platform.failed_row(error)),
             }
         }
         // From the least to the most dispensable when the terminal is narrow.
@@ -141,6 +142,13 @@ impl PlatformReport {
             seconds(self.seconds),
             self.choice.strategy.to_string(),
         ]
+    }
+
+    /// The platform is in the row already: a message that begins with it need not.
+    fn failed_row(&self, error: &Error) -> Vec<String> {
+        let platform = self.platform.to_string();
+        let message = error.message.strip_prefix(&platform).unwrap_or(&error.message);
+        vec![platform, format!("failed: {}", message.trim_start())]
     }
 
     fn json(&self) -> Value {
@@ -245,7 +253,7 @@ mod tests {
         let platform = PlatformReport {
             platform: Platform::Arm64,
             choice,
-            ghc: "9.6.6".to_owned(),
+            ghc: Some("9.6.6".to_owned()),
             image: "x@sha256:0".to_owned(),
             warnings: Vec::new(),
             seconds: 245.0,
@@ -279,7 +287,9 @@ linux/arm64  dist-static/linux-arm64/b  3.0 MiB  -        static   0123456789ab 
         assert_eq!(report.exit_code(), 1);
         report.platforms[0].result = Err(Error::verification("dynamic"));
         assert_eq!(report.exit_code(), 4);
-        assert!(report.table(80, "/p".into()).contains("failed: dynamic"));
+        assert!(report.table(80, "/p".into()).contains("linux/arm64  failed: dynamic\n"));
+        report.platforms[0].result = Err(Error::host("linux/arm64 programs do not start"));
+        assert!(report.table(80, "/p".into()).contains("linux/arm64  failed: programs do not start\n"));
     }
 
     #[test]

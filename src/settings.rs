@@ -51,17 +51,31 @@ struct ImageTable {
     reference: Option<String>,
 }
 
+/// The keys that reach the host: only the user's own file may have them.
+const RESERVED: [&str; 3] = ["engine", "engine-args", "upx-args"];
+
 /// Reads a settings file; `path` is for messages.
 ///
 /// # Errors
 /// When it is not TOML, has an unknown key or a wrong type; with the line.
 pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
     let wrong = |message: String| Error::usage(format!("`{path}` is not valid")).said(message.trim_end());
-    let file: SettingsFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let file: SettingsFile = toml::from_str(text).map_err(|error| {
+        wrong(error.to_string()).hints(error.span().and_then(|span| unquoted_version(text, span.start)))
+    })?;
     for platform in file.platforms.iter().flatten().chain(file.platform.keys()) {
         platform.parse::<Platform>().map_err(|error| wrong(error.to_string()))?;
     }
     Ok(file)
+}
+
+/// What to write for a version without quotes, in the line that has the fault.
+fn unquoted_version(text: &str, fault: usize) -> Option<String> {
+    let start = text.get(..fault)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next()?;
+    let (_, value) = line[line.find("ghc")?..].split_once('=')?;
+    let version: String = value.trim_start().chars().take_while(|&c| c.is_ascii_digit() || c == '.').collect();
+    (!version.is_empty()).then(|| format!("a version is written as text: ghc = \"{version}\""))
 }
 
 /// A project's `hsx.toml`, which may come from a stranger: what could reach the host is refused.
@@ -69,13 +83,15 @@ pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> 
 /// # Errors
 /// As [`parse`]; when it sets an engine, arguments for host programs, or an output directory outside the project.
 pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
-    let file = parse(text, path)?;
-    let set = [
-        ("engine", file.engine.is_some()),
-        ("engine-args", file.engine_args.is_some()),
-        ("upx-args", file.upx_args.is_some()),
-    ];
-    if let Some((key, _)) = set.into_iter().find(|(_, set)| *set) {
+    let file = parse(text, path).map_err(|mut error| {
+        // What an unknown key may have meant is none of those.
+        for line in &mut error.said {
+            *line = RESERVED.iter().fold(line.clone(), |line, key| line.replace(&format!(", `{key}`"), ""));
+        }
+        error
+    })?;
+    let set = [file.engine.is_some(), file.engine_args.is_some(), file.upx_args.is_some()];
+    if let Some((key, _)) = RESERVED.iter().zip(set).find(|(_, set)| *set) {
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
@@ -110,10 +126,12 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlatformSettings {
     pub platform: Platform,
-    pub ghc: String,
+    /// The GHC's version; `None` where an image is named whose tag does not tell.
+    pub ghc: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
     pub strategy: StrategyChoice,
+    pub warnings: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +197,7 @@ pub(crate) fn resolve(
         },
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
-        strip: !args.no_strip && files.iter().find_map(|file| file.strip).unwrap_or(true),
+        strip: !args.no_strip && args.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),
         upx: packing,
         upx_args: list(&args.upx_args, |file| file.upx_args.as_ref()),
         engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
@@ -195,14 +213,21 @@ fn for_platform(
     platform: Platform,
 ) -> Result<PlatformSettings, Error> {
     let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
-    let ghc = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
-    let ghc = ghc.unwrap_or_else(|| project_ghc(project));
+    let wanted = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
+    let wanted = wanted.unwrap_or_else(|| project_ghc(project));
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
+    let (image, ghc) = image::reference(&image, &wanted, bignum)?;
+    let is_heeded = ghc.as_deref().is_some_and(|ghc| image::starts_with_version(ghc, &wanted));
+    let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
+    let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
+    // Only what was typed: a project's own GHC gives way to a named image.
+    let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
     Ok(PlatformSettings {
         platform,
-        image: image::reference(&image, &ghc, bignum)?,
+        image,
+        warnings,
         strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
         ghc,
     })
@@ -228,4 +253,34 @@ fn project_ghc(project: &Project) -> String {
     let tested =
         || project.packages.iter().filter_map(|package| package.tested_with.as_deref()).find_map(image::tested_ghc);
     with_compiler.or_else(|| tested().map(str::to_owned)).unwrap_or_else(|| image::DEFAULT_GHC.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_without_quotes_is_recognised() {
+        for (toml, hint) in [
+            ("ghc = 9.6.7", Some("a version is written as text: ghc = \"9.6.7\"")),
+            ("ghc = 9.10\njobs = 2", Some("a version is written as text: ghc = \"9.10\"")),
+            ("jobs = 2\nplatform = { arm64 = { ghc = 9.6 } }", Some("a version is written as text: ghc = \"9.6\"")),
+            ("ghc = \"9.6.7\"\njobs = 1.5", None),
+            ("ghc = true", None),
+        ] {
+            let error = parse(toml, "hsx.toml".into()).unwrap_err();
+            assert_eq!(error.hints.first().map(String::as_str), hint, "{toml}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_project_is_offered_only_the_keys_it_may_have() {
+        let said = |error: Error| error.said.concat();
+        let of_project = said(parse_project("nope = 1", "hsx.toml".into()).unwrap_err());
+        let of_user = said(parse("nope = 1", "config.toml".into()).unwrap_err());
+        for key in RESERVED.map(|key| format!("`{key}`")) {
+            assert!(!of_project.contains(&key) && of_user.contains(&key), "{of_project}\n{of_user}");
+        }
+        assert!(of_project.ends_with("`image`, `platform`"), "{of_project}");
+    }
 }

@@ -43,7 +43,7 @@ pub(crate) struct Question<'a> {
     pub asked: StrategyChoice,
     pub platform: Platform,
     pub host: Platform,
-    pub ghc: &'a str,
+    pub ghc: Option<&'a str>,
     pub emulation: &'a Emulation,
     /// Why the host's image of the same tag is not to be had, if so.
     pub native_image: Result<(), &'a str>,
@@ -93,7 +93,7 @@ mod tests {
         asked: StrategyChoice::Auto,
         platform: Platform::Arm64,
         host: Platform::Amd64,
-        ghc: "9.6.6",
+        ghc: Some("9.6.6"),
         emulation: &Emulation::Ready,
         native_image: Ok(()),
         setup: "type this",
@@ -111,7 +111,8 @@ mod tests {
     fn auto_takes_cross_where_it_can() {
         for (question, strategy, reason) in [
             (QUESTION, Strategy::Cross, "this GHC compiles"),
-            (Question { ghc: "9.0.2", ..QUESTION }, Strategy::Emulate, "GHC 9.0.2 cannot"),
+            (Question { ghc: None, ..QUESTION }, Strategy::Cross, "this GHC compiles"),
+            (Question { ghc: Some("9.0.2"), ..QUESTION }, Strategy::Emulate, "GHC 9.0.2 cannot"),
             (Question { native_image: Err("no such image"), ..QUESTION }, Strategy::Emulate, "no such image"),
             (Question { asked: StrategyChoice::Emulate, ..QUESTION }, Strategy::Emulate, "asked for"),
             (Question { asked: StrategyChoice::Cross, ..QUESTION }, Strategy::Cross, "asked for"),
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn cross_fails_where_it_cannot() {
-        let error = choose(Question { asked: StrategyChoice::Cross, ghc: "9.0.2", ..QUESTION }).unwrap_err();
+        let error = choose(Question { asked: StrategyChoice::Cross, ghc: Some("9.0.2"), ..QUESTION }).unwrap_err();
         assert!(error.message.contains("GHC 9.0.2 cannot"), "{error:?}");
     }
 

@@ -1,6 +1,8 @@
 # Builds, then lays out plan.json and the executables in /hsx/out; runs in the builder image, without network.
 # Arguments: "strip" or "keep", the wanted executables as PACKAGE-VERSION:NAME words, then those of "cabal build".
 set -eu
+# In one stream, what cabal says keeps its order.
+exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
 strip=$1 wanted=$2

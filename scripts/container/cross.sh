@@ -76,6 +76,9 @@ wrapper ghc "/native$programs/ghc-$version -B$private -fexternal-interpreter -pg
 wrapper ghc-pkg "/native$programs/ghc-pkg-$version --global-package-db $private/package.conf.d"
 # cabal asks each of these for its version before it builds anything: seconds, under emulation.
 wrapper hsc2hs "/native$programs/hsc2hs --template=$libdir/template-hsc.h -I$libdir/include"
+# cabal, a native program here, takes this for a cross build and says -x; but then hsc2hs can do less, and what it compiles
+# does run here.
+sed -i "2i [ -n \"\$HSX_NO_EMULATION\" ] || { [ \"\$1\" != -x ] || shift; }" "$bin/hsc2hs"
 wrapper haddock "/native$programs/haddock -B$private"
 wrapper hpc "/native$programs/hpc"
 wrapper runghc "/native$programs/runghc -f $bin/ghc"
@@ -91,6 +94,13 @@ if [ -n "$clang" ] && [ -n "$lld" ]; then
   # By its own name: lld is another program under each.
   ln -s "/native$lld" "$out/ld.lld"
   for name in ld "$triple-ld" ld.lld; do wrapper "$name" "$out/ld.lld"; done
+fi
+# Haskell is preprocessed by the same program as the target does it: with "-undef" it knows nothing of its machine, but for
+# the directories of headers. (clang has its own idea of what traditional C is.)
+cpp=$(ghc --info | sed -n "s/.*\"Haskell CPP command\",\"\(.*\)\".*/\1/p")
+if has "$cpp"; then
+  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s/^ \(.*\)/-isystem \1/p" | sed "s/$host/$target/g")
+  wrapper haskell-cpp "/native$(real "$cpp") -nostdinc $(echo "$headers" | tr "\n" " ")"
 fi
 for name in ar ranlib strip nm objcopy; do
   program=$(llvm "llvm-$name")
@@ -124,14 +134,13 @@ tool() { [ ! -x "$bin/\$2" ] || printf "%s\n" "/\"\$1\"/s|, \".*\"|, \"$bin/\$2\
   tool "C compiler command" cc
   tool "C++ compiler command" c++
   tool ".*CPP command" cc
+  tool "Haskell CPP command" haskell-cpp
   tool "ld command" ld
   tool "Merge objects command" ld
   tool "ar command" ar
   tool "ranlib command" ranlib
   tool "touch command" touch
   printf "%s\n" "/\"unlit command\"/s|, \".*\"|, \"/native$unlit\"|"
-  # clang has another name for it, and complains about what is no C.
-  [ ! -x $bin/cc ] || printf "%s\n" "/CPP flags\"/s|-traditional\([^-]\)|-traditional-cpp -Wno-invalid-pp-token -Wno-unicode -Wno-trigraphs\1|"
 } > $private/edits
 sed -f $private/edits $libdir/settings > $private/settings
 END

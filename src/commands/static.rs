@@ -10,7 +10,6 @@ use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network};
 use crate::error::{Error, Kind};
 use crate::facts::{Facts, Image, build_key};
-use crate::image;
 use crate::plan::{Lock, Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection, hpack_write};
 use crate::report::{PlatformReport, Report};
@@ -53,7 +52,7 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     }
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
-            ui.error(error);
+            ui.error(&error.clone().on(platform.platform));
         }
     }
     Ok(report.exit_code())
@@ -100,7 +99,7 @@ fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Res
         asked,
         platform: build.platform,
         host: facts.platform,
-        ghc: &build.ghc,
+        ghc: build.ghc.as_deref(),
         emulation: facts.emulation(build.platform),
         native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
         setup: &binfmt::setup_hint(build.platform, &facts.os_release),
@@ -181,7 +180,7 @@ impl<'a> Planner<'a> {
             image: image.reference.clone(),
             key: self.key.clone(),
             locks: self.locks(),
-            warnings: image::broken_compiler(&build.ghc, build.platform).into_iter().collect(),
+            warnings: build.warnings.clone(),
             executables: self.selection.executables.clone(),
             stage: self.stage.clone(),
             out_dir: self.settings.out_dir.join(build.platform.slug()),
@@ -217,7 +216,7 @@ impl<'a> Planner<'a> {
         let native = self.toolchain.as_ref().map(|(_, native)| (self.facts.platform, *native));
         for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
             if !image.present && self.again == Again::No {
-                steps.push(Step::Pull(engine.pull(platform, &image.reference)));
+                steps.push(Step::Pull { platform, cmd: engine.pull(platform, &image.reference) });
                 steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
             }
         }

@@ -15,6 +15,7 @@ use crate::cross;
 use crate::diagnosis::Failed;
 use crate::digest::sha256;
 use crate::error::{Error, Kind};
+use crate::image;
 use crate::linkage::{self, Linkage};
 use crate::plan::{PlatformPlan, Step};
 use crate::platform::Platform;
@@ -89,7 +90,6 @@ fn follow(
         world.ui.replay(&said);
     }
     error.log = Some(log_path);
-    error.message = format!("{}: {}", plan.platform, error.message);
     (Err(error), reason)
 }
 
@@ -155,8 +155,8 @@ impl Run<'_> {
         let say = |verb: &str, what: &str| world.ui.status(verb, &format!("{} {what}", plan.platform));
         match step {
             Step::Sweep(_) | Step::Hpack(_) | Step::MakeOutDir(_) => Ok(()),
-            Step::Pull(cmd) => {
-                say("Pulling", &plan.image);
+            Step::Pull { platform, cmd } => {
+                world.ui.status("Pulling", &format!("{platform} {}", subject(cmd)));
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
@@ -169,7 +169,8 @@ impl Run<'_> {
                 self.container_ended(cmd, status, "fetching the dependencies failed")
             }
             Step::Build(cmd) => {
-                say("Building", &format!("with GHC {} ({})", plan.ghc, plan.choice.strategy));
+                let ghc = image::ghc_name(plan.ghc.as_deref());
+                say("Building", &format!("with {ghc} ({})", plan.choice.strategy));
                 let status = self.streamed(cmd)?;
                 self.container_ended(cmd, status, "cabal build failed")
             }
@@ -236,14 +237,13 @@ impl Run<'_> {
         Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
     }
 
-    /// Fills a shared volume, unless another hsx has done so since the plan was made: its lock was waited for.
+    /// Fills a shared volume, unless another build has done so since the plan was made: its lock was waited for.
     fn fill(&mut self, volume: &str, cmd: &Cmd) -> Result<(), Error> {
         let Self { plan, world, .. } = *self;
-        if world.state.recall("filled", volume).is_some() && !self.volume_is_new(volume) {
+        if world.state.recall("filled", volume).is_some() {
             return Ok(());
         }
         world.ui.status("Preparing", &format!("{} toolchain from the image", plan.platform));
-        world.state.remember("filled", volume, None);
         let status = self.streamed(cmd)?;
         if !status.success() {
             let said = self.tail.text();
@@ -253,24 +253,18 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether the plan creates a volume.
-    fn volume_is_new(&self, volume: &str) -> bool {
-        let creates =
-            |step: &Step| matches!(step, Step::CreateVolume(cmd) if cmd.args.last().is_some_and(|name| name == volume));
-        self.plan.steps.iter().any(creates)
-    }
-
     /// Podman may store, and then run, an image of another architecture with only a warning.
     fn check_image(&mut self, platform: Platform, cmd: &Cmd) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
+        let reference = subject(cmd);
         let arch = answer.stdout.trim();
         if answer.success() && arch == platform.oci_arch() {
             return Ok(());
         }
         let message = if arch.is_empty() {
-            "the image is not there after its pull".to_owned()
+            format!("the image `{reference}` is not there after its pull")
         } else {
-            format!("the image is for linux/{arch}, not for {platform}")
+            format!("the image `{reference}` is for linux/{arch}, not for {platform}")
         };
         Err(Error::host(message).tried(cmd.to_string()).said(&answer.stderr).hint("choose another with `--image`"))
     }
@@ -487,6 +481,11 @@ impl Tail {
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
+}
+
+/// What a command is about: its last argument.
+fn subject(cmd: &Cmd) -> &str {
+    cmd.args.last().map_or("", String::as_str)
 }
 
 /// How a pull ended, and what it said.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
+use std::ffi::OsStr;
+use std::sync::OnceLock;
 use std::thread;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -26,6 +28,7 @@ use crate::strategy::Strategy;
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     pub cwd: Utf8PathBuf,
+    /// Without links: projects are found by their real paths.
     pub home: Option<Utf8PathBuf>,
     /// The directories of PATH.
     path: Vec<Utf8PathBuf>,
@@ -52,8 +55,9 @@ impl Environment {
         let base = etcetera::choose_base_strategy().ok();
         let utf8 = |path: std::path::PathBuf| Utf8PathBuf::from_path_buf(path).ok();
         let state = base.as_ref().and_then(|base| utf8(base.state_dir().unwrap_or_else(|| base.data_dir())));
+        let home = base.as_ref().and_then(|base| utf8(base.home_dir().to_owned()));
         Ok(Self {
-            home: base.as_ref().and_then(|base| utf8(base.home_dir().to_owned())),
+            home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
             path: std::env::split_paths(&path).filter_map(utf8).collect(),
             config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
             // Without a home, hsx remembers nothing beyond the next reboot.
@@ -67,6 +71,12 @@ impl Environment {
     pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
         self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
     }
+}
+
+/// Whether a variable is set, but to nothing.
+#[expect(clippy::disallowed_methods, reason = "clap has read it; this is what it means")]
+pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
 }
 
 fn is_executable(path: &Utf8Path) -> bool {
@@ -114,7 +124,8 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
     let Some((program, said)) = installed.first() else {
         let names: Vec<_> = failures.iter().map(|(program, _)| format!("`{program}`")).collect();
         let message = format!("no container engine: {} not on PATH", names.join(" and "));
-        return Error::host(message).hint(format!("install one: {}", binfmt::engine_hint(&os_release())));
+        let preferred = failures.first().map_or("podman", |(program, _)| program);
+        return Error::host(message).hint(binfmt::engine_hint(preferred, &os_release()));
     };
     let message = format!("the container engine `{program}` does not answer");
     let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
@@ -154,15 +165,20 @@ pub(crate) fn facts(
     let state_id = state_id(info, world);
     let is_foreign = |build: &&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&PlatformSettings| {
-        build.strategy != StrategyChoice::Emulate && cross::obstacle(platform, build.platform, &build.ghc).is_none()
+        build.strategy != StrategyChoice::Emulate
+            && cross::obstacle(platform, build.platform, build.ghc.as_deref()).is_none()
     };
     // Each image once, also where several platforms are made with the same one of the host's.
     let own = settings.platforms.iter().map(|build| (build.image.as_str(), build.platform));
     let native = settings.platforms.iter().filter(is_foreign).filter(may_cross);
     let wanted: BTreeSet<_> = own.chain(native.map(|build| (build.image.as_str(), platform))).collect();
+    let registry: BTreeMap<_, _> = wanted.iter().map(|&(image, _)| (image, Registered::default())).collect();
     let (found, volumes, stale) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
-        let find = |(image, platform)| scope.spawn(move || find_image(engine, image, platform, settings, world));
+        let find = |(image, platform)| {
+            let registered = &registry[image];
+            scope.spawn(move || find_image(engine, image, platform, registered, settings, world))
+        };
         let images: Vec<_> = wanted.iter().copied().map(|wanted| (wanted, find(wanted))).collect();
         let volumes = scope.spawn(|| volumes(engine, world));
         let stale = scope.spawn(|| stale_containers(engine, state_id, world));
@@ -176,8 +192,11 @@ pub(crate) fn facts(
     });
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
     let native = settings.platforms.iter().filter(is_foreign).filter_map(|build| {
-        let image = found.get(&(build.image.as_str(), platform))?;
-        Some((build.platform, image.clone().map_err(|error| error.message)))
+        let image = found.get(&(build.image.as_str(), platform))?.clone().map_err(|error| error.message);
+        // Neither pinned nor known by its id, it is no list, and the target needs the same name.
+        let of_one = format!("the image `{}` is of one platform only", build.image);
+        let image = image.and_then(|image| if image.reference == build.image { Err(of_one) } else { Ok(image) });
+        Some((build.platform, image))
     });
     let native_images: BTreeMap<_, _> = native.collect();
     let image_mounts = info.image_mounts();
@@ -186,7 +205,14 @@ pub(crate) fn facts(
         Some(Toolchain::new(target, pair.map(String::as_str), image_mounts, &state_id))
     });
     let volumes_of = |toolchain: Toolchain| toolchain.volumes().cloned().collect::<Vec<_>>();
-    let is_filled = |volume: &String| world.state.recall("filled", volume).is_some();
+    let volumes = volumes?;
+    let is_filled = |volume: &String| {
+        if !volumes.contains(volume) {
+            // It went, and what it was filled with.
+            world.state.remember("filled", volume, None);
+        }
+        world.state.recall("filled", volume).is_some()
+    };
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
@@ -206,7 +232,7 @@ pub(crate) fn facts(
         native_images,
         image_mounts,
         filled,
-        volumes: volumes?,
+        volumes,
         stale: stale?,
         fetched,
         upx: world.environment.find("upx"),
@@ -271,11 +297,15 @@ fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
     Err(Error::host("the container engine failed").tried(cmd.to_string()).said(&answer.stderr))
 }
 
+/// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
+type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
+
 /// Finds the image for a platform: the one remembered, the registry's, or a local one, in this order.
 fn find_image(
     engine: &Engine,
     reference: &str,
     platform: Platform,
+    registered: &Registered,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
@@ -291,8 +321,7 @@ fn find_image(
     } else if reference.starts_with("localhost/") {
         Err("a `localhost/` image is on no registry".to_owned())
     } else {
-        world.ui.status("Resolving", &format!("{reference} for {platform}"));
-        manifest(engine, reference, world)?
+        registered.get_or_init(|| manifest(engine, reference, world)).clone()?
     };
     match elsewhere {
         Ok(Manifest::Index(children)) => {
@@ -340,6 +369,7 @@ fn local(engine: &Engine, reference: &str, platform: Platform, world: &World<'_>
 
 /// Asks the registry; `Err` holds what it said when it did not know the image.
 fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Result<Manifest, String>, Error> {
+    world.ui.status("Resolving", reference);
     let cmd = engine.manifest_inspect(reference);
     let answer = world.retried(&cmd, |cmd| world.exec.capture(cmd))?;
     if answer.success()

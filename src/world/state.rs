@@ -1,6 +1,7 @@
 //! What hsx remembers between runs: image digests, what was fetched, locks and logs.
 //!
-//! All of it may be deleted at any time: the next run is slower, never wrong.
+//! All of it may be deleted at any time: the next run is slower, never wrong. But it must be possible to write it:
+//! without locks two runs would spoil each other's build.
 
 use std::fs::{File, TryLockError};
 
@@ -27,7 +28,7 @@ impl State {
         fs_err::read_to_string(self.path(topic, name)).ok().map(|text| text.trim_end().to_owned())
     }
 
-    /// Remembers a value, or forgets it. Best effort: a read-only home costs speed, not the build.
+    /// Remembers a value, or forgets it. Best effort: what was not remembered is found out again.
     pub(crate) fn remember(&self, topic: &str, name: &str, value: Option<&str>) {
         let path = self.path(topic, name);
         let _ = match value {
@@ -54,7 +55,7 @@ impl State {
             fs_err::create_dir_all(self.dir.join("logs"))?;
             fs_err::File::create(&path)
         };
-        let file = create().map_err(|error| Error::host("the log cannot be written").said(&error.to_string()))?;
+        let file = create().map_err(|error| unwritable("the log cannot be written", &error))?;
         Ok((path, file))
     }
 
@@ -68,7 +69,7 @@ impl State {
             fs_err::create_dir_all(self.dir.join("locks"))?;
             fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path)
         };
-        let file = open().map_err(|error| Error::host("the lock cannot be opened").said(&error.to_string()))?;
+        let file = open().map_err(|error| unwritable("the lock cannot be opened", &error))?;
         Ok(file.into_parts().0)
     }
 
@@ -77,4 +78,8 @@ impl State {
         let Ok(file) = self.lock_file(name) else { return true };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+fn unwritable(message: &str, error: &std::io::Error) -> Error {
+    Error::host(message).said(&error.to_string()).hint("name a directory of yours for it: set XDG_STATE_HOME")
 }

@@ -86,11 +86,27 @@ fn values_are_checked_wherever_they_come_from() {
     }
 }
 
+/// The variables that the command line knows.
+pub(crate) fn variables() -> Vec<&'static str> {
+    let rest = include_str!("../../src/cli.rs").split("env = \"").skip(1);
+    rest.map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_unset() {
+    let test = Test::new();
+    let plan = test.hsx("static --dry-run").exits(0).stdout;
+    let test = variables().into_iter().fold(test, |test, variable| test.env(variable, ""));
+    assert_eq!(test.hsx("static --dry-run").exits(0).stdout, plan);
+    test.hsx("static -p arm64 --jobs 2 --dry-run").exits(0).prints("# linux/arm64").prints(" --jobs=2 ");
+}
+
 #[test]
 fn flags_that_contradict_each_other_are_refused() {
     Test::new().hsx("static -q -v").exits(2).says("cannot be used with");
     Test::new().hsx("static --pull --offline").exits(2).says("`--pull` asks the registry");
     Test::new().env("HSX_OFFLINE", "1").hsx("static --pull").exits(2).says("`HSX_OFFLINE` rules out");
+    Test::new().env("HSX_PULL", "1").hsx("static --offline").exits(2).says("`--pull` asks the registry");
 }
 
 #[test]
@@ -98,5 +114,7 @@ fn a_flag_overrules_a_variable_that_contradicts_it() {
     let test = Test::new().fake("upx").env("HSX_UPX", "true");
     assert!(test.hsx("static --no-upx").exits(0).calls_of("upx").is_empty());
     assert!(test.hsx("static --upx --no-upx").exits(0).calls_of("upx").is_empty(), "packing is the extra");
+    let test = Test::new().env("HSX_STRIP", "true");
+    assert_eq!(test.hsx("static --no-strip").exits(0).call("run-build").script_args()[0], "keep");
     Test::new().env("HSX_OFFLINE", "0").hsx("static --dry-run --pull").exits(0);
 }

@@ -85,7 +85,14 @@ error: no container engine: `podman` and `docker` not on PATH
 
 "#]]
     );
-    assert!(run.stderr.lines().last().unwrap().starts_with("hint: install one: "), "{run}");
+    assert!(run.stderr.lines().last().unwrap().starts_with("hint: install podman: "), "{run}");
+}
+
+#[test]
+fn the_installation_is_that_of_the_engine_that_was_asked_for() {
+    Test::new().hsx("static --engine docker").exits(3).says("hint: install docker: ").does_not_say("install podman");
+    let run = Test::new().hsx("static --engine nerdctl").exits(3);
+    run.says("hint: `--engine` takes `podman`, `docker`, or the path of one");
 }
 
 /// The message without the advice that differs between systems.

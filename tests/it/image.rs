@@ -18,13 +18,23 @@ fn image_of(run: &Run, kind: &str) -> String {
 
 #[test]
 fn the_image_is_pinned_by_digest() {
-    let run = Test::new().hsx("static -p arm64 --ghc 9.6.7").exits(0);
+    let run = Test::new().hsx("static -p arm64 --strategy emulate --ghc 9.6.7").exits(0);
     assert_eq!(run.call("manifest-inspect").last(), format!("{REPOSITORY}:9.6.7"));
     let pinned = format!("{REPOSITORY}@sha256:9.6.7-arm64");
     assert_eq!(run.call("pull").last(), pinned);
     for kind in ["run-fetch", "run-build", "run-try"] {
         assert_eq!(image_of(&run, kind), pinned);
     }
+}
+
+#[test]
+fn the_registry_is_asked_once_for_all_platforms() {
+    let test = Test::new();
+    let run = test.hsx("static --dry-run -p amd64,arm64,riscv64").exits(0);
+    assert_eq!(run.call("manifest-inspect").last(), format!("{REPOSITORY}:9.10.3"));
+    assert_eq!(run.stderr, format!("   Resolving {REPOSITORY}:9.10.3\n"));
+    let run = Test::new().scenario("manifest-inspect", UNKNOWN).hsx("static -p amd64,arm64").exits(3);
+    assert_eq!(run.calls_of("manifest-inspect").len(), 1, "a no counts for all\n{run}");
 }
 
 #[test]
@@ -64,7 +74,7 @@ fn a_tag_that_is_not_published_names_its_neighbours() {
     assert_data_eq!(
         run.message(),
         str![[r#"
-   Resolving quay.io/benz0li/ghc-musl:9.8.9 for linux/amd64
+   Resolving quay.io/benz0li/ghc-musl:9.8.9
 error: the image `quay.io/benz0li/ghc-musl:9.8.9` for linux/amd64 is not to be had
   | Error: reading manifest: manifest unknown
 hint: ghc-musl has GHC 9.8.1, 9.8.2, 9.8.3, 9.8.4: choose one with `--ghc`
@@ -85,7 +95,7 @@ fn an_image_without_the_platform_says_which_it_has() {
     assert_data_eq!(
         run.message(),
         str![[r#"
-   Resolving quay.io/benz0li/ghc-musl:9.10.3 for linux/riscv64
+   Resolving quay.io/benz0li/ghc-musl:9.10.3
 error: the image `quay.io/benz0li/ghc-musl:9.10.3` is not made for linux/riscv64
 hint: it is made for linux/amd64, linux/arm64; choose another with `--image` or `--ghc`
 
@@ -145,7 +155,7 @@ fn a_wrong_architecture_after_the_pull_is_never_run() {
     assert_data_eq!(
         run.message(),
         str![[r#"
-   Resolving quay.io/benz0li/ghc-musl:9.10.3 for linux/amd64
+   Resolving quay.io/benz0li/ghc-musl:9.10.3
      Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 error: linux/amd64: the image `quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64` is for linux/arm64, not for linux/amd64
   tried: podman image inspect --format '{{.Architecture}}' quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
@@ -204,6 +214,38 @@ fn a_broken_compiler_is_warned_of() {
     assert_eq!(run.stderr.matches("warning:").count(), 1, "{run}");
     let run = Test::new().hsx("static --ghc 9.12.3 --dry-run").exits(0);
     run.prints("# warning: ghc-musl calls GHC 9.12.3 broken");
+}
+
+#[test]
+fn the_ghc_of_a_named_image_is_what_its_tag_tells() {
+    let test = Test::new().file("cabal.project", "packages: .\nwith-compiler: ghc-9.6.6\n");
+    let ghc = |image: &str| {
+        let run = test.hsx(&format!("static --format json --image {image}")).exits(0);
+        (run.json()["platforms"][0]["ghc"].clone(), run)
+    };
+    let (version, run) = ghc("my/image:1");
+    assert_eq!(version, serde_json::Value::Null);
+    run.says("Building linux/amd64 with the image's GHC (native)").does_not_say("warning");
+    let run = test.hsx("static --dry-run --image my/image@sha256:0-amd64").exits(0);
+    run.prints("# linux/amd64: native (this is the host's platform), the image's GHC\n");
+    let (version, run) = ghc("my/ghc-musl:9.12.3-int-native");
+    assert_eq!(version, "9.12.3");
+    run.says("Building linux/amd64 with GHC 9.12.3 (native)").says("warning: ghc-musl calls GHC 9.12.3 broken");
+    assert_eq!(ghc("my/image").0, "9.6.6", "without a tag it is the project's");
+}
+
+#[test]
+fn a_ghc_that_the_named_image_does_not_have_is_warned_of() {
+    let warning = |args: &str| {
+        let run = Test::new().hsx(&format!("static --format json {args}")).exits(0);
+        run.json()["platforms"][0]["warnings"].clone()
+    };
+    let said = "GHC 9.6.7 is asked for, but the image `my/image:9.8.4` is taken as it is named";
+    assert_eq!(warning("--ghc 9.6.7 --image my/image:9.8.4"), serde_json::json!([said]));
+    assert_eq!(warning("--ghc 9.6.7 --image my/image:1").as_array().unwrap().len(), 1);
+    for args in ["--ghc 9.8 --image my/image:9.8.4", "--ghc 9.8.4 --image my/image", "--image my/image:9.8.4"] {
+        assert_eq!(warning(args), serde_json::json!([]), "{args}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots so")]
 
 mod cli;
+mod cross;
 mod engine;
 #[cfg(feature = "real-engines")]
 mod engines;
@@ -13,6 +14,7 @@ mod image;
 mod output;
 mod plan;
 mod project;
+mod scripts;
 mod settings;
 mod signals;
 mod support;

@@ -12,7 +12,7 @@ fn the_report_is_a_table_and_nothing_else() {
         str![[r#"
 PLATFORM     PATH                          SIZE   BUILT  LINKAGE  SHA256        TIME  STRATEGY
 linux/amd64  dist-static/linux-amd64/demo  0 KiB  0 KiB  static   602e471e9276  [..]s  native
-linux/arm64  dist-static/linux-arm64/demo  0 KiB  0 KiB  static   641ddfcaed6b  [..]s  emulate
+linux/arm64  dist-static/linux-arm64/demo  0 KiB  0 KiB  static   641ddfcaed6b  [..]s  cross
 
 "#]]
     );
@@ -24,12 +24,15 @@ fn progress_goes_to_standard_error() {
     assert_data_eq!(
         run.message(),
         str![[r#"
-   Resolving quay.io/benz0li/ghc-musl:9.10.3 for linux/arm64
+   Resolving quay.io/benz0li/ghc-musl:9.10.3
      Pulling linux/arm64 quay.io/benz0li/ghc-musl@sha256:9.10.3-arm64
 quay.io/benz0li/ghc-musl@sha256:9.10.3-arm64
+     Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+   Preparing linux/arm64 toolchain from the image
     Fetching linux/arm64 dependencies
 All dependencies are there
-    Building linux/arm64 with GHC 9.10.3 (emulate)
+    Building linux/arm64 with GHC 9.10.3 (cross)
 Linking demo
      Packing linux/arm64 demo
     Checking linux/arm64 that what was built starts
@@ -96,7 +99,7 @@ fn json_of_a_failed_build_has_its_error() {
     let json = run.json();
     assert_eq!(json["exit_code"], 1);
     let error = &json["platforms"][0]["error"];
-    assert_eq!((&error["exit_code"], &error["message"]), (&1.into(), &"linux/arm64: cabal build failed".into()));
+    assert_eq!((&error["exit_code"], &error["message"]), (&1.into(), &"cabal build failed".into()));
     assert!(error["hints"][0].as_str().unwrap().contains("`pq`"), "{run}");
     assert!(fs_err::read_to_string(error["log"].as_str().unwrap()).unwrap().contains("Missing C library: pq"));
     assert_eq!(json["platforms"][1]["executables"][0]["name"], "demo");

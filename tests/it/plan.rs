@@ -47,6 +47,17 @@ fn a_dry_run_is_a_run_with_either_engine() {
 }
 
 #[test]
+fn a_dry_run_is_a_run_across_platforms() {
+    dry_run_is_run(&Test::new(), &["static", "-p", "arm64"]);
+    for version in ["20.10.24", "28.0.1"] {
+        let test = Test::new().without("podman").fake("docker").version(version);
+        dry_run_is_run(&test, &["static", "-p", "arm64"]);
+        fs_err::remove_dir_all(test.project().join("dist-static")).unwrap();
+        dry_run_is_run(&test, &["static", "-p", "arm64"]);
+    }
+}
+
+#[test]
 fn a_dry_run_is_a_run_for_several_platforms_and_packed() {
     let test = Test::new().fake("upx");
     dry_run_is_run(&test, &["static", "-p", "linux/arm64,linux/amd64", "--upx-arg=--lzma", "--upx-arg", "-9"]);
@@ -116,17 +127,23 @@ fn runs() -> [crate::support::Run; 2] {
     })
 }
 
+fn image_for(platform: Option<&str>) -> String {
+    let arch = platform.expect("the platform is explicit").trim_start_matches("linux/");
+    format!("quay.io/benz0li/ghc-musl@sha256:9.10.3-{arch}")
+}
+
 #[test]
 fn the_platform_is_always_explicit() {
     for run in runs() {
-        for kind in ["pull", "run-fetch", "run-build", "run-try"] {
+        for kind in ["run-fetch", "run-build", "run-try"] {
             let platforms: Vec<_> = run.calls_of(kind).into_iter().map(|call| call.value("--platform")).collect();
             assert_eq!(platforms, [Some("linux/arm64"), Some("linux/amd64")], "{kind}\n{run}");
         }
         for call in run.calls.iter().filter(|call| call.kind().starts_with("run-")) {
-            let arch = call.value("--platform").unwrap().trim_start_matches("linux/");
-            let image = format!("quay.io/benz0li/ghc-musl@sha256:9.10.3-{arch}");
-            assert!(call.has("--pull=never") && call.has(&image), "{call:?}");
+            assert!(call.has("--pull=never") && call.has(&image_for(call.value("--platform"))), "{call:?}");
+        }
+        for call in run.calls_of("pull") {
+            assert_eq!(call.last(), image_for(call.value("--platform")));
         }
     }
 }
@@ -135,7 +152,7 @@ fn the_platform_is_always_explicit() {
 fn only_the_fetch_phase_has_a_network() {
     for run in runs() {
         assert!(run.calls_of("run-fetch").iter().all(|call| !call.has("--network")), "{run}");
-        for kind in ["run-build", "run-try"] {
+        for kind in ["run-cross", "run-build", "run-try"] {
             assert!(run.calls_of(kind).iter().all(|call| call.value("--network") == Some("none")), "{run}");
         }
     }
@@ -158,10 +175,11 @@ fn the_users_files_are_only_read() {
     for run in runs() {
         for call in run.calls.iter().filter(|call| call.kind().starts_with("run-")) {
             for mount in call.values("--mount") {
-                assert!(mount.starts_with("type=volume,") || mount.ends_with(",readonly"), "{mount}");
+                let read_only = mount.ends_with(",readonly") || mount.starts_with("type=image,");
+                assert!(mount.starts_with("type=volume,") || read_only, "{mount}");
             }
         }
-        let build = run.calls_of("run-build")[0];
+        let build = run.calls_of("run-build")[1];
         let targets: Vec<_> =
             build.values("--mount").into_iter().filter_map(|mount| mount.split_once("target=")).collect();
         let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
@@ -184,9 +202,10 @@ fn what_hsx_makes_is_labelled() {
 fn platforms_share_no_volume() {
     for run in runs() {
         let mut names: Vec<_> = run.calls_of("volume-create").into_iter().map(Call::last).collect();
-        assert_eq!(names.len(), 4, "{run}");
+        assert_eq!(names.len(), 5, "a store and a build directory each, and a toolchain\n{run}");
+        names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 4, "{run}");
+        assert_eq!(names.len(), 5, "{run}");
     }
 }
 

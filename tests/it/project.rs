@@ -99,6 +99,11 @@ fn a_home_directory_in_git_is_not_mounted_whole() {
     test.write("../.git/HEAD", "ref: refs/heads/main\n");
     let run = test.hsx("static").exits(0);
     assert_eq!(mounts(&run, &test), ["~/demo /src"]);
+    // By whatever path the home is known.
+    let link = test.root().join("link");
+    std::os::unix::fs::symlink(test.root().join("home"), &link).unwrap();
+    let test = test.env("HOME", link.as_str());
+    assert_eq!(mounts(&test.hsx("static").exits(0), &test), ["~/demo /src"]);
 }
 
 #[test]

@@ -123,12 +123,34 @@ fn switches_come_from_files_too() {
 }
 
 #[test]
+fn a_switch_has_the_same_order_of_places() {
+    let stripped = |test: &Test, args: &str| {
+        let run = test.hsx(&format!("static {args}")).exits(0);
+        run.call("run-build").script_args()[0] == "strip"
+    };
+    let test = Test::new();
+    assert!(stripped(&test, ""), "the default");
+    let test = test.user_config("strip = false\n");
+    assert!(!stripped(&test, ""), "the user's file");
+    test.write("hsx.toml", "strip = true\n");
+    assert!(stripped(&test, ""), "the project's file");
+    let test = test.env("HSX_STRIP", "0");
+    assert!(!stripped(&test, ""), "the environment");
+    assert!(stripped(&test, "--strip") && stripped(&test, "--strip=yes"), "the flag");
+    let test = test.env("HSX_STRIP", "1");
+    assert!(!stripped(&test, "--no-strip") && !stripped(&test, "--strip=no"), "the flag");
+}
+
+#[test]
 fn targets_come_from_the_file_unless_typed() {
     let cabal = format!("{DEMO_CABAL}\nexecutable tool\n  main-is: Tool.hs\n");
     let test = Test::new().file("demo.cabal", &cabal).file("hsx.toml", "targets = [\"exe:tool\"]\n");
     assert!(test.hsx("static --dry-run").exits(0).stdout.contains(" exe:tool\n"));
     let run = test.hsx("static --dry-run demo:exe:demo").exits(0);
     assert!(run.stdout.contains(" demo:exe:demo\n") && !run.stdout.contains("exe:tool"), "{run}");
+    let test = test.env("HSX_TARGET", "exe:demo,demo:exe:tool");
+    test.hsx("static --dry-run").exits(0).prints(" exe:demo demo:exe:tool\n");
+    test.hsx("static --dry-run tool").exits(0).prints("--enable-executable-static exe:tool\n");
 }
 
 #[test]
@@ -146,7 +168,10 @@ fn platforms_are_named_once_whatever_their_spelling() {
     let run = Test::new().hsx("static --dry-run -p arm64 -p linux/arm64/v8,aarch64 -p x86_64").exits(0);
     let heads: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("# linux/")).collect();
     assert_eq!(heads.len(), 2, "{run}");
-    assert!(heads[0].starts_with("# linux/arm64: emulate (the host is linux/amd64), GHC 9.10.3"), "{run}");
+    assert!(
+        heads[0].starts_with("# linux/arm64: cross (this GHC compiles for linux/arm64 on linux/amd64), GHC 9.10.3"),
+        "{run}"
+    );
     assert!(heads[1].starts_with("# linux/amd64: native"), "{run}");
 }
 
@@ -178,7 +203,7 @@ error: `[ROOT]/home/demo/hsx.toml` is not valid
   |   |
   | 3 | platfroms = ["arm64"]
   |   | ^^^^^^^^^
-  | unknown field `platfroms`, expected one of `platforms`, `targets`, `out-dir`, `jobs`, `cabal-args`, `strip`, `upx`, `ghc`, `bignum`, `strategy`, `image`, `platform`, `engine`, `engine-args`, `upx-args`
+  | unknown field `platfroms`, expected one of `platforms`, `targets`, `out-dir`, `jobs`, `cabal-args`, `strip`, `upx`, `ghc`, `bignum`, `strategy`, `image`, `platform`
 
 "#]]
     );
@@ -196,9 +221,12 @@ error: `[ROOT]/home/demo/hsx.toml` is not valid
   | 1 | ghc = 9.6.7
   |   |          ^^
   | invalid float, expected nothing
+hint: a version is written as text: ghc = "9.6.7"
 
 "#]]
     );
+    let run = Test::new().user_config("nope = 1\n").hsx("static").exits(2);
+    run.says("config.toml` is not valid").says("`engine`, `engine-args`, `upx-args`");
     let test = Test::new().user_config("jobs = \"two\"\n");
     test.hsx("static").exits(2).says("config.toml` is not valid").says("line 1");
 }

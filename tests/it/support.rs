@@ -59,7 +59,9 @@ impl Test {
         let root = guard.path().canonicalize().expect("it was just made");
         let root = Utf8PathBuf::from_path_buf(root).expect("temporary directories are Unicode");
         let project = root.join("home").join(dir);
-        for dir in ["bin", "fake/calls", "fake/scenario", "fake/containers", "fake/out", project.as_str()] {
+        for dir in
+            ["bin", "fake/calls", "fake/scenario", "fake/containers", "fake/filled", "fake/out", project.as_str()]
+        {
             fs_err::create_dir_all(root.join(dir)).expect("a fresh directory takes others");
         }
         let test = Self { cwd: project.clone(), project, env: BTreeMap::new(), root, _guard: guard };
@@ -109,6 +111,12 @@ impl Test {
 
     pub(crate) fn clear_scenario(&self, kind: &str) {
         fs_err::remove_file(self.root.join("fake/scenario").join(kind)).expect("the scenario was set");
+    }
+
+    /// Makes the engine one of a version.
+    pub(crate) fn version(self, version: &str) -> Self {
+        self.write_at("fake/version", format!("{version}\n"));
+        self
     }
 
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {

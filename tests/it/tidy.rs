@@ -2,6 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::cli::variables;
+
 fn sources() -> Vec<(Utf8PathBuf, String)> {
     let root = Utf8Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["src", "tests"].into_iter().flat_map(|dir| walkdir::WalkDir::new(root.join(dir)));
@@ -31,12 +33,25 @@ fn nothing_is_left_for_later() {
 
 #[test]
 fn every_variable_is_named_like_its_flag() {
-    let cli = sources().into_iter().find(|(path, _)| path == "src/cli.rs").unwrap().1;
     let help = include_str!("snapshots/static-help.txt");
-    let variables: Vec<_> = cli.split("env = \"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    assert!(variables.len() > 10);
-    for variable in variables {
-        let flag = variable.strip_prefix("HSX_").unwrap().to_ascii_lowercase().replace('_', "-");
-        assert!(help.contains(&format!("--{flag}")), "{variable} has no flag `--{flag}`");
+    assert!(variables().len() > 10);
+    for variable in variables() {
+        let name = variable.strip_prefix("HSX_").unwrap();
+        let flag = format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
+        assert!(help.contains(&flag) || help.contains(&format!("[{name}]")), "{variable} has no flag `{flag}`");
+    }
+}
+
+#[test]
+fn every_setting_has_a_variable() {
+    let settings = include_str!("../../src/settings.rs").split_once("struct SettingsFile {").unwrap().1;
+    let lines = settings.lines().take_while(|line| *line != "}").map(str::trim);
+    let fields = lines.filter(|line| !line.starts_with("//")).filter_map(|line| line.split_once(": "));
+    let names: Vec<_> = fields.map(|(name, _)| format!("HSX_{}", name.to_ascii_uppercase())).collect();
+    assert!(names.len() > 10);
+    for name in names {
+        let known = variables();
+        let one = name.trim_end_matches('S');
+        assert!(known.iter().any(|known| *known == name || *known == one), "there is no {name}");
     }
 }

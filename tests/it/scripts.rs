@@ -1,0 +1,29 @@
+//! The scripts that run in containers, with a cabal of the test's own.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::support::{Run, Test};
+
+/// A cabal that fails, and says so on both its outputs.
+const CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo 'and so on'; exit 1\n";
+
+/// Runs a script of `scripts/container` as in a container.
+fn script(source: &str, args: &str) -> Run {
+    let test = Test::empty();
+    test.write_at("bin/cabal", CABAL);
+    fs_err::set_permissions(test.root().join("bin/cabal"), PermissionsExt::from_mode(0o755)).unwrap();
+    let dir = test.root().join("cabal");
+    fs_err::create_dir(&dir).unwrap();
+    test.shell(&format!("CABAL_DIR={dir}; export CABAL_DIR; set -- {args}\n{source}"))
+}
+
+#[test]
+fn what_cabal_says_keeps_its_order() {
+    for (text, args, said) in [
+        (include_str!("../../scripts/container/build.sh"), "strip '' --flag", "build\nError: no\nand so on\n"),
+        (include_str!("../../scripts/container/fetch.sh"), "'' --flag", "update\nError: no\nand so on\n"),
+    ] {
+        let run = script(text, args).exits(100);
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (said, ""));
+    }
+}

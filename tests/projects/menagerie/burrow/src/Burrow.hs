@@ -1,0 +1,3 @@
+module Burrow (setupArch, targetPlatform) where
+
+import Burrow.Dug (setupArch, targetPlatform)

@@ -1,0 +1,6 @@
+module Main (main) where
+
+import Menagerie (report)
+
+main :: IO ()
+main = report >>= mapM_ putStrLn
