@@ -17,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up on it: an emulated build on a slow machine takes minutes.
-const PATIENCE: Duration = Duration::from_mins(15);
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// The variables of `scripts/test`.
 pub(crate) fn setting(name: &str) -> Option<String> {

@@ -105,6 +105,6 @@ impl Server {
 }
 
 fn digest(text: &str) -> String {
-    let hex = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    format!("sha256:{hex}")
+    let start = "sha256:".to_owned();
+    Sha256::digest(text).iter().fold(start, |digest, byte| digest + &format!("{byte:02x}"))
 }

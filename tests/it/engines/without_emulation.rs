@@ -26,10 +26,12 @@ impl Disabled {
     fn arm64() -> Self {
         let entries = fs_err::read_dir("/proc/sys/fs/binfmt_misc").unwrap().map(|entry| entry.unwrap().path());
         // `EM_AARCH64` is 183; in the handlers' magic it follows `ET_EXEC`.
-        let handles = |path: &PathBuf| fs_err::read_to_string(path).is_ok_and(|text| text.contains("0200b700"));
-        let handlers: Vec<_> = entries.filter(handles).collect();
+        let is_for_arm64 = |path: &PathBuf| fs_err::read_to_string(path).is_ok_and(|text| text.contains("0200b700"));
+        let handlers: Vec<_> = entries.filter(is_for_arm64).collect();
         assert!(!handlers.is_empty(), "this machine has no handler for arm64: run `scripts/setup-host`");
-        handlers.iter().for_each(|path| fs_err::write(path, "0").unwrap());
+        for path in &handlers {
+            fs_err::write(path, "0").unwrap();
+        }
         Self(handlers)
     }
 }
