@@ -174,7 +174,7 @@ impl Engine {
     }
 
     pub(crate) fn volume_create(&self, name: &str, labels: &[(&str, String)]) -> Cmd {
-        let labels = labels.iter().flat_map(|(key, value)| ["--label".to_owned(), format!("{key}={value}")]);
+        let labels = labels.iter().flat_map(|(key, value)| ["--label".to_owned(), label_spec(key, value)]);
         self.cmd(&["volume", "create"]).args(labels).arg(name)
     }
 
@@ -215,7 +215,7 @@ impl Engine {
             cmd = cmd.args(["--network", "none"]);
         }
         for (key, value) in container.labels {
-            cmd = cmd.arg("--label").arg(format!("{key}={value}"));
+            cmd = cmd.arg("--label").arg(label_spec(key, value));
         }
         for variable in container.env {
             cmd = cmd.arg("--env").arg(variable);
@@ -229,6 +229,13 @@ impl Engine {
         cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
         cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
+}
+
+/// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
+/// are special there are percent-encoded on every engine.
+fn label_spec(key: &str, value: &str) -> String {
+    let value = value.replace('%', "%25").replace(',', "%2C").replace('"', "%22");
+    format!("{key}={value}")
 }
 
 /// A mount in the comma-separated form that takes colons in paths; both engines read it as CSV.
@@ -455,6 +462,11 @@ mod tests {
         assert_eq!(engine(Dialect::Docker).remove(&names).to_string(), "engine rm --force --volumes a");
         let podman = engine(Dialect::Podman).remove(&names).to_string();
         assert_eq!(podman, "engine rm --force --ignore --volumes --time 0 a");
+    }
+
+    #[test]
+    fn labels_hold_nothing_that_csv_reads() {
+        assert_eq!(label_spec("hsx.project", "/a b/c,\"d\"/50%"), "hsx.project=/a b/c%2C%22d%22/50%25");
     }
 
     #[test]

@@ -1,0 +1,9 @@
+//! End-to-end tests: hsx with podman, docker, QEMU, GHC and upx as they are.
+
+mod dice;
+mod failures;
+mod hello;
+mod interruptions;
+mod places;
+mod registry;
+mod without_emulation;

@@ -1,0 +1,110 @@
+//! Registries that keep their clients waiting.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::world::Project;
+
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+/// A server on this machine's loopback, until the tests end.
+pub(crate) struct Server {
+    port: u16,
+    stalled: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Takes connections and never says a word.
+    pub(crate) fn silent() -> Self {
+        Self::start(|_| None)
+    }
+
+    /// A registry that knows an image for linux/amd64, whatever its name, but never hands out its only layer.
+    pub(crate) fn without_layers() -> Self {
+        let layer = format!("sha256:{}", "7".repeat(64));
+        let platform = json!({ "os": "linux", "architecture": "amd64" });
+        let rootfs = json!({ "type": "layers", "diff_ids": [&layer] });
+        let config = json!({ "os": "linux", "architecture": "amd64", "config": {}, "rootfs": rootfs }).to_string();
+        let image = json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE,
+            "config": { "mediaType": CONFIG, "size": config.len(), "digest": digest(&config) },
+            "layers": [{ "mediaType": LAYER, "size": 9, "digest": &layer }],
+        })
+        .to_string();
+        let child = json!({ "mediaType": IMAGE, "platform": platform, "size": image.len(), "digest": digest(&image) });
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [child] }).to_string();
+        let known = [(CONFIG, config), (IMAGE, image)].map(|(media, text)| (media, digest(&text), text));
+        Self::start(move |request| {
+            // A client that speaks TLS must learn that this server does not; it tries again without.
+            let Some(path) = request.split(' ').nth(1).filter(|_| request.contains(" HTTP/1.1\r\n")) else {
+                return Some("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_owned());
+            };
+            let (media, body) = match known.iter().find(|(_, digest, _)| path.ends_with(digest)) {
+                Some((media, _, text)) => (*media, text.as_str()),
+                None if path.ends_with(&layer) => return None,
+                None if path.contains("/manifests/") => (INDEX, index.as_str()),
+                None => ("application/json", "{}"),
+            };
+            let (length, digest) = (body.len(), digest(body));
+            let body = if request.starts_with("HEAD ") { "" } else { body };
+            Some(format!(
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\
+                 Docker-Content-Digest: {digest}\r\n\r\n{body}"
+            ))
+        })
+    }
+
+    /// Answers requests; those without an answer wait for it.
+    fn start(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self { port: listener.local_addr().unwrap().port(), stalled: Arc::default() };
+        let stalled = Arc::clone(&server.stalled);
+        thread::spawn(move || {
+            let mut waiting = Vec::new();
+            for mut stream in listener.incoming().map(Result::unwrap) {
+                let mut request = [0; 8192];
+                let Ok(length @ 1..) = stream.read(&mut request) else { continue };
+                if let Some(answer) = answer(&String::from_utf8_lossy(&request[..length])) {
+                    let _ = stream.write_all(answer.as_bytes());
+                } else {
+                    stalled.store(true, Ordering::SeqCst);
+                    waiting.push(stream);
+                }
+            }
+        });
+        server
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Somebody waits for an answer.
+    pub(crate) fn keeps_waiting(&self) -> bool {
+        self.stalled.load(Ordering::SeqCst)
+    }
+
+    /// The configuration that has podman speak plain HTTP to this server, in a file beside the project.
+    pub(crate) fn registries_conf(&self, project: &Project<'_>) -> PathBuf {
+        let path = project.beside("registries.conf");
+        let text = format!("[[registry]]\nlocation = \"{}\"\ninsecure = true\n", self.address());
+        fs_err::write(&path, text).unwrap();
+        path
+    }
+}
+
+fn digest(text: &str) -> String {
+    let start = "sha256:".to_owned();
+    Sha256::digest(text).iter().fold(start, |digest, byte| digest + &format!("{byte:02x}"))
+}

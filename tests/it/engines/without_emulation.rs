@@ -1,0 +1,45 @@
+//! A machine whose kernel does not start foreign programs. Alone: the others need it to.
+
+use std::path::PathBuf;
+
+use crate::world::{Engine, World};
+
+#[test]
+fn a_foreign_platform_without_emulation_says_what_to_type() {
+    let world = World::alone();
+    for engine in [Engine::Podman, Engine::Docker] {
+        let hello = world.project("hello", engine);
+        hello.put_previous_result();
+        let handlers = Disabled::arm64();
+        let outcome = hello.hsx(&["--platform", "linux/arm64"]).run();
+        drop(handlers);
+        outcome.exits(3).says("linux/arm64 programs do not start on this machine: the handler `");
+        outcome.says("is disabled").says("hint: set it up: ").does_not_say("Fetching");
+        hello.assert_untouched();
+    }
+}
+
+/// The kernel's handlers of arm64 programs, out of work until dropped.
+struct Disabled(Vec<PathBuf>);
+
+impl Disabled {
+    fn arm64() -> Self {
+        let entries = fs_err::read_dir("/proc/sys/fs/binfmt_misc").unwrap().map(|entry| entry.unwrap().path());
+        // `EM_AARCH64` is 183; in the handlers' magic it follows `ET_EXEC`.
+        let is_for_arm64 = |path: &PathBuf| fs_err::read_to_string(path).is_ok_and(|text| text.contains("0200b700"));
+        let handlers: Vec<_> = entries.filter(is_for_arm64).collect();
+        assert!(!handlers.is_empty(), "this machine has no handler for arm64: run `scripts/setup-host`");
+        for path in &handlers {
+            fs_err::write(path, "0").unwrap();
+        }
+        Self(handlers)
+    }
+}
+
+impl Drop for Disabled {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs_err::write(path, "1");
+        }
+    }
+}

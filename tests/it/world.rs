@@ -1,0 +1,616 @@
+//! The real engines and real projects: what the end-to-end tests build with, and what they find afterwards.
+//!
+//! `scripts/test` prepares the machine and says where the image is. What is missing fails, nothing is skipped.
+
+use std::fmt::Write as _;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up on it: an emulated build on a slow machine takes minutes.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// The variables of `scripts/test`.
+pub(crate) fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn required(name: &str) -> String {
+    setting(name).unwrap_or_else(|| panic!("{name} is not set: run the tests with `scripts/test`"))
+}
+
+/// Tests that change the machine (no emulation, a stopped service) run alone, the others side by side.
+static TURNS: RwLock<()> = RwLock::new(());
+
+/// What all tests that run at a time share: the program, and its locks, for they share the package stores too.
+static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+struct Shared {
+    dir: TempDir,
+}
+
+impl Shared {
+    fn get() -> Arc<Self> {
+        let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.upgrade().unwrap_or_else(|| {
+            let shared = Arc::new(Self::new());
+            *slot = Arc::downgrade(&shared);
+            shared
+        })
+    }
+
+    /// Outside `/root`, `/home` and `/tmp`, so that the rootless user reads it and no tmpfs fills up.
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("hsx-test-").tempdir_in("/var/tmp").unwrap();
+        open(dir.path());
+        fs_err::copy(env!("CARGO_BIN_EXE_hsx"), dir.path().join("hsx")).unwrap();
+        for engine in [Engine::Podman, Engine::RootlessPodman, Engine::Docker] {
+            let locks = dir.path().join(engine.name());
+            fs_err::create_dir(&locks).unwrap();
+            engine.own(&locks);
+        }
+        Self { dir }
+    }
+}
+
+fn open(dir: &Path) {
+    fs_err::set_permissions(dir, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// A container engine of this machine, and the user it is used as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Podman,
+    RootlessPodman,
+    Docker,
+}
+
+impl Engine {
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Podman | Self::RootlessPodman => "podman",
+            Self::Docker => "docker",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Podman => "podman",
+            Self::RootlessPodman => "rootless",
+            Self::Docker => "docker",
+        }
+    }
+
+    /// A command of this engine's user.
+    pub(crate) fn command(self, program: impl AsRef<Path>) -> Command {
+        match self {
+            Self::Podman | Self::Docker => Command::new(program.as_ref()),
+            Self::RootlessPodman => as_rootless(program),
+        }
+    }
+
+    /// Runs the engine itself; its standard output.
+    pub(crate) fn ask(self, args: &[&str]) -> String {
+        output(self.command(self.program()).args(args).current_dir("/"))
+    }
+
+    /// The user and group that files of this engine's user have.
+    pub(crate) fn ids(self) -> (u32, u32) {
+        match self {
+            Self::Podman | Self::Docker => (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw()),
+            Self::RootlessPodman => {
+                let user = required("HSX_TEST_ROOTLESS_USER");
+                let id = |kind: &str| output(Command::new("id").args([kind, user.as_str()])).trim().parse().unwrap();
+                (id("--user"), id("--group"))
+            }
+        }
+    }
+
+    /// Gives a directory and all in it to this engine's user.
+    fn own(self, dir: &Path) {
+        let (user, group) = self.ids();
+        for path in walk(dir) {
+            lchown(path, Some(user), Some(group)).unwrap();
+        }
+    }
+
+    /// The ids of the containers, running or not, and the names of the volumes that hsx made for a project.
+    fn left(self, root: &Path) -> (String, String) {
+        let value = root.to_str().unwrap().replace('%', "%25").replace(',', "%2C").replace('"', "%22");
+        let label = format!("label=hsx.project={value}");
+        let containers = self.ask(&["ps", "--all", "--quiet", "--filter", &label]);
+        (containers, self.ask(&["volume", "ls", "--quiet", "--filter", &label]))
+    }
+}
+
+/// A command of the user without privileges. The file must be readable by everybody.
+pub(crate) fn as_rootless(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/as-rootless"));
+    command.arg(program.as_ref());
+    command
+}
+
+/// Standard output of a command that must succeed.
+pub(crate) fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}: {stderr}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Every file and directory from `dir` down, `dir` first.
+pub(crate) fn walk(dir: &Path) -> Vec<PathBuf> {
+    walkdir::WalkDir::new(dir).into_iter().map(|entry| entry.unwrap().into_path()).collect()
+}
+
+#[expect(dead_code, reason = "held, not read")]
+enum Turn {
+    Beside(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+/// The right to use the engines. One a test: a second one waits for the first.
+pub(crate) struct World {
+    shared: Arc<Shared>,
+    _turn: Turn,
+}
+
+impl World {
+    /// Beside other tests.
+    pub(crate) fn shared() -> Self {
+        let turn = Turn::Beside(TURNS.read().unwrap_or_else(PoisonError::into_inner));
+        Self { shared: Shared::get(), _turn: turn }
+    }
+
+    /// While no other test uses an engine.
+    pub(crate) fn alone() -> Self {
+        let turn = Turn::Alone(TURNS.write().unwrap_or_else(PoisonError::into_inner));
+        Self { shared: Shared::get(), _turn: turn }
+    }
+
+    /// A copy of a project of `tests/projects`, in a directory of its own.
+    pub(crate) fn project(&self, name: &str, engine: Engine) -> Project<'_> {
+        let dir = tempfile::Builder::new().prefix("").tempdir_in(self.shared.dir.path()).unwrap();
+        open(dir.path());
+        let root = dir.path().join(name);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects").join(name);
+        copy_tree(&from, &root);
+        engine.own(dir.path());
+        Project { world: self, dir, root, engine }
+    }
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    let ignored = |name: &str| name == "dist-newstyle" || name == "dist-static";
+    let tree = walkdir::WalkDir::new(from).into_iter();
+    for entry in tree.filter_entry(|entry| !entry.file_name().to_str().is_some_and(ignored)) {
+        let entry = entry.unwrap();
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs_err::create_dir_all(target).unwrap();
+        } else {
+            fs_err::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// A Haskell project to build with an engine. What the builds left in the engine goes with it.
+pub(crate) struct Project<'a> {
+    world: &'a World,
+    /// The project's parent, for what must lie beside it.
+    dir: TempDir,
+    root: PathBuf,
+    engine: Engine,
+}
+
+impl Project<'_> {
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// A path beside the project, which is removed with it.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Builds from another directory from now on.
+    pub(crate) fn rooted_at(mut self, root: PathBuf) -> Self {
+        self.engine.own(&root);
+        self.root = root;
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// Where an executable is delivered.
+    pub(crate) fn result(&self, platform: &str, name: &str) -> PathBuf {
+        self.path("dist-static").join(platform.replace('/', "-")).join(name)
+    }
+
+    /// Makes the compilation of `hello` last a minute: 60000000 microseconds.
+    pub(crate) fn sleep_while_compiling(&self) {
+        self.edit("hello.cabal", "base >=4.18 && <5", "base >=4.18 && <5, template-haskell");
+        self.write("Main.hs", SLEEPS_WHILE_COMPILING);
+    }
+
+    /// Writes a file of the project, as its user.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(path, text).unwrap();
+        self.engine.own(&self.root);
+    }
+
+    /// Replaces a text that a file of the project contains.
+    pub(crate) fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = fs_err::read_to_string(self.path(name)).unwrap();
+        assert!(text.contains(from), "{name} does not contain {from:?}");
+        self.write(name, &text.replace(from, to));
+    }
+
+    /// Runs git in the project.
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=test", "-c", "user.email=test@example.org"]).args(args);
+        // Only this project's own settings, whoever owns it.
+        git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        let safe = [("GIT_CONFIG_COUNT", "1"), ("GIT_CONFIG_KEY_0", "safe.directory"), ("GIT_CONFIG_VALUE_0", "*")];
+        output(git.envs(safe).current_dir(&self.root))
+    }
+
+    /// Makes the project a git repository with one commit.
+    pub(crate) fn commit(&self) {
+        self.git(&["init", "--quiet"]);
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", "All of it"]);
+        self.engine.own(&self.root);
+    }
+
+    /// `hsx static` with arguments, to be run in the project by the engine's user.
+    pub(crate) fn hsx(&self, args: &[&str]) -> Hsx {
+        self.hsx_as(self.engine, args)
+    }
+
+    /// The same by another engine's user.
+    pub(crate) fn hsx_as(&self, engine: Engine, args: &[&str]) -> Hsx {
+        let mut command = engine.command(self.world.shared.dir.path().join("hsx"));
+        command.arg("static").args(args).current_dir(&self.root);
+        // Nothing of the person who runs the tests.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HSX_")) {
+            command.env_remove(name);
+        }
+        command.env("HSX_IMAGE", required("HSX_TEST_IMAGE")).env("HSX_ENGINE", engine.program());
+        command.env("XDG_STATE_HOME", self.state(engine)).env("XDG_CONFIG_HOME", self.beside("config"));
+        // A process group of its own, as a shell gives each command: Ctrl-C goes to all of it and to nothing else.
+        command.process_group(0);
+        Hsx { command }
+    }
+
+    /// The project's own state, so that no test sweeps what another one left on purpose; with the locks of all.
+    fn state(&self, engine: Engine) -> PathBuf {
+        let state = self.beside("state").join(engine.name());
+        if !state.exists() {
+            fs_err::create_dir_all(state.join("hsx")).unwrap();
+            symlink(self.world.shared.dir.path().join(engine.name()), state.join("hsx/locks")).unwrap();
+            engine.own(&state);
+        }
+        state
+    }
+
+    /// Leaves a result as an earlier build would have. Its bytes tell whether it was replaced.
+    pub(crate) fn put_previous_result(&self) {
+        self.write("dist-static/.gitignore", "*\n");
+        self.write("dist-static/linux-amd64/hello", "the previous result");
+    }
+
+    /// Fails unless all is as before a build that came to nothing: the previous result and no stage, no container.
+    pub(crate) fn assert_untouched(&self) {
+        let previous = fs_err::read_to_string(self.path("dist-static/linux-amd64/hello"));
+        assert_eq!(previous.unwrap(), "the previous result");
+        self.assert_nothing_left();
+    }
+
+    /// Fails if there is a container or a stage.
+    pub(crate) fn assert_nothing_left(&self) {
+        assert_eq!(self.containers(), "", "containers are left");
+        let stages: Vec<_> = walk(&self.root).into_iter().filter(|path| file_name(path).starts_with(".hsx-")).collect();
+        assert!(stages.is_empty(), "stages are left: {stages:?}");
+    }
+
+    /// The ids of this project's containers, one a line.
+    pub(crate) fn containers(&self) -> String {
+        self.engine.left(&self.root).0
+    }
+}
+
+impl Drop for Project<'_> {
+    fn drop(&mut self) {
+        let (containers, volumes) = self.engine.left(&self.root);
+        let remove = |what: &[&str], names: &str| {
+            let mut command = self.engine.command(self.engine.program());
+            let _ = command.args(what).args(names.split_whitespace()).current_dir("/").output();
+        };
+        if !containers.is_empty() {
+            remove(&["rm", "--force"], &containers);
+        }
+        if !volumes.is_empty() {
+            remove(&["volume", "rm"], &volumes);
+        }
+    }
+}
+
+const SLEEPS_WHILE_COMPILING: &str = "\
+{-# LANGUAGE TemplateHaskell #-}
+module Main (main) where
+
+import Control.Concurrent (threadDelay)
+import Language.Haskell.TH (runIO)
+
+main :: IO ()
+main = $(runIO (threadDelay 60000000) >> [| putStrLn \"Good morning\" |])
+";
+
+pub(crate) fn file_name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// A run of hsx that is being prepared.
+pub(crate) struct Hsx {
+    command: Command,
+}
+
+impl Hsx {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<Path>) -> Self {
+        self.command.env(name, value.as_ref());
+        self
+    }
+
+    /// Puts a directory first on PATH.
+    pub(crate) fn path_first(self, dir: &Path) -> Self {
+        let path = format!("{}:{}", dir.display(), required("PATH"));
+        self.env("PATH", path)
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn run(self) -> Outcome {
+        self.start().finish()
+    }
+
+    pub(crate) fn start(mut self) -> Running {
+        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
+        let stdout = Text::collect(child.stdout.take().unwrap());
+        let stderr = Text::collect(child.stderr.take().unwrap());
+        Running { child, stdout, stderr, signalled: None }
+    }
+}
+
+/// The output of a running program so far.
+#[derive(Clone)]
+struct Text(Arc<Mutex<(Vec<u8>, bool)>>);
+
+impl Text {
+    fn collect(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Self(Arc::default());
+        let collected = text.clone();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(read @ 1..) = pipe.read(&mut buffer) {
+                collected.lock().0.extend_from_slice(&buffer[..read]);
+            }
+            collected.lock().1 = true;
+        });
+        text
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (Vec<u8>, bool)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.lock().0).into_owned()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.lock().1
+    }
+}
+
+/// Who gets a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// All that hsx started too, as by Ctrl-C in a terminal.
+    Group,
+    /// Only hsx, as by `kill` or a supervisor.
+    Hsx,
+}
+
+/// A running hsx.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Text,
+    stderr: Text,
+    signalled: Option<Instant>,
+}
+
+impl Running {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits until standard error contains a text.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        self.wait_until(text, |stderr| stderr.contains(text));
+    }
+
+    /// Waits until something is so; told what standard error holds by then.
+    pub(crate) fn wait_until(&mut self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let start = Instant::now();
+        while !is_so(&self.stderr.so_far()) {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "hsx ended with {ended:?} before {what}:\n{}", self.stderr.so_far());
+            assert!(start.elapsed() < PATIENCE / 3, "no {what} in time:\n{}", self.stderr.so_far());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn send(&mut self, signal: Signal, to: To) {
+        self.signalled = Some(Instant::now());
+        match to {
+            To::Group => kill_process_group(self.pid(), signal).unwrap(),
+            To::Hsx => kill_process(self.pid(), signal).unwrap(),
+        }
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Outcome {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if start.elapsed() > PATIENCE {
+                let _ = kill_process_group(self.pid(), Signal::KILL);
+                panic!("hsx did not end:\n{}", self.stderr.so_far());
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        let took = self.signalled.unwrap_or(start).elapsed();
+        // What hsx left running would keep the pipes open: it must not keep the test from telling.
+        while !(self.stdout.is_complete() && self.stderr.is_complete())
+            && start.elapsed() < took + Duration::from_secs(2)
+        {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Outcome {
+            code: status.code().unwrap_or_else(|| -status.signal().unwrap()),
+            stdout: self.stdout.so_far(),
+            stderr: self.stderr.so_far(),
+            took,
+            left: group(self.pid()),
+        }
+    }
+}
+
+/// The command lines of all processes of a group (proc(5)).
+fn group(leader: Pid) -> Vec<String> {
+    let processes = fs_err::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    let command = |process: PathBuf| {
+        let stat = fs_err::read_to_string(process.join("stat")).ok()?;
+        // The name before it, in parentheses, may contain anything.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let (state, group) = (fields.next()?, fields.nth(1)?);
+        let words = fs_err::read_to_string(process.join("cmdline")).ok()?.replace('\0', " ");
+        // A zombie has ended; it waits for init to take notice.
+        (group == leader.to_string() && state != "Z").then(|| format!("{state} {} {words}", process.display()))
+    };
+    processes.filter_map(command).collect()
+}
+
+/// How a run of hsx ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The exit code, or the negated signal.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    /// Since the signal, if one was sent, else since one waits for the end.
+    pub took: Duration,
+    /// The processes left in hsx's group: what it started.
+    pub left: Vec<String>,
+}
+
+impl Outcome {
+    /// Fails unless it ended with this exit code.
+    #[track_caller]
+    pub(crate) fn exits(&self, code: i32) -> &Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Fails unless standard error contains the text.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) -> &Self {
+        assert!(self.stderr.contains(text), "nothing says {text:?}\n{self}");
+        self
+    }
+
+    /// Fails if standard error contains the text.
+    #[track_caller]
+    pub(crate) fn does_not_say(&self, text: &str) -> &Self {
+        assert!(!self.stderr.contains(text), "something says {text:?}\n{self}");
+        self
+    }
+
+    /// The JSON document that standard output consists of.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+
+    /// The report's executables of a platform.
+    #[track_caller]
+    pub(crate) fn executables(&self, platform: &str) -> Vec<Value> {
+        let json = self.json();
+        let platforms = json["platforms"].as_array().unwrap().iter();
+        let report = platforms.clone().find(|report| report["platform"] == platform);
+        let report = report.unwrap_or_else(|| panic!("nothing about {platform}\n{self}"));
+        report["executables"].as_array().unwrap_or_else(|| panic!("{platform} failed\n{self}")).clone()
+    }
+
+    /// The error lines: exactly one for each failed platform, whatever the tools said before.
+    pub(crate) fn errors(&self) -> Vec<&str> {
+        self.stderr.lines().filter(|line| line.starts_with("error:")).collect()
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut text = String::new();
+        let _ = writeln!(text, "hsx ended with {} after {:?}", self.code, self.took);
+        let _ = writeln!(text, "--- stdout\n{}--- stderr\n{}---", self.stdout, self.stderr);
+        f.write_str(&text)
+    }
+}
+
+/// What a file is, read from its ELF header.
+pub(crate) struct Elf {
+    pub machine: &'static str,
+    /// It asks for a program interpreter, so it is dynamic.
+    pub has_interpreter: bool,
+}
+
+/// Reads an executable's header and segments (elf(5)); it must be 64-bit and little-endian.
+pub(crate) fn elf(path: &Path) -> Elf {
+    let data = fs_err::read(path).unwrap();
+    assert_eq!(&data[..6], b"\x7fELF\x02\x01", "{} is no 64-bit, little-endian ELF file", path.display());
+    let number = |at: usize, bytes: usize| {
+        data[at..at + bytes].iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let (segments, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let machine = match number(18, 2) {
+        62 => "amd64",
+        183 => "arm64",
+        _ => "other",
+    };
+    Elf { machine, has_interpreter: (0..count).any(|index| number(segments + index * size, 4) == 3) }
+}
+
+/// Fails unless all files from `dir` down belong to the engine's user.
+pub(crate) fn assert_owned(dir: &Path, engine: Engine) {
+    for path in walk(dir) {
+        let meta = fs_err::symlink_metadata(&path).unwrap();
+        assert_eq!((meta.uid(), meta.gid()), engine.ids(), "{} belongs to somebody else", path.display());
+    }
+}
