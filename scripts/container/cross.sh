@@ -27,11 +27,9 @@ llvm() {
 # A program for the target's container: a script for the host's shell. Busybox needs to be told which tool it is.
 shell=/native$(real sh)
 case $shell in */busybox) shell="$shell sh" ;; esac
-wrapper() {
-  name=$1
-  shift
-  printf "#!%s\nexec %s \"\$@\"\n" "$shell" "$*" > "$bin/$name"
-  chmod 755 "$bin/$name"
+wrapper() { # NAME COMMAND [FIRST]
+  printf "#!%s\n%s\nexec %s \"\$@\"\n" "$shell" "${3-}" "$2" > "$bin/$1"
+  chmod 755 "$bin/$1"
 }
 
 # What starts before the host's loader is in its place, by naming it: the loader itself, a shell, ln and mkdir.
@@ -65,20 +63,25 @@ for programs in "$libdir/../bin" "$libdir/bin"; do
 done
 [ -x "$programs/ghc-$version" ] || cannot "no ghc-$version beside its libdir $libdir"
 programs=$(readlink -f "$programs")
-# Template Haskell runs in the target's interpreter. The dynamic one first: the linker of the static run-time system
-# cannot do all relocations on aarch64 (GHC #24432).
-for iserv in "$programs/ghc-iserv-dyn-ghc-$version" "$programs"/ghc-iserv-dyn "$programs"/ghc-iserv; do
-  [ ! -x "$iserv" ] || break
+# Template Haskell runs in the target's interpreter. The dynamic one, where there is one: the linker of the static run-time
+# system cannot do all relocations on aarch64 (GHC #24432). GHC adds "-prof" or "-dyn" to its name.
+mkdir "$out/iserv"
+for flavour in "" -dyn -prof; do
+  for iserv in "$programs/ghc-iserv${flavour:--dyn}" "$programs/ghc-iserv$flavour"; do
+    [ ! -x "$iserv" ] || { ln -s "$(readlink -f "$iserv")" "$out/iserv/ghc-iserv$flavour"; break; }
+  done
 done
-[ -x "$iserv" ] || cannot "no external interpreter (ghc-iserv) in $programs"
+[ -e "$out/iserv/ghc-iserv" ] || cannot "no external interpreter (ghc-iserv) in $programs"
 private=/hsx/ghc/lib
-wrapper ghc "/native$programs/ghc-$version -B$private -fexternal-interpreter -pgmi $iserv"
+ghc="/native$programs/ghc-$version -B$private -fexternal-interpreter -pgmi $out/iserv/ghc-iserv"
+# That interpreter loads static code only. To cabal this says so, and keeps it from compiling all modules twice.
+wrapper ghc "$ghc" "[ \"\$1\" != --info ] || { $ghc --info | sed \"/GHC Dynamic/s/YES/NO/\"; exit; }"
 wrapper ghc-pkg "/native$programs/ghc-pkg-$version --global-package-db $private/package.conf.d"
-# cabal asks each of these for its version before it builds anything: seconds, under emulation.
-wrapper hsc2hs "/native$programs/hsc2hs --template=$libdir/template-hsc.h -I$libdir/include"
 # cabal, a native program here, takes this for a cross build and says -x; but then hsc2hs can do less, and what it compiles
 # does run here.
-sed -i "2i [ -n \"\$HSX_NO_EMULATION\" ] || { [ \"\$1\" != -x ] || shift; }" "$bin/hsc2hs"
+wrapper hsc2hs "/native$programs/hsc2hs --template=$libdir/template-hsc.h -I$libdir/include" \
+  "[ -n \"\$HSX_NO_EMULATION\" ] || { [ \"\$1\" != -x ] || shift; }"
+# cabal asks each of these for its version before it builds anything: seconds, under emulation.
 wrapper haddock "/native$programs/haddock -B$private"
 wrapper hpc "/native$programs/hpc"
 wrapper runghc "/native$programs/runghc -f $bin/ghc"
@@ -87,20 +90,33 @@ ln -s "/native$(real cabal)" "$bin/cabal"
 # The C compiler, linker and archiver. Without clang and lld the target's own gcc and ld stay, emulated.
 triple=$target$(basename /usr/lib/gcc/*-* | sed "s/^$host//")
 clang=$(llvm clang) lld=$(llvm ld.lld)
+c_compiler() { # NAME COMMAND GCC
+  # What clang cannot compile or lld cannot link, gcc may; unless it would have to read standard input a second time.
+  wrapper "$1" "$2" "case \" \$* \" in *\" - \"*) ;; *)
+  $2 \"\$@\" && exit
+  [ -z \"\$HSX_NO_EMULATION\" ] || exit 1
+  echo \"hsx: clang failed, trying $3 of the target, emulated\" >&2
+  exec $3 \"\$@\" ;;
+esac"
+}
 if [ -n "$clang" ] && [ -n "$lld" ]; then
   options="--target=$triple --sysroot=/ --gcc-toolchain=/usr -fuse-ld=$out/ld.lld -Wno-unused-command-line-argument"
-  for name in cc gcc clang "$triple-gcc"; do wrapper "$name" "/native$clang $options"; done
-  for name in c++ g++ clang++ "$triple-g++"; do wrapper "$name" "/native$clang --driver-mode=g++ $options"; done
+  for name in cc gcc "$triple-gcc"; do c_compiler "$name" "/native$clang $options" "$(command -v gcc)"; done
+  for name in c++ g++ "$triple-g++"; do
+    c_compiler "$name" "/native$clang --driver-mode=g++ $options" "$(command -v g++ || :)"
+  done
+  wrapper clang "/native$clang $options"
+  wrapper clang++ "/native$clang --driver-mode=g++ $options"
   # By its own name: lld is another program under each.
   ln -s "/native$lld" "$out/ld.lld"
   for name in ld "$triple-ld" ld.lld; do wrapper "$name" "$out/ld.lld"; done
 fi
-# Haskell is preprocessed by the same program as the target does it: with "-undef" it knows nothing of its machine, but for
-# the directories of headers. (clang has its own idea of what traditional C is.)
+# Haskell is preprocessed by the same program as on the target, for clang has its own idea of what traditional C is. With
+# "-undef" the program knows nothing of its machine but the directories of its headers.
 cpp=$(ghc --info | sed -n "s/.*\"Haskell CPP command\",\"\(.*\)\".*/\1/p")
 if has "$cpp"; then
-  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s/^ \(.*\)/-isystem \1/p" | sed "s/$host/$target/g")
-  wrapper haskell-cpp "/native$(real "$cpp") -nostdinc $(echo "$headers" | tr "\n" " ")"
+  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s|^ \(.*\)|-isystem \1|p" | sed "s/$host/$target/g")
+  wrapper haskell-cpp "/native$(real "$cpp") $(echo "$headers" | tr "\n" " ")"
 fi
 for name in ar ranlib strip nm objcopy; do
   program=$(llvm "llvm-$name")
@@ -109,7 +125,8 @@ for name in ar ranlib strip nm objcopy; do
 done
 if has pkg-config; then
   # The host's would find the host's libraries.
-  wrapper pkg-config "/native$(real env) PKG_CONFIG_LIBDIR=/usr/local/lib/pkgconfig:/usr/lib/$triple/pkgconfig:/usr/lib/pkgconfig:/usr/share/pkgconfig /native$(real pkg-config)"
+  directories=$(pkg-config --variable pc_path pkg-config | sed "s/$host/$target/g")
+  wrapper pkg-config "/native$(real env) PKG_CONFIG_LIBDIR=$directories /native$(real pkg-config)"
 fi
 
 for unlit in "$programs/unlit" "$libdir/bin/unlit"; do
@@ -124,8 +141,9 @@ boot mkdir -p ${loader%/*} ${libraries%/*} $private
 [ -e $loader ] || boot ln -s /native$loader $loader
 [ -z "$libraries" ] || [ -e "$libraries" ] || boot ln -s "/native$libraries" "$libraries"
 [ -z "$search_path" ] || echo /native/lib:/native/usr/lib:/native/usr/local/lib > "$search_path"
-PATH=$bin:\$PATH CONFIG_SHELL=$bin/sh GIT_EXEC_PATH=/native$git_core
-export PATH CONFIG_SHELL GIT_EXEC_PATH
+PATH=$bin:\$PATH CONFIG_SHELL=$bin/sh GIT_EXEC_PATH=/native$git_core HSX_NO_EMULATION=
+$(command -v uname) > /dev/null 2>&1 || HSX_NO_EMULATION=yes
+export PATH CONFIG_SHELL GIT_EXEC_PATH HSX_NO_EMULATION
 # The target's libdir, but for the programs its settings name.
 ln -s $libdir/* $private/
 rm $private/settings

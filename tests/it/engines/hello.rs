@@ -22,7 +22,8 @@ fn docker_delivers_both_platforms_to_the_caller() {
 fn delivers_both_platforms_to_the_caller(engine: Engine) {
     let world = World::shared();
     let hello = world.project("hello", engine);
-    let outcome = hello.hsx(&["--platform", "linux/amd64,linux/arm64", "--format", "json"]).run();
+    let both = ["--platform", "linux/amd64,linux/arm64", "--strategy", "emulate", "--format", "json"];
+    let outcome = hello.hsx(&both).run();
     outcome.exits(0);
     for platform in ["linux/amd64", "linux/arm64"] {
         let [executable] = &outcome.executables(platform)[..] else { panic!("one executable\n{outcome}") };

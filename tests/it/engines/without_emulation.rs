@@ -11,7 +11,7 @@ fn a_foreign_platform_without_emulation_says_what_to_type() {
         let hello = world.project("hello", engine);
         hello.put_previous_result();
         let handlers = Disabled::arm64();
-        let outcome = hello.hsx(&["--platform", "linux/arm64"]).run();
+        let outcome = hello.hsx(&["--platform", "linux/arm64", "--strategy", "emulate"]).run();
         drop(handlers);
         outcome.exits(3).says("linux/arm64 programs do not start on this machine: the handler `");
         outcome.says("is disabled").says("hint: set it up: ").does_not_say("Fetching");
