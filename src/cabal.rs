@@ -95,7 +95,9 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
             ));
         }
     }
-    if output.contains("ExitFailure (-9)") || output.contains("(exit code: -9)") {
+    // Cabal breaks its lines anywhere: "The build process\nwas killed (i.e. SIGKILL)."
+    let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    if ["was killed (i.e. SIGKILL)", "ExitFailure (-9)", "(exit code: -9)"].iter().any(|text| words.contains(text)) {
         return Some("the compiler was killed, most likely for lack of memory: try `--jobs 1`".to_owned());
     }
     None
@@ -141,6 +143,8 @@ mod tests {
             assert!(hint.contains(name), "{hint}");
         }
         assert_eq!(failure_hint("src/Main.hs:1:1: error: parse error"), None);
+        let killed = failure_hint("The build process\nwas killed (i.e. SIGKILL). The typical reason").unwrap();
+        assert!(killed.contains("memory"), "{killed}");
     }
 
     #[test]

@@ -223,12 +223,28 @@ impl Engine {
         for mount in container.mounts {
             cmd = cmd.arg("--mount").arg(mount_spec(mount));
         }
-        cmd = cmd.arg("--workdir").arg(container.workdir).args(container.extra);
+        cmd = cmd.arg("--workdir").arg(container.workdir).args(own_args(container));
         // `hsx` is the script's `$0`: it names the speaker in the shell's own messages.
         let (program, arguments) = container.entry.split_first().unwrap_or((&"/bin/sh", &[]));
         cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
         cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
+}
+
+/// The user's own arguments, without those about the network where a container has none: engines join several networks.
+fn own_args<'a>(container: &Container<'a>) -> Vec<&'a str> {
+    let mut args = container.extra.iter().map(String::as_str);
+    let mut kept = Vec::new();
+    while let Some(arg) = args.next() {
+        let is_network =
+            |flag: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+        if container.network == Network::Default || !["--network", "--net"].into_iter().any(is_network) {
+            kept.push(arg);
+        } else if !arg.contains('=') {
+            args.next();
+        }
+    }
+    kept
 }
 
 /// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
@@ -462,6 +478,27 @@ mod tests {
         assert_eq!(engine(Dialect::Docker).remove(&names).to_string(), "engine rm --force --volumes a");
         let podman = engine(Dialect::Podman).remove(&names).to_string();
         assert_eq!(podman, "engine rm --force --ignore --volumes --time 0 a");
+    }
+
+    #[test]
+    fn the_users_network_is_no_business_of_a_container_without() {
+        let extra = ["--net", "a", "--cpus=2", "--network=b", "--network-alias", "c"].map(str::to_owned);
+        let container = |network| Container {
+            name: "",
+            platform: Platform::Amd64,
+            image: "",
+            lifetime: Lifetime::UntilExit,
+            network,
+            labels: &[],
+            env: &[],
+            mounts: &[],
+            workdir: "/",
+            extra: &extra,
+            script: "",
+            args: Vec::new(),
+        };
+        assert_eq!(own_args(&container(Network::None)), ["--cpus=2", "--network-alias", "c"]);
+        assert_eq!(own_args(&container(Network::Default)), extra);
     }
 
     #[test]

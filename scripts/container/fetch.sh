@@ -15,7 +15,18 @@ update() {
   cabal update --builddir=/hsx/build && date -u +%Y-%m-%dT%H:%M:%SZ > "$updated"
 }
 
-if [ ! -e "$updated" ] || expr "$index_state" \> "$(cat "$updated")" > /dev/null; then
+# Whether the project names a repository that the projects before it did not.
+knows_another_repository() {
+  names=$(sed -n 's/^repository[[:blank:]]*//p' cabal.project cabal.project.local 2> /dev/null || :)
+  for name in $names; do
+    # Those of files have a suffix.
+    set -- "$CABAL_DIR/packages/$name"*
+    [ -e "$1" ] || return 0
+  done
+  return 1
+}
+
+if [ ! -e "$updated" ] || expr "$index_state" \> "$(cat "$updated")" > /dev/null || knows_another_repository; then
   update || exit 100
 fi
 # A plan may fail only because a package is newer than the index: one more try, unless the index is.

@@ -4,6 +4,7 @@ mod dice;
 mod failures;
 mod hello;
 mod interruptions;
+mod network;
 mod places;
-mod registry;
+mod servers;
 mod without_emulation;

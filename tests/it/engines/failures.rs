@@ -174,6 +174,28 @@ fn a_container_that_somebody_kills() {
     }
 }
 
+/// As the kernel does when memory runs out.
+#[test]
+fn a_compiler_that_somebody_kills() {
+    let outcome = failing(Engine::Podman, |hello| {
+        hello.edit("hello.cabal", "base >=4.18 && <5", "base >=4.18 && <5, template-haskell, unix");
+        hello.write("Main.hs", DIES_WHILE_COMPILING);
+        hello.hsx(&[]).run()
+    });
+    outcome.exits(1).says("hint: the compiler was killed, most likely for lack of memory");
+}
+
+const DIES_WHILE_COMPILING: &str = "\
+{-# LANGUAGE TemplateHaskell #-}
+module Main (main) where
+
+import Language.Haskell.TH (runIO)
+import System.Posix.Signals (raiseSignal, sigKILL)
+
+main :: IO ()
+main = $(runIO (raiseSignal sigKILL) >> [| pure () |])
+";
+
 /// A file system of its own, until dropped.
 struct Tmpfs(PathBuf);
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::registry::Server;
+use super::servers::Server;
 use crate::world::{Engine, Hsx, Project, Running, To, World};
 
 const ENGINES: [Engine; 3] = [Engine::Podman, Engine::RootlessPodman, Engine::Docker];

@@ -1,8 +1,8 @@
-//! Registries that keep their clients waiting.
+//! Servers for what a build downloads: some answer, some keep their clients waiting.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -29,6 +29,18 @@ impl Server {
         Self::start(|_| None)
     }
 
+    /// Serves the files of a directory.
+    pub(crate) fn files(dir: &Path) -> Self {
+        let dir = dir.to_owned();
+        Self::start(move |request| {
+            let path = request.split(' ').nth(1)?.trim_start_matches('/');
+            let (status, body) =
+                fs_err::read(dir.join(path)).map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            Some([head.into_bytes(), body].concat())
+        })
+    }
+
     /// A registry that knows an image for linux/amd64, whatever its name, but never hands out its only layer.
     pub(crate) fn without_layers() -> Self {
         let layer = format!("sha256:{}", "7".repeat(64));
@@ -48,7 +60,7 @@ impl Server {
         Self::start(move |request| {
             // A client that speaks TLS must learn that this server does not; it tries again without.
             let Some(path) = request.split(' ').nth(1).filter(|_| request.contains(" HTTP/1.1\r\n")) else {
-                return Some("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_owned());
+                return Some(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec());
             };
             let (media, body) = match known.iter().find(|(_, digest, _)| path.ends_with(digest)) {
                 Some((media, _, text)) => (*media, text.as_str()),
@@ -58,15 +70,16 @@ impl Server {
             };
             let (length, digest) = (body.len(), digest(body));
             let body = if request.starts_with("HEAD ") { "" } else { body };
-            Some(format!(
+            let answer = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\
                  Docker-Content-Digest: {digest}\r\n\r\n{body}"
-            ))
+            );
+            Some(answer.into_bytes())
         })
     }
 
     /// Answers requests; those without an answer wait for it.
-    fn start(answer: impl Fn(&str) -> Option<String> + Send + 'static) -> Self {
+    fn start(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self { port: listener.local_addr().unwrap().port(), stalled: Arc::default() };
         let stalled = Arc::clone(&server.stalled);
@@ -76,7 +89,7 @@ impl Server {
                 let mut request = [0; 8192];
                 let Ok(length @ 1..) = stream.read(&mut request) else { continue };
                 if let Some(answer) = answer(&String::from_utf8_lossy(&request[..length])) {
-                    let _ = stream.write_all(answer.as_bytes());
+                    let _ = stream.write_all(&answer);
                 } else {
                     stalled.store(true, Ordering::SeqCst);
                     waiting.push(stream);
