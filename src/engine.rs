@@ -493,6 +493,7 @@ mod tests {
             env: &[],
             mounts: &[],
             workdir: "/",
+            entry: SHELL,
             extra: &extra,
             script: "",
             args: Vec::new(),

@@ -17,7 +17,7 @@ update() {
 
 # Whether the project names a repository that the projects before it did not.
 knows_another_repository() {
-  names=$(sed -n 's/^repository[[:blank:]]*//p' cabal.project cabal.project.local 2> /dev/null || :)
+  names=$(sed -n "s/^repository[[:blank:]]*//p" cabal.project cabal.project.local 2> /dev/null || :)
   for name in $names; do
     # Those of files have a suffix.
     set -- "$CABAL_DIR/packages/$name"*
