@@ -85,21 +85,60 @@ pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> O
     older.then(|| format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"))
 }
 
-/// Why emulation may succeed where `cross` failed, read from the end of the output; `None` when it would fail alike.
+/// What [`MAKE_TOOLCHAIN`] prints before its reason, when an image is not fit for it.
+const NO_TOOLCHAIN: &str = "cross: ";
+
+/// What [`MAKE_TOOLCHAIN`] prints before what a better image would gain.
+const NOTE: &str = "note: ";
+
+/// Why there is no toolchain, from the output of the script that should have made it.
+pub(crate) fn why_no_toolchain(output: &str) -> String {
+    let reason = output.lines().find_map(|line| line.strip_prefix(NO_TOOLCHAIN));
+    reason.map_or("the toolchain could not be made".to_owned(), str::to_owned)
+}
+
+/// What a better image would gain, from the output of the script that made the toolchain.
+pub(crate) fn note(output: &str) -> Option<&str> {
+    output.lines().find_map(|line| line.strip_prefix(NOTE))
+}
+
+/// Why emulation may succeed where a `cross` build failed, from the end of its output; `None` when it would fail alike.
+///
+/// Only what GHC and the interpreter say in their own name counts: they also quote the project's files.
 pub(crate) fn emulation_may_help(output: &str) -> Option<&'static str> {
-    let reasons = [
-        ("cross: ", "the toolchain could not be made"),
-        ("-fplugin", "GHC plugins need a compiler of the target's own"),
-        ("plugin", "GHC plugins need a compiler of the target's own"),
-        ("ghc-iserv", "Template Haskell failed in the external interpreter"),
-        ("ld.lld: error", "the host's linker failed"),
-        ("clang: error", "the host's C compiler failed"),
-        ("clang++: error", "the host's C compiler failed"),
-        ("llvm-ar: error", "the host's archiver failed"),
-        ("Missing (or bad) C librar", "a C library was not found with the host's linker"),
-        ("Missing (or bad) header", "a C header was not found with the host's compiler"),
-    ];
-    reasons.into_iter().find(|(words, _)| output.contains(words)).map(|(_, reason)| reason)
+    output.lines().find_map(|line| {
+        // "ghc-9.6.6: MESSAGE", "<no location info>: error: MESSAGE", or indented on the line after that.
+        let speaker = line.split_once(": ").map_or("", |(speaker, _)| speaker);
+        let is_ghc = speaker.starts_with("ghc") && !speaker.contains(' ');
+        let said = if is_ghc { &line[speaker.len() + 2..] } else { line.trim_start() };
+        let said = said.strip_prefix("<no location info>: error: ").unwrap_or(said);
+        if said == "Plugins require -fno-external-interpreter" {
+            return Some("GHC plugins need a compiler of the platform's own");
+        }
+        let died = ["ghc-iserv terminated (", "External interpreter terminated ("].iter().any(|by| said.starts_with(by))
+            // What is left in GHC's hands of an interpreter that died.
+            || said.starts_with("{handle: ") && said.ends_with("}: GHCi.Message.remoteCall: end of file");
+        (died || is_ghc && speaker.starts_with("ghc-iserv")).then_some("Template Haskell's interpreter failed")
+    })
+}
+
+/// What had to start and could not, from the end of the output of a build without emulation.
+pub(crate) fn needed_emulation(output: &str) -> Option<String> {
+    // hsc2hs asks the C compiler for each number then, but a text needs a program that prints it.
+    if let Some(line) = output.lines().find(|line| line.ends_with("cannot be handled in cross-compilation mode")) {
+        return Some(format!("hsc2hs for {}", line.split(':').next().unwrap_or_default()));
+    }
+    // "FILE: createProcess: posix_spawnp: invalid argument (Exec format error)", on two lines perhaps;
+    // "configure: 16: ./conftest: Exec format error".
+    let (before, _) = output.split_once("Exec format error")?;
+    let functions = ["builderMainLoop", "createProcess", "execvp", "execvpe", "posix_spawn", "posix_spawnp"];
+    let mut words = before.split_whitespace().rev().filter_map(|word| word.strip_suffix(':'));
+    let program = words.find(|word| !functions.contains(word))?;
+    Some(match program.rsplit('/').next() {
+        Some("ghc-iserv") => "Template Haskell".to_owned(),
+        Some("setup") => format!("the custom `Setup.hs` (`{program}`)"),
+        _ => format!("`{program}`"),
+    })
 }
 
 #[cfg(test)]
@@ -133,9 +172,63 @@ mod tests {
     }
 
     #[test]
-    fn a_type_error_is_not_worth_another_try() {
-        assert_eq!(emulation_may_help("Main.hs:1:1: error: [GHC-83865]\n  • Couldn't match type"), None);
-        assert!(emulation_may_help("clang: error: unknown argument: '-mfoo'").is_some());
-        assert!(emulation_may_help("ghc: ghc-iserv terminated (-11)").is_some());
+    fn what_only_emulation_can_is_known_by_its_own_words() {
+        for output in [
+            "ghc-9.6.6: Plugins require -fno-external-interpreter\nError: cabal: Failed to build",
+            "<no location info>: error: Plugins require -fno-external-interpreter",
+            "<no location info>: error:\n    Plugins require -fno-external-interpreter",
+            "ghc-9.6.6: ghc-iserv terminated (-11)",
+            "    • Exception when trying to run compile-time code:\n        External interpreter terminated (1)",
+            "        {handle: <file descriptor: 11>}: GHCi.Message.remoteCall: end of file",
+            "ghc-iserv: Could not load Object Code /hsx/build/C.o.",
+        ] {
+            assert!(emulation_may_help(output).is_some(), "{output}");
+        }
+    }
+
+    #[test]
+    fn what_the_project_says_is_not_worth_another_try() {
+        for output in [
+            "Main.hs:1:1: error: [GHC-83865]\n  • Couldn't match type",
+            "Plugin.hs:3:5: error: [GHC-83865]\n    • Couldn't match expected type ‘Plugin’ with -fplugin",
+            "main = putStrLn \"ghc-9.6.6: ghc-iserv terminated (-11)\"",
+            "3 | main = putStrLn \"ghc-9.6.6: ghc-iserv terminated (-11)\"",
+            "7 | -- Plugins require -fno-external-interpreter",
+            "Main.hs:7:4: error: Plugins require -fno-external-interpreter, he said",
+            "Main.hs:2:1: error:\n    Could not find module ‘Stamp’\n    It is not a plugin, nor ghc-iserv: ld.lld: error",
+        ] {
+            assert_eq!(emulation_may_help(output), None, "{output}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_start_is_named() {
+        for (output, expected) in [
+            (
+                "    /hsx/cross/iserv/ghc-iserv: createProcess: posix_spawnp: invalid argument (Exec format error)",
+                "Template",
+            ),
+            ("    keeper: builderMainLoop: posix_spawnp: invalid argument (Exec format error)", "`keeper`"),
+            (
+                "exception was:\n/b/setup/setup:\ncreateProcess: execvpe: invalid argument (Exec format error)",
+                "Setup.hs",
+            ),
+            ("//src/nest/configure: 16: ./conftest: Exec format error", "`./conftest`"),
+            ("F.hsc:26 directive let cannot be handled in cross-compilation mode", "hsc2hs for F.hsc"),
+        ] {
+            let needed = needed_emulation(output).unwrap();
+            assert!(needed.contains(expected), "{needed}");
+        }
+        assert_eq!(needed_emulation("Main.hs:1:1: error: parse error"), None);
+    }
+
+    #[test]
+    fn the_script_says_what_an_image_lacks() {
+        assert_eq!(
+            why_no_toolchain("x\ncross: the image has no ghc-iserv in /usr\n"),
+            "the image has no ghc-iserv in /usr"
+        );
+        assert_eq!(why_no_toolchain("sh: 3: sed: not found"), "the toolchain could not be made");
+        assert_eq!(note("a\nnote: more would be better\n"), Some("more would be better"));
     }
 }

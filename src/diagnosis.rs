@@ -3,9 +3,10 @@
 use crate::binfmt;
 use crate::cabal;
 use crate::cmd::Cmd;
+use crate::cross;
 use crate::error::{Error, Kind};
 use crate::platform::Platform;
-use crate::strategy;
+use crate::strategy::{self, Strategy};
 
 /// The exit status of the container scripts when cabal failed: no engine, shell or signal uses it.
 const CABAL_FAILED: i32 = 100;
@@ -19,6 +20,7 @@ pub(crate) struct Failed<'a> {
     /// The end of its output.
     pub said: &'a str,
     pub platform: Platform,
+    pub strategy: Strategy,
     pub os_release: &'a str,
 }
 
@@ -28,11 +30,38 @@ impl Failed<'_> {
         if self.code != Some(CABAL_FAILED) || disk_full(self.said) {
             return self.of_engine("the builder container failed");
         }
+        if let Some(needed) = self.needed_emulation() {
+            let setup = binfmt::setup_hint(self.platform, self.os_release);
+            let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
+            return Error::host(message).hint(format!("set up emulation: {setup}"));
+        }
         let error = Error::new(Kind::Build, failure);
         if cabal::wants_download(self.said) {
             return error.hint("something was never downloaded: run it again without `--offline`");
         }
         error.hints(cabal::failure_hint(self.said))
+    }
+
+    fn needed_emulation(self) -> Option<String> {
+        // Under emulation the builder itself would not have started.
+        (self.strategy == Strategy::Cross).then(|| cross::needed_emulation(self.said)).flatten()
+    }
+
+    /// Why emulation may succeed where this failed; `None` when it would fail alike.
+    pub(crate) fn emulation_may_help(self) -> Option<String> {
+        match self.code {
+            _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
+            Some(CABAL_FAILED) => cross::emulation_may_help(self.said).map(str::to_owned),
+            // The shell could not start something (POSIX, "Exit Status for Commands").
+            Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The same for the script that makes the toolchain.
+    pub(crate) fn why_no_toolchain(self) -> Option<String> {
+        let is_engines = disk_full(self.said) || matches!(self.code, None | Some(125 | 137));
+        (!is_engines).then(|| cross::why_no_toolchain(self.said))
     }
 
     /// The error of an engine's command, with the one thing that most likely helps.
@@ -75,7 +104,8 @@ mod tests {
 
     fn failed(code: Option<i32>, said: &str) -> Error {
         let cmd = Cmd::new("podman").args(["run", "image"]);
-        Failed { cmd: &cmd, code, said, platform: Platform::Arm64, os_release: "ID=nixos" }.in_container("cabal failed")
+        let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
+        Failed { cmd: &cmd, code, said, platform, strategy, os_release: "ID=nixos" }.in_container("cabal failed")
     }
 
     #[test]
@@ -88,6 +118,12 @@ mod tests {
     #[test]
     fn everything_else_is_the_hosts() {
         for (code, said, message, hint) in [
+            (
+                Some(100),
+                "ghc-iserv: posix_spawnp: (Exec format error)",
+                "Template Haskell has to run",
+                "emulatedSystems",
+            ),
             (Some(1), "exec /bin/sh: exec format error", "linux/arm64 programs do not start", "emulatedSystems"),
             (Some(100), "ar: No space left on device", "the disk is full", "podman system df"),
             (Some(125), "no space left on device", "the disk is full", "podman system df"),

@@ -31,6 +31,8 @@ pub(crate) struct PlatformPlan {
     /// What keeps other runs of hsx away while this one builds, to be taken in this order.
     pub locks: Vec<Lock>,
     pub warnings: Vec<String>,
+    /// Of the cross strategy: the volume with the toolchain.
+    pub toolchain: Option<String>,
     pub executables: Vec<Executable>,
     pub stage: Stage,
     /// Where the executables end up.

@@ -26,6 +26,8 @@ pub(crate) struct PlatformReport {
     pub ghc: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
+    /// What could be better.
+    pub notes: Vec<String>,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
     pub result: Result<Vec<Delivered>, Error>,
@@ -85,6 +87,7 @@ impl Report {
         for platform in &self.platforms {
             match &platform.result {
                 Ok(delivered) => {
+                    notes.extend(platform.notes.iter().map(|note| format!("{}: {note}", platform.platform)));
                     for exe in delivered {
                         rows.push(platform.row(exe, cwd));
                         notes.extend(
@@ -160,6 +163,7 @@ impl PlatformReport {
             "image": self.image,
             "seconds": self.seconds,
             "warnings": self.warnings,
+            "notes": self.notes,
         });
         match &self.result {
             Ok(delivered) => value["executables"] = json!(delivered),
@@ -256,6 +260,7 @@ mod tests {
             ghc: Some("9.6.6".to_owned()),
             image: "x@sha256:0".to_owned(),
             warnings: Vec::new(),
+            notes: Vec::new(),
             seconds: 245.0,
             result,
         };

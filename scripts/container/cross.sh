@@ -34,7 +34,7 @@ wrapper() { # NAME COMMAND [FIRST]
 
 # What starts before the host's loader is in its place, by naming it: the loader itself, a shell, ln and mkdir.
 loader=$(ldd "$(real sh)" | grep -o "/[^ ]*/ld-[^ ]*" | head -n 1)
-[ -n "$loader" ] || cannot "its shell has no dynamic loader to learn from"
+[ -n "$loader" ] || cannot "the shell of the image has no dynamic loader to learn from"
 cp "$(readlink -f "$loader")" "$out/boot/ld.so"
 for tool in sh ln mkdir; do
   cp "$(real "$tool")" "$out/boot/$tool"
@@ -61,7 +61,7 @@ libdir=$(ghc --print-libdir)
 for programs in "$libdir/../bin" "$libdir/bin"; do
   [ ! -x "$programs/ghc-$version" ] || break
 done
-[ -x "$programs/ghc-$version" ] || cannot "no ghc-$version beside its libdir $libdir"
+[ -x "$programs/ghc-$version" ] || cannot "the image has no ghc-$version beside its libdir $libdir"
 programs=$(readlink -f "$programs")
 # Template Haskell runs in the target's interpreter. The dynamic one, where there is one: the linker of the static run-time
 # system cannot do all relocations on aarch64 (GHC #24432). GHC adds "-prof" or "-dyn" to its name.
@@ -71,7 +71,7 @@ for flavour in "" -dyn -prof; do
     [ ! -x "$iserv" ] || { ln -s "$(readlink -f "$iserv")" "$out/iserv/ghc-iserv$flavour"; break; }
   done
 done
-[ -e "$out/iserv/ghc-iserv" ] || cannot "no external interpreter (ghc-iserv) in $programs"
+[ -e "$out/iserv/ghc-iserv" ] || cannot "the image has no external interpreter (ghc-iserv) in $programs"
 private=/hsx/ghc/lib
 ghc="/native$programs/ghc-$version -B$private -fexternal-interpreter -pgmi $out/iserv/ghc-iserv"
 # That interpreter loads static code only. To cabal this says so, and keeps it from compiling all modules twice.
@@ -162,4 +162,4 @@ tool() { [ ! -x "$bin/\$2" ] || printf "%s\n" "/\"\$1\"/s|, \".*\"|, \"$bin/\$2\
 } > $private/edits
 sed -f $private/edits $libdir/settings > $private/settings
 END
-[ -n "$clang" ] && [ -n "$lld" ] || echo "note: without clang and lld in the image, C and linking are emulated"
+[ -n "$clang" ] && [ -n "$lld" ] || echo "note: C is compiled and linked by emulated tools; with clang and lld in the image this would take a fraction of the time"

@@ -21,13 +21,18 @@ use crate::plan::{PlatformPlan, Step};
 use crate::platform::Platform;
 use crate::project::Executable;
 use crate::report::Delivered;
-use crate::strategy::{Choice, Strategy};
+use crate::strategy::Choice;
 use crate::upx;
 use camino::{Utf8Path, Utf8PathBuf};
+
+/// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
+const FILLED: &str = "yes";
 
 /// How the build for a platform ended, and by which strategy: the plan's, or its fallback's.
 pub(crate) struct Outcome {
     pub choice: Choice,
+    /// What could be better.
+    pub notes: Vec<String>,
     pub result: Result<Vec<Delivered>, Error>,
 }
 
@@ -38,23 +43,24 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
     }
     let (mut result, reason) = follow(plan, os_release, world);
     let mut choice = plan.choice.clone();
-    if let (Some(fallback), Some(reason)) = (&plan.fallback, reason) {
+    let mut toolchain = plan.toolchain.as_ref();
+    if let (Some(fallback), Some(reason)) = (&plan.fallback, &reason) {
         world.ui.warning(&format!(
             "{}: THE `cross` STRATEGY FAILED: {reason}; building again under emulation, which is slower",
             plan.platform
         ));
         result = follow(fallback, os_release, world).0;
         choice = Choice { reason: format!("`cross` failed: {reason}"), ..fallback.choice.clone() };
+        toolchain = None;
+    } else if let (Err(error), Some(reason)) = (&mut result, reason) {
+        error.hints.insert(0, format!("{reason}: `--strategy emulate` does without `cross`"));
     }
-    Outcome { choice, result }
+    let note = toolchain.and_then(|volume| world.state.recall("filled", volume)).filter(|note| note != FILLED);
+    Outcome { choice, notes: note.into_iter().collect(), result }
 }
 
 /// Follows a plan. With its failure comes the reason why emulation may do better, if there is one.
-fn follow(
-    plan: &PlatformPlan,
-    os_release: &str,
-    world: &World<'_>,
-) -> (Result<Vec<Delivered>, Error>, Option<&'static str>) {
+fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<Vec<Delivered>, Error>, Option<String>) {
     let opened = world.exec.check().and_then(|()| open(plan, world));
     let (_locks, (log_path, log)) = match opened {
         Ok(opened) => opened,
@@ -70,6 +76,7 @@ fn follow(
         trials: BTreeMap::new(),
         unpacked: BTreeMap::new(),
         delivered: Vec::new(),
+        obstacle: None,
     };
     let result = plan.steps.iter().try_for_each(|step| {
         world.exec.check()?;
@@ -84,13 +91,11 @@ fn follow(
     // What was fetched for may not be what is there: the next run looks again.
     world.state.remember("fetched", &plan.key, None);
     let said = run.tail.text();
-    let failed_alone = matches!(error.kind, Kind::Build | Kind::Host) && plan.choice.strategy == Strategy::Cross;
-    let reason = failed_alone.then(|| cross::emulation_may_help(&said)).flatten();
     if error.kind == Kind::Build {
         world.ui.replay(&said);
     }
     error.log = Some(log_path);
-    (Err(error), reason)
+    (Err(error), run.obstacle)
 }
 
 /// Takes what a plan needs before its first step: its locks, and its log.
@@ -140,6 +145,8 @@ struct Run<'a> {
     /// Why an executable could not be packed.
     unpacked: BTreeMap<String, String>,
     delivered: Vec<Delivered>,
+    /// Why emulation may succeed where this failed.
+    obstacle: Option<String>,
 }
 
 struct Built {
@@ -247,9 +254,12 @@ impl Run<'_> {
         let status = self.streamed(cmd)?;
         if !status.success() {
             let said = self.tail.text();
-            return Err(self.failed(cmd, status, &said).of_engine("the cross toolchain cannot be made"));
+            let failed = self.failed(cmd, status, &said);
+            let (obstacle, error) = (failed.why_no_toolchain(), failed.of_engine("the cross toolchain cannot be made"));
+            self.obstacle = obstacle;
+            return Err(error);
         }
-        world.state.remember("filled", volume, Some("yes"));
+        world.state.remember("filled", volume, Some(cross::note(&self.tail.text()).unwrap_or(FILLED)));
         Ok(())
     }
 
@@ -284,15 +294,21 @@ impl Run<'_> {
     }
 
     /// Fails unless a container script ended well.
-    fn container_ended(&self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
+    fn container_ended(&mut self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
         if status.success() {
             return Ok(());
         }
-        Err(self.failed(cmd, status, &self.tail.text()).in_container(failure))
+        let said = self.tail.text();
+        let failed = self.failed(cmd, status, &said);
+        let (obstacle, error) = (failed.emulation_may_help(), failed.in_container(failure));
+        self.obstacle = obstacle;
+        Err(error)
     }
 
     fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
-        Failed { cmd, code: status.code(), said, platform: self.plan.platform, os_release: self.os_release }
+        let PlatformPlan { platform, choice, .. } = self.plan;
+        let (platform, strategy) = (*platform, choice.strategy);
+        Failed { cmd, code: status.code(), said, platform, strategy, os_release: self.os_release }
     }
 
     /// Checks every executable that cabal planned: it exists, is of the platform, and static.

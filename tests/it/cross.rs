@@ -8,8 +8,9 @@ use crate::support::{Call, DEMO_CABAL, PLATFORMS, Run, Test, static_elf};
 
 const REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 
-/// A build that fails with the host's linker, but not under emulation.
-const LINKER_FAILS: &str = "[ -z \"$toolchain\" ] || { echo 'ld.lld: error: undefined symbol: x'; exit 100; }";
+/// A build that fails with the host's compiler, but not under emulation.
+const HAS_A_PLUGIN: &str =
+    "[ -z \"$toolchain\" ] || { echo 'ghc-9.10.3: Plugins require -fno-external-interpreter'; exit 100; }";
 
 /// A registry that has each image for linux/arm64 only.
 const ONLY_ARM64: &str =
@@ -134,7 +135,7 @@ fn a_newer_docker_and_podman_mount_the_image() {
 
 #[test]
 fn where_emulation_may_do_better_it_is_tried_and_that_is_said() {
-    let test = Test::new().fake("upx").scenario("run-build", LINKER_FAILS);
+    let test = Test::new().fake("upx").scenario("run-build", HAS_A_PLUGIN);
     let run = test.hsx("static -p arm64").exits(0);
     assert_data_eq!(
         run.message(),
@@ -148,8 +149,8 @@ quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
     Fetching linux/arm64 dependencies
 All dependencies are there
     Building linux/arm64 with GHC 9.10.3 (cross)
-ld.lld: error: undefined symbol: x
-warning: linux/arm64: THE `cross` STRATEGY FAILED: the host's linker failed; building again under emulation, which is slower
+ghc-9.10.3: Plugins require -fno-external-interpreter
+warning: linux/arm64: THE `cross` STRATEGY FAILED: GHC plugins need a compiler of the platform's own; building again under emulation, which is slower
     Fetching linux/arm64 dependencies
 All dependencies are there
     Building linux/arm64 with GHC 9.10.3 (emulate)
@@ -169,23 +170,58 @@ Linking demo
     run.prints("  emulate\n");
 
     let quiet = test.hsx("static -p arm64 --quiet --format json").exits(0).says("THE `cross` STRATEGY FAILED");
-    assert_eq!(reported(&quiet), ("emulate".to_owned(), "`cross` failed: the host's linker failed".to_owned()));
+    let reason = "`cross` failed: GHC plugins need a compiler of the platform's own".to_owned();
+    assert_eq!(reported(&quiet), ("emulate".to_owned(), reason));
 }
 
 #[test]
 fn a_toolchain_that_cannot_be_made_is_no_end_either() {
-    let test = Test::new().scenario("run-cross", "echo 'cross: no external interpreter (ghc-iserv) in /usr'; exit 102");
+    let test = Test::new().scenario("run-cross", "echo 'cross: the image has no ghc-iserv'; exit 102");
     let run = test.hsx("static -p arm64 --format json").exits(0);
-    assert_eq!(reported(&run), ("emulate".to_owned(), "`cross` failed: the toolchain could not be made".to_owned()));
+    assert_eq!(reported(&run), ("emulate".to_owned(), "`cross` failed: the image has no ghc-iserv".to_owned()));
     assert_eq!(run.calls_of("run-build").len(), 1, "{run}");
     let run = test.hsx("static -p arm64 --strategy cross").exits(3).prints_nothing();
     run.says("error: linux/arm64: the cross toolchain cannot be made")
-        .says("| cross: no external interpreter (ghc-iserv) in /usr");
+        .says("| cross: the image has no ghc-iserv")
+        .says("hint: the image has no ghc-iserv: `--strategy emulate` does without `cross`");
+}
+
+#[test]
+fn tools_that_do_not_start_are_no_end_either() {
+    let test = Test::new().scenario("run-fetch", "[ -z \"$toolchain\" ] || { echo 'sh: mkdir: not found'; exit 127; }");
+    let run = test.hsx("static -p arm64 --format json").exits(0);
+    let reason = "`cross` failed: the host's tools do not start in the platform's container";
+    assert_eq!(reported(&run), ("emulate".to_owned(), reason.to_owned()));
+}
+
+#[test]
+fn an_engine_that_fails_fails_for_both() {
+    for script in ["echo 'no space left on device'; exit 1", "echo 'Error: no storage' >&2; exit 125"] {
+        let run = Test::new().scenario("run-cross", script).hsx("static -p arm64").exits(3).prints_nothing();
+        assert!(run.calls_of("run-build").is_empty(), "{run}");
+        run.does_not_say("building again").does_not_say("--strategy emulate");
+    }
+}
+
+#[test]
+fn what_a_better_image_would_gain_is_noted_each_time() {
+    let test = Test::new().scenario("run-cross", "echo 'note: C is emulated'");
+    for _ in 0..2 {
+        test.hsx("static -p arm64").exits(0).prints("note: linux/arm64: C is emulated\n");
+    }
+    let run = test.hsx("static -p arm64 --format json").exits(0);
+    assert_eq!(run.json()["platforms"][0]["notes"][0], "C is emulated");
+    let run = test.hsx("static -p arm64 --strategy emulate").exits(0);
+    assert!(!run.stdout.contains("C is emulated"), "{run}");
 }
 
 #[test]
 fn a_failure_that_emulation_shares_is_not_built_twice() {
-    for said in ["Main.hs:1:8: error: [GHC-88464] Variable not in scope: puer", "Could not resolve dependencies:"] {
+    for said in [
+        "Main.hs:1:8: error: [GHC-88464] Variable not in scope: puer",
+        "Could not resolve dependencies:",
+        "Main.hs:1:8: error: Plugins require -fno-external-interpreter, says this message of the project",
+    ] {
         let test = Test::new().scenario("run-build", &format!("echo '{said}'; exit 100"));
         let run = test.hsx("static -p arm64").exits(1).prints_nothing().does_not_say("STRATEGY");
         assert_eq!(run.calls_of("run-build").len(), 1, "{run}");
@@ -195,7 +231,7 @@ fn a_failure_that_emulation_shares_is_not_built_twice() {
 
 #[test]
 fn a_failure_of_both_is_emulations() {
-    let fails = format!("{LINKER_FAILS}\necho 'Failed to build demo-0.1.0.'; exit 100");
+    let fails = format!("{HAS_A_PLUGIN}\necho 'Failed to build demo-0.1.0.'; exit 100");
     let test = Test::new().scenario("run-build", &fails);
     let run = test.hsx("static -p arm64 --format json").exits(1).says("THE `cross` STRATEGY FAILED");
     assert_eq!(reported(&run).0, "emulate");
@@ -205,10 +241,12 @@ fn a_failure_of_both_is_emulations() {
 
 #[test]
 fn asked_for_it_does_not_fall_back() {
-    let test = Test::new().scenario("run-build", LINKER_FAILS);
+    let test = Test::new().scenario("run-build", HAS_A_PLUGIN);
     let run = test.hsx("static -p arm64 --strategy cross").exits(1).prints_nothing();
     assert_eq!(run.calls_of("run-build").len(), 1, "{run}");
-    run.says("error: linux/arm64: cabal build failed").does_not_say("building again");
+    run.says("error: linux/arm64: cabal build failed")
+        .does_not_say("building again")
+        .says("hint: GHC plugins need a compiler of the platform's own: `--strategy emulate` does without `cross`");
 }
 
 #[test]
@@ -280,11 +318,15 @@ fn without_emulation_it_builds_and_says_that_nothing_was_started() {
     let exe = &json["platforms"][0]["executables"][0];
     assert_eq!(exe["started"], Value::Bool(!told));
 
-    test.set_scenario("run-build", LINKER_FAILS);
+    test.set_scenario("run-build", HAS_A_PLUGIN);
     let run = test.hsx(&format!("static -p {platform}"));
     assert_eq!(run.calls_of("run-build").len(), if told { 1 } else { 2 }, "no fallback that cannot work\n{run}");
     let run = test.hsx(&format!("static -p {platform} --strategy emulate"));
     assert_eq!(run.code, if told { 3 } else { 0 }, "{run}");
+
+    test.set_scenario("run-build", "echo 'x/ghc-iserv: posix_spawnp: invalid argument (Exec format error)'; exit 100");
+    let run = test.hsx(&format!("static -p {platform} --strategy cross")).exits(3).says("hint: set up emulation: ");
+    run.says(&format!("error: {platform}: Template Haskell has to run {platform} programs, which do not start on"));
 }
 
 /// A container that runs on until its client is ended.
