@@ -43,6 +43,8 @@ pub(crate) struct PlatformPlan {
     pub fallback: Option<Box<PlatformPlan>>,
     /// The containers that may be left when a step is interrupted.
     pub removal: Cmd,
+    /// Lists those of them that are there.
+    pub leftovers: Cmd,
     pub steps: Vec<Step>,
 }
 

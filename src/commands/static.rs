@@ -188,6 +188,7 @@ impl<'a> Planner<'a> {
             fetch_inputs: self.fetch_inputs(),
             fallback: None,
             removal: facts.engine.remove(&names),
+            leftovers: facts.engine.containers(&format!("hsx.build={}", self.key)),
             steps,
         }
     }
@@ -381,6 +382,7 @@ impl<'a> Planner<'a> {
         let mut labels = self.labels("run");
         labels.push(("hsx.project", self.project.root.to_string()));
         labels.push(("hsx.state", self.facts.state_id.clone()));
+        labels.push(("hsx.build", self.key.clone()));
         labels
     }
 

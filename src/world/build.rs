@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::process::ExitStatus;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::exec::{Answer, Source};
 use super::{World, unwritable};
@@ -86,7 +86,7 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<V
         world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
         return (Ok(run.delivered), None);
     };
-    world.exec.clean_up(&plan.removal);
+    remove_containers(plan, matches!(error.kind, Kind::Signal(_)), world);
     let _ = fs_err::remove_dir_all(&plan.stage.0);
     // What was fetched for may not be what is there: the next run looks again.
     world.state.remember("fetched", &plan.key, None);
@@ -96,6 +96,24 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<V
     }
     error.log = Some(log_path);
     (Err(error), run.obstacle)
+}
+
+/// Removes the plan's containers. After a signal the engine may still be making one whose client is gone: it is looked
+/// for until none has turned up for a while.
+fn remove_containers(plan: &PlatformPlan, interrupted: bool, world: &World<'_>) {
+    const PAUSE: Duration = Duration::from_millis(150);
+    const AT_MOST: Duration = Duration::from_millis(2500);
+    world.exec.clean_up(&plan.removal);
+    let (start, mut quiet) = (Instant::now(), 0);
+    while interrupted && quiet < 3 && start.elapsed() < AT_MOST {
+        thread::sleep(PAUSE);
+        if world.exec.clean_up(&plan.leftovers).is_some_and(|answer| answer.stdout.trim().is_empty()) {
+            quiet += 1;
+        } else {
+            quiet = 0;
+            world.exec.clean_up(&plan.removal);
+        }
+    }
 }
 
 /// Takes what a plan needs before its first step: its locks, and its log.

@@ -110,9 +110,9 @@ impl<'a> Exec<'a> {
         self.captured(cmd, OnSignal::End)
     }
 
-    /// Runs a command that must run even after a signal, for a few seconds at most. What it says does not matter.
-    pub(crate) fn clean_up(&self, cmd: &Cmd) {
-        let _ = self.captured(cmd, OnSignal::Ignore);
+    /// Runs a command that must run even after a signal, for a few seconds at most. Its failure changes nothing.
+    pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Answer> {
+        self.captured(cmd, OnSignal::Ignore).ok()
     }
 
     fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Answer, Error> {
