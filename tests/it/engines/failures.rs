@@ -41,7 +41,7 @@ fn quietly_the_compilers_message_is_still_shown() {
 
 #[test]
 fn a_cabal_file_that_cabal_rejects() {
-    let outcome = failing(Engine::Podman, |hello| {
+    let outcome = failing(Engine::Docker, |hello| {
         hello.edit("hello.cabal", "  main-is:          Main.hs", "  main-is: Main.hs\n }{");
         hello.hsx(&[]).run()
     });
@@ -59,11 +59,16 @@ fn a_dependency_that_does_not_exist() {
 
 #[test]
 fn a_c_library_that_the_image_lacks() {
-    let outcome = failing(Engine::Podman, |hello| {
-        hello.edit("hello.cabal", "base >=4.18", "bzlib, base >=4.18");
+    let outcome = failing(Engine::Docker, |hello| {
+        hello.edit("hello.cabal", "base >=4.18", "lzma, base >=4.18");
         hello.hsx(&[]).run()
     });
-    outcome.exits(1).says("hint: the builder image has no static C library `bz2`");
+    outcome.exits(1).says("hint: the builder image has no static C library `liblzma`");
+    let outcome = failing(Engine::Docker, |hello| {
+        hello.edit("hello.cabal", "main-is:", "extra-libraries: nowhere\n  main-is:");
+        hello.hsx(&[]).run()
+    });
+    outcome.exits(1).says("hint: the builder image has no static C library `nowhere`");
 }
 
 #[test]
@@ -177,7 +182,7 @@ fn a_container_that_somebody_kills() {
 /// As the kernel does when memory runs out.
 #[test]
 fn a_compiler_that_somebody_kills() {
-    let outcome = failing(Engine::Podman, |hello| {
+    let outcome = failing(Engine::RootlessPodman, |hello| {
         hello.edit("hello.cabal", "base >=4.18 && <5", "base >=4.18 && <5, template-haskell, unix");
         hello.write("Main.hs", DIES_WHILE_COMPILING);
         hello.hsx(&[]).run()

@@ -46,7 +46,7 @@ fn greets(hello: &Project<'_>, platform: &str) {
 #[test]
 fn a_packed_program_that_dies_is_not_delivered() {
     let world = World::shared();
-    let hello = world.project("hello", Engine::Podman);
+    let hello = world.project("hello", Engine::Docker);
     let bin = hello.beside("bin");
     fs_err::create_dir(&bin).unwrap();
     match setting("HSX_TEST_BAD_UPX") {

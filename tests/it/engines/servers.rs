@@ -1,11 +1,12 @@
 //! Servers for what a build downloads: some answer, some keep their clients waiting.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -86,9 +87,7 @@ impl Server {
         thread::spawn(move || {
             let mut waiting = Vec::new();
             for mut stream in listener.incoming().map(Result::unwrap) {
-                let mut request = [0; 8192];
-                let Ok(length @ 1..) = stream.read(&mut request) else { continue };
-                if let Some(answer) = answer(&String::from_utf8_lossy(&request[..length])) {
+                if let Some(answer) = answer(&request(&mut stream)) {
                     let _ = stream.write_all(&answer);
                 } else {
                     stalled.store(true, Ordering::SeqCst);
@@ -115,6 +114,17 @@ impl Server {
         fs_err::write(&path, text).unwrap();
         path
     }
+}
+
+/// The head of an HTTP request; of one in TLS, which begins with 22, what has come so far.
+fn request(stream: &mut TcpStream) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let (mut request, mut part) = (Vec::new(), [0; 4096]);
+    while !request.ends_with(b"\r\n\r\n") && !request.starts_with(&[22]) {
+        let Ok(length @ 1..) = stream.read(&mut part) else { break };
+        request.extend_from_slice(&part[..length]);
+    }
+    String::from_utf8_lossy(&request).into_owned()
 }
 
 fn digest(text: &str) -> String {
