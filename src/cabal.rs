@@ -66,15 +66,20 @@ struct Unit {
 
 /// What a failed build most likely lacks, read from the end of its output.
 pub(crate) fn failure_hint(output: &str) -> Option<String> {
-    let quoted = |line: &str, before: &str| {
-        let rest = &line[line.find(before)? + before.len()..];
-        let name: String = rest.chars().take_while(|c| !c.is_whitespace() && !"'\"’,:;".contains(*c)).collect();
-        (!name.is_empty()).then_some(name)
+    // Cabal breaks its lines anywhere.
+    let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = |before: &str| {
+        let rest = &output[output.find(before)? + before.len()..];
+        let name = rest.split(|c: char| c.is_whitespace() || "'\"’,:;<>=^".contains(c)).next()?;
+        // Of any version: the solver of cabal before 3.10 writes `libpq-any`.
+        Some(name.trim_end_matches("-any")).filter(|name| !name.is_empty())
     };
-    // Cabal: "The pkg-config package 'libpq' is required but it could not be found",
-    // "* Missing (or bad) C library: bz2", "* Missing (or bad) header file: bzlib.h"; ld: "cannot find -lpq"; lld.
+    // Cabal's solver: "(conflict: pkg-config package libpq>=9, not found in the pkg-config database)"; its configure
+    // step: "The pkg-config package 'libpq' is required but it could not be found", "* Missing (or bad) C library: bz2",
+    // "* Missing (or bad) header file: bzlib.h"; ld: "cannot find -lpq"; lld.
     // A header is the last resort: cabal names it before the library that brings it.
     let patterns = [
+        ("(conflict: pkg-config package ", "static C library"),
         ("pkg-config package '", "static C library"),
         ("Missing (or bad) C library: ", "static C library"),
         ("Missing (or bad) C libraries: ", "static C library"),
@@ -83,21 +88,14 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
         ("unable to find library -l", "static C library"),
         ("Missing (or bad) header file: ", "C header"),
     ];
-    for (before, what) in patterns {
-        if let Some(name) = output.lines().find_map(|line| quoted(line, before)) {
-            if name.starts_with("HS") {
-                return Some(
-                    "the project asks for shared Haskell libraries: look for `-dynamic` in its files".to_owned(),
-                );
-            }
-            return Some(format!(
-                "the builder image has no {what} `{name}`: build with an image that adds it (`--image`)"
-            ));
+    if let Some((name, what)) = patterns.into_iter().find_map(|(before, what)| Some((named(before)?, what))) {
+        if name.starts_with("HS") {
+            return Some("the project asks for shared Haskell libraries: look for `-dynamic` in its files".to_owned());
         }
+        return Some(format!("the builder image has no {what} `{name}`: build with an image that adds it (`--image`)"));
     }
-    // Cabal breaks its lines anywhere: "The build process\nwas killed (i.e. SIGKILL)."
-    let words = output.split_whitespace().collect::<Vec<_>>().join(" ");
-    if ["was killed (i.e. SIGKILL)", "ExitFailure (-9)", "(exit code: -9)"].iter().any(|text| words.contains(text)) {
+    // "The build process was killed (i.e. SIGKILL)."
+    if ["was killed (i.e. SIGKILL)", "ExitFailure (-9)", "(exit code: -9)"].iter().any(|text| output.contains(text)) {
         return Some("the compiler was killed, most likely for lack of memory: try `--jobs 1`".to_owned());
     }
     None
@@ -134,6 +132,8 @@ mod tests {
     fn a_missing_c_library_is_named() {
         for (output, name) in [
             ("* The pkg-config package 'libpq' is required but it could not be found.", "`libpq`"),
+            ("[__2] rejecting: lzma:+pkgconfig (conflict: pkg-config package\nliblzma>=5.2.2,\nnot found", "`liblzma`"),
+            ("(conflict: pkg-config package\nlibcrypto-any, not found in the pkg-config database)", "`libcrypto`"),
             ("* Missing (or bad) header file: bzlib.h\n* Missing (or bad) C library: bz2\n", "static C library `bz2`"),
             ("* Missing (or bad) header file: bzlib.h", "no C header `bzlib.h`"),
             ("ld: cannot find -lHSbase-4.18.2.1-ghc9.6.6: No such file or directory", "`-dynamic`"),
