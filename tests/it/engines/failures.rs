@@ -65,7 +65,7 @@ fn a_c_library_that_the_image_lacks() {
     });
     outcome.exits(1).says("hint: the builder image has no static C library `liblzma`");
     let outcome = failing(Engine::Docker, |hello| {
-        hello.edit("hello.cabal", "main-is:", "extra-libraries: nowhere\n  main-is:");
+        hello.edit("hello.cabal", "main-is:", "ld-options: -lnowhere\n  main-is:");
         hello.hsx(&[]).run()
     });
     outcome.exits(1).says("hint: the builder image has no static C library `nowhere`");
