@@ -1,5 +1,6 @@
 //! End-to-end tests: hsx with podman, docker, QEMU, GHC and upx as they are.
 
+mod cross;
 mod dice;
 mod failures;
 mod hello;

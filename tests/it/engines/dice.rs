@@ -9,7 +9,7 @@ use crate::world::{Engine, Outcome, Project, World, assert_owned, elf, output};
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 const BOTH: [&str; 4] = ["--platform", "linux/amd64,linux/arm64", "--format", "json"];
 
-/// One test, because the emulated build of the dependencies is the longest of all.
+/// One test, because the build of the dependencies is the longest of all.
 #[test]
 fn a_project_is_built_for_two_platforms_and_only_once() {
     let world = World::shared();
@@ -20,6 +20,8 @@ fn a_project_is_built_for_two_platforms_and_only_once() {
 
     let first = dice.hsx(&BOTH).run();
     first.exits(0).says("Fetching").says("Compiling Dice");
+    let strategies: Vec<_> = (0..2).map(|index| first.json()["platforms"][index]["strategy"].clone()).collect();
+    assert_eq!(strategies, ["native", "cross"], "{first}");
     for platform in PLATFORMS {
         all_executables_are_delivered(&first, platform);
         they_run(&dice, platform);

@@ -20,10 +20,10 @@ fn a_foreign_platform_without_emulation_says_what_to_type() {
 }
 
 /// The kernel's handlers of arm64 programs, out of work until dropped.
-struct Disabled(Vec<PathBuf>);
+pub(crate) struct Disabled(Vec<PathBuf>);
 
 impl Disabled {
-    fn arm64() -> Self {
+    pub(crate) fn arm64() -> Self {
         let entries = fs_err::read_dir("/proc/sys/fs/binfmt_misc").unwrap().map(|entry| entry.unwrap().path());
         // `EM_AARCH64` is 183; in the handlers' magic it follows `ET_EXEC`.
         let is_for_arm64 = |path: &PathBuf| fs_err::read_to_string(path).is_ok_and(|text| text.contains("0200b700"));
