@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use xshell::Shell;
@@ -59,7 +60,8 @@ pub(crate) enum Source {
 enum Event {
     Output(Source, Vec<u8>),
     Closed,
-    Exited(std::io::Result<ExitStatus>),
+    /// The child has ended, and nobody has waited for it yet: until then its process id is no other's.
+    Exited(Child),
 }
 
 /// Whether a signal ends the command.
@@ -145,8 +147,9 @@ impl<'a> Exec<'a> {
             match events.recv_timeout(HEARTBEAT) {
                 Ok(Event::Output(source, bytes)) => output(source, &bytes),
                 Ok(Event::Closed) => open -= 1,
-                Ok(Event::Exited(result)) => {
-                    status = Some(result.map_err(|error| Error::host("a command was lost").said(&error.to_string()))?);
+                Ok(Event::Exited(mut child)) => {
+                    let lost = |error: std::io::Error| Error::host("a command was lost").said(&error.to_string());
+                    status = Some(child.wait().map_err(lost)?);
                     ended_at = Some(Instant::now());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -216,8 +219,10 @@ fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Se
     });
 }
 
-fn wait(mut child: Child, sender: &Sender<Event>) {
-    let _ = sender.send(Event::Exited(child.wait()));
+fn wait(child: Child, sender: &Sender<Event>) {
+    let pid = Pid::from_child(&child);
+    let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+    let _ = sender.send(Event::Exited(child));
 }
 
 /// Whether SIGHUP was ignored when hsx started, by Linux' account (proc(5), `SigIgn`).

@@ -2,11 +2,12 @@
 //!
 //! `scripts/test` prepares the machine and says where the image is. What is missing fails, nothing is skipped.
 
+use std::fs::File;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
@@ -23,8 +24,9 @@ fn required(name: &str) -> String {
     setting(name).unwrap_or_else(|| panic!("{name} is not set: run the tests with `scripts/test`"))
 }
 
-/// Tests that change the machine (no emulation, a stopped service) run alone, the others side by side.
-static TURNS: RwLock<()> = RwLock::new(());
+/// Locked by all tests that use the machine as it is, and by the one that changes it (no emulation) for itself; a file,
+/// for somebody else may be testing on this machine too.
+const TURNS: &str = "/var/tmp/hsx-test.lock";
 
 /// What all tests that run at a time share: the program, and its locks, for they share the package stores too.
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
@@ -147,28 +149,24 @@ pub(crate) fn walk(dir: &Path) -> Vec<PathBuf> {
     walkdir::WalkDir::new(dir).into_iter().map(|entry| entry.unwrap().into_path()).collect()
 }
 
-#[expect(dead_code, reason = "held, not read")]
-enum Turn {
-    Beside(RwLockReadGuard<'static, ()>),
-    Alone(RwLockWriteGuard<'static, ()>),
-}
-
-/// The right to use the engines. One a test: a second one waits for the first.
+/// The right to use the engines. One a test: a second one may wait for the first.
 pub(crate) struct World {
     shared: Arc<Shared>,
-    _turn: Turn,
+    _turn: File,
 }
 
 impl World {
     /// Beside other tests.
     pub(crate) fn shared() -> Self {
-        let turn = Turn::Beside(TURNS.read().unwrap_or_else(PoisonError::into_inner));
+        let turn = turns();
+        turn.lock_shared().unwrap();
         Self { shared: Shared::get(), _turn: turn }
     }
 
     /// While no other test uses an engine.
     pub(crate) fn alone() -> Self {
-        let turn = Turn::Alone(TURNS.write().unwrap_or_else(PoisonError::into_inner));
+        let turn = turns();
+        turn.lock().unwrap();
         Self { shared: Shared::get(), _turn: turn }
     }
 
@@ -182,6 +180,10 @@ impl World {
         engine.own(dir.path());
         Project { world: self, dir, root, engine }
     }
+}
+
+fn turns() -> File {
+    fs_err::OpenOptions::new().create(true).append(true).open(TURNS).unwrap().into_parts().0
 }
 
 fn copy_tree(from: &Path, to: &Path) {

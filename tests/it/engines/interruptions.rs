@@ -37,6 +37,8 @@ fn ends_at_once(mut run: Running, hello: &Project<'_>, signal: Signal, to: To) {
 }
 
 fn with_registry(hsx: Hsx, server: &Server, hello: &Project<'_>) -> Hsx {
+    // Podman leaves a directory in TMPDIR, else in /var/tmp, when it is interrupted.
+    let hsx = hsx.env("TMPDIR", hello.beside(""));
     hsx.env("HSX_IMAGE", server.address() + "/builder:1")
         .env("CONTAINERS_REGISTRIES_CONF", server.registries_conf(hello))
 }
