@@ -49,6 +49,15 @@ pub(crate) enum Command {
     Static(Box<StaticArgs>),
 }
 
+impl Command {
+    /// How the command reports.
+    pub(crate) fn output(&self) -> OutputArgs {
+        match self {
+            Self::Static(args) => args.output.clone(),
+        }
+    }
+}
+
 const STATIC_HELP: &str = "\
 Settings:
   Each is taken from the first place that has it: the flag, its HSX_* variable (HSX_OUT_DIR,
@@ -83,7 +92,6 @@ Examples:
 ///
 /// Runs cabal inside the ghc-musl image of each platform, takes the executables out, checks that they
 /// are static, packs them with upx where that is installed, and proves that the packed ones still start.
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag, as typed")]
 #[derive(Args, Clone, Debug, Default)]
 #[command(after_long_help = format!("{STATIC_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx static --help` for settings, exit codes and examples")]
 pub(crate) struct StaticArgs {
@@ -91,6 +99,23 @@ pub(crate) struct StaticArgs {
     #[arg(value_name = "TARGET", value_delimiter = ',', env = "HSX_TARGET", hide_env = true)]
     pub targets: Vec<String>,
 
+    #[command(flatten)]
+    pub builder: BuilderArgs,
+
+    #[command(flatten)]
+    pub result: ResultArgs,
+
+    /// Print the commands instead of running them, as shell
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What a project is built with and for: of every command that starts a builder.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct BuilderArgs {
     /// Platforms to build for, such as `linux/arm64`, `arm64` or `aarch64`; default: this machine's
     #[arg(
         short,
@@ -105,30 +130,6 @@ pub(crate) struct StaticArgs {
     /// Directory of the project; default: the nearest one up from here
     #[arg(short = 'C', long, value_name = "DIR")]
     pub directory: Option<Utf8PathBuf>,
-
-    /// Where the executables go [default: dist-static]
-    #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
-    pub out_dir: Option<Utf8PathBuf>,
-
-    /// Print the commands instead of running them, as shell
-    #[arg(long)]
-    pub dry_run: bool,
-
-    /// How to report on standard output
-    #[arg(long, value_enum, default_value_t, env = "HSX_FORMAT", hide_env = true)]
-    pub format: Format,
-
-    /// Show each command before it runs
-    #[arg(short, long, conflicts_with = "quiet")]
-    pub verbose: bool,
-
-    /// Show only errors and the report
-    #[arg(short, long)]
-    pub quiet: bool,
-
-    /// Use colours
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN", env = "HSX_COLOR", hide_env = true)]
-    pub color: Color,
 
     /// GHC version, or the beginning of one [default: what the project says, else 9.10.3]
     #[arg(long, value_name = "VERSION", env = "HSX_GHC", hide_env = true, help_heading = "Compiler and image")]
@@ -182,6 +183,29 @@ pub(crate) struct StaticArgs {
     )]
     pub cabal_args: Vec<String>,
 
+    /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
+    #[arg(long, value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
+    pub engine: Option<String>,
+
+    /// An argument for the engine's `run`; may be repeated
+    #[arg(
+        long = "engine-arg",
+        value_name = "ARG",
+        allow_hyphen_values = true,
+        env = "HSX_ENGINE_ARG",
+        hide_env = true,
+        help_heading = "Engine"
+    )]
+    pub engine_args: Vec<String>,
+}
+
+/// What becomes of the executables.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ResultArgs {
+    /// Where the executables go [default: dist-static]
+    #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
+    pub out_dir: Option<Utf8PathBuf>,
+
     /// Strip symbols; default: yes
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_STRIP", hide_env = true, help_heading = "Build")]
     pub strip: Option<bool>,
@@ -209,21 +233,26 @@ pub(crate) struct StaticArgs {
         help_heading = "Build"
     )]
     pub upx_args: Vec<String>,
+}
 
-    /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
-    #[arg(long, value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
-    pub engine: Option<String>,
+/// How a command reports.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OutputArgs {
+    /// How to report on standard output
+    #[arg(long, value_enum, default_value_t, env = "HSX_FORMAT", hide_env = true)]
+    pub format: Format,
 
-    /// An argument for the engine's `run`; may be repeated
-    #[arg(
-        long = "engine-arg",
-        value_name = "ARG",
-        allow_hyphen_values = true,
-        env = "HSX_ENGINE_ARG",
-        hide_env = true,
-        help_heading = "Engine"
-    )]
-    pub engine_args: Vec<String>,
+    /// Show each command before it runs
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Show only errors and the report
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Use colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", env = "HSX_COLOR", hide_env = true)]
+    pub color: Color,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -1,3 +1,47 @@
 //! The subcommands: one file each, named as it is typed.
 
 pub(crate) mod r#static;
+
+use crate::cli::Command;
+use crate::error::Error;
+use crate::facts::Facts;
+use crate::project::Project;
+use crate::settings::{self, Settings, Typed};
+use crate::world::host::{self, Environment};
+use crate::world::ui::Ui;
+use crate::world::{World, load};
+
+/// Runs a command, and tells its exit code.
+///
+/// # Errors
+/// Whatever keeps it from starting.
+pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    match command {
+        Command::Static(args) => r#static::run(args, environment, ui),
+    }
+}
+
+/// What every command that starts a builder knows before it plans.
+pub(crate) struct Gathered {
+    pub project: Project,
+    pub settings: Settings,
+    pub facts: Facts,
+}
+
+/// Finds the project and resolves its settings, then asks the machine.
+///
+/// # Errors
+/// When there is no project, no engine or no image, or a setting is not usable.
+pub(crate) fn gather(typed: Typed<'_>, world: &World<'_>) -> Result<Gathered, Error> {
+    let environment = world.environment;
+    let loaded = load::load(typed.builder.directory.as_deref(), environment, world)?;
+    let project = loaded.project;
+    let (engine, info) = host::engine(settings::engine(typed.builder, &loaded.user_file), world)?;
+    let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
+    let files = [&loaded.project_file, &loaded.user_file];
+    let settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;
+    // A target that is not there is found out before the registry is asked.
+    project.select(&settings.targets)?;
+    let facts = host::facts(engine, &info, host, &project, &settings, world)?;
+    Ok(Gathered { project, settings, facts })
+}

@@ -1,6 +1,7 @@
 //! `hsx`: fully static Haskell executables for every architecture, from any machine, with one command.
 
 mod binfmt;
+mod builder;
 mod cabal;
 mod cli;
 mod cmd;
@@ -24,21 +25,22 @@ mod world;
 
 use std::process::ExitCode;
 
-use cli::{Cli, Command, Format};
+use cli::{Cli, Format, OutputArgs};
 use error::{Error, Kind};
 use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
-    let Command::Static(args) = Cli::read(host::is_empty_variable).command;
-    let verbosity = match (args.quiet, args.verbose) {
+    let command = Cli::read(host::is_empty_variable).command;
+    let OutputArgs { format, verbose, quiet, color } = command.output();
+    let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
         (false, false) => Verbosity::Normal,
         (false, true) => Verbosity::Verbose,
     };
-    let ui = Ui::new(verbosity, args.color);
-    let result = Environment::read().and_then(|environment| commands::r#static::run(&args, &environment, &ui));
-    result.map_or_else(|error| ExitCode::from(fail(&error, args.format, &ui)), ExitCode::from)
+    let ui = Ui::new(verbosity, color);
+    let result = Environment::read().and_then(|environment| commands::run(&command, &environment, &ui));
+    result.map_or_else(|error| ExitCode::from(fail(&error, format, &ui)), ExitCode::from)
 }
 
 /// Reports what kept a command from starting, in the form that was asked for.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use crate::cli::{StaticArgs, StrategyChoice};
+use crate::cli::{BuilderArgs, ResultArgs, StrategyChoice};
 use crate::error::Error;
 use crate::image::{self, Bignum};
 use crate::platform::Platform;
@@ -141,8 +141,16 @@ pub(crate) enum Packing {
     Never,
 }
 
+/// What was typed, or set by a variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Typed<'a> {
+    pub targets: &'a [String],
+    pub builder: &'a BuilderArgs,
+    pub result: &'a ResultArgs,
+}
+
 /// The engine program asked for, before anything else is known.
-pub(crate) fn engine(args: &StaticArgs, user: &SettingsFile) -> Option<String> {
+pub(crate) fn engine(args: &BuilderArgs, user: &SettingsFile) -> Option<String> {
     args.engine.clone().or_else(|| user.engine.clone())
 }
 
@@ -153,12 +161,13 @@ pub(crate) fn engine(args: &StaticArgs, user: &SettingsFile) -> Option<String> {
 /// # Errors
 /// When an image variant is known not to exist, or flags contradict each other.
 pub(crate) fn resolve(
-    args: &StaticArgs,
+    typed: Typed<'_>,
     files: [&SettingsFile; 2],
     project: &Project,
     host: Platform,
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
+    let Typed { targets, builder: args, result } = typed;
     let [_, user_file] = files;
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
@@ -181,25 +190,25 @@ pub(crate) fn resolve(
     let list = |flag: &[String], get: fn(&SettingsFile) -> Option<&Vec<String>>| {
         if flag.is_empty() { files.into_iter().find_map(get).cloned().unwrap_or_default() } else { flag.to_vec() }
     };
-    let packing = match (args.no_upx, args.upx.or_else(|| files.iter().find_map(|file| file.upx))) {
+    let packing = match (result.no_upx, result.upx.or_else(|| files.iter().find_map(|file| file.upx))) {
         (true, _) | (_, Some(false)) => Packing::Never,
         (_, Some(true)) => Packing::Required,
         (_, None) => Packing::WhereInstalled,
     };
     let platforms = platforms.into_iter().map(|platform| for_platform(args, files, project, platform));
     Ok(Settings {
-        targets: list(&args.targets, |file| file.targets.as_ref()),
+        targets: list(targets, |file| file.targets.as_ref()),
         platforms: platforms.collect::<Result<_, _>>()?,
-        out_dir: match (&args.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
+        out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
             (Some(typed), _) => cwd.join(typed),
             (None, Some(dir)) => project.root.join(dir),
             (None, None) => project.root.join("dist-static"),
         },
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
-        strip: !args.no_strip && args.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),
+        strip: !result.no_strip && result.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),
         upx: packing,
-        upx_args: list(&args.upx_args, |file| file.upx_args.as_ref()),
+        upx_args: list(&result.upx_args, |file| file.upx_args.as_ref()),
         engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
         offline: args.offline,
         pull: args.pull,
@@ -207,7 +216,7 @@ pub(crate) fn resolve(
 }
 
 fn for_platform(
-    args: &StaticArgs,
+    args: &BuilderArgs,
     files: [&SettingsFile; 2],
     project: &Project,
     platform: Platform,

@@ -1,0 +1,251 @@
+//! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
+
+use crate::binfmt;
+use crate::cabal;
+use crate::cli::StrategyChoice;
+use crate::cross::{self, Toolchain};
+use crate::digest::short_hash;
+use crate::engine::{self, Container, Lifetime, Mount, Network};
+use crate::error::Error;
+use crate::facts::{Facts, Image, build_key};
+use crate::plan::{Lock, Step};
+use crate::project::Project;
+use crate::settings::{PlatformSettings, Settings};
+use crate::strategy::{self, Choice, Question, Strategy};
+
+/// Chooses how a platform is built for.
+///
+/// # Errors
+/// When the strategy asked for does not work, or none does.
+pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Result<Choice, Error> {
+    let native_image = facts.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
+    strategy::choose(Question {
+        asked,
+        platform: build.platform,
+        host: facts.platform,
+        ghc: build.ghc.as_deref(),
+        emulation: facts.emulation(build.platform),
+        native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
+        setup: &binfmt::setup_hint(build.platform, &facts.os_release),
+    })
+}
+
+/// Whether a plan is for what another one did not achieve: the images and the store are there by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    No,
+    Yes,
+}
+
+/// What every container of a platform's builder shares.
+pub(crate) struct Builder<'a> {
+    pub project: &'a Project,
+    pub settings: &'a Settings,
+    pub facts: &'a Facts,
+    pub build: &'a PlatformSettings,
+    pub choice: Choice,
+    again: Again,
+    pub image: &'a Image,
+    /// Of the cross strategy: the toolchain, and the host's image it is made from.
+    pub toolchain: Option<(Toolchain, &'a Image)>,
+    /// Names the builder's volume, containers, lock and log.
+    pub key: String,
+    pub store_volume: String,
+    pub build_volume: String,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(
+        project: &'a Project,
+        settings: &'a Settings,
+        facts: &'a Facts,
+        build: &'a PlatformSettings,
+        choice: Choice,
+        again: Again,
+    ) -> Self {
+        let image = &facts.images[&build.platform];
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &facts.state_id);
+        let native = facts.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
+        let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
+            let pair = [image.reference.as_str(), &native.reference];
+            (Toolchain::new(build.platform, pair, facts.image_mounts, &facts.state_id), native)
+        });
+        Self {
+            store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
+            build_volume: format!("hsx-build-{key}"),
+            project,
+            settings,
+            facts,
+            build,
+            choice,
+            again,
+            image,
+            toolchain,
+            key,
+        }
+    }
+
+    pub(crate) fn container_name(&self, phase: &str) -> String {
+        format!("hsx-{}-{phase}", self.key)
+    }
+
+    /// What keeps other runs of hsx away, to be taken in this order.
+    pub(crate) fn locks(&self) -> Vec<Lock> {
+        let fresh = |volume: &String| !self.facts.volumes.contains(volume);
+        let shared = |name: &String, shared| Lock { name: name.clone(), shared };
+        let mut locks = vec![
+            shared(&self.key, false),
+            // Two cabals that create one store at once race (cabal #11329); later they share it.
+            shared(&self.store_volume, !fresh(&self.store_volume)),
+        ];
+        for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
+            locks.push(shared(volume, self.facts.filled.contains(volume)));
+        }
+        locks
+    }
+
+    /// The images and the volumes: what must be there before a container can start.
+    pub(crate) fn preparation(&self) -> Vec<Step> {
+        let engine = &self.facts.engine;
+        let mut steps = Vec::new();
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.facts.platform, *native));
+        for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
+            if !image.present && self.again == Again::No {
+                steps.push(Step::Pull { platform, cmd: engine.pull(platform, &image.reference) });
+                steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
+            }
+        }
+        if self.again == Again::No {
+            steps.extend(self.create_volume(&self.store_volume, &self.labels("store")));
+        }
+        let mut labels = self.labels("build");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        steps.extend(self.create_volume(&self.build_volume, &labels));
+        if let Some((toolchain, native)) = &self.toolchain {
+            steps.extend(self.fill(toolchain, native));
+        }
+        steps
+    }
+
+    fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
+        let Facts { engine, volumes, .. } = self.facts;
+        (!volumes.contains(name)).then(|| Step::CreateVolume(engine.volume_create(name, labels)))
+    }
+
+    /// What the cross strategy makes once for a pair of images.
+    fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Step> {
+        let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
+        let run = |phase: &str, volume: &str, target: &str, script, args| {
+            let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
+            self.facts.engine.run(&Container {
+                name: &self.container_name(phase),
+                platform: self.facts.platform,
+                image: &native.reference,
+                lifetime: Lifetime::UntilExit,
+                network: Network::None,
+                labels: &self.run_labels(),
+                env: &[],
+                mounts: &mounts,
+                workdir: "/",
+                entry: engine::SHELL,
+                extra: &self.settings.engine_args,
+                script,
+                args,
+            })
+        };
+        let mut steps = Vec::new();
+        let filled = |volume: &str| self.facts.filled.contains(volume) && self.facts.volumes.contains(volume);
+        if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
+            steps.extend(self.create_volume(volume, &labels("native")));
+            let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        let volume = &toolchain.volume;
+        if !filled(volume) {
+            steps.extend(self.create_volume(volume, &labels("cross")));
+            let machine = vec![self.build.platform.machine().to_owned()];
+            let cmd = run("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        steps
+    }
+
+    /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
+    pub(crate) fn container<'p>(&'p self, parts: &'p Parts, script: &'p str, args: Vec<String>) -> Container<'p> {
+        Container {
+            name: &parts.name,
+            platform: self.build.platform,
+            image: &self.image.reference,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            labels: &parts.labels,
+            env: &parts.env,
+            mounts: &parts.mounts,
+            workdir: &self.project.workdir,
+            entry: self.toolchain.as_ref().map_or(engine::SHELL, |_| cross::ENTRY),
+            extra: &self.settings.engine_args,
+            script,
+            args,
+        }
+    }
+
+    /// The parts of a container for a phase.
+    pub(crate) fn parts(&self, phase: &str) -> Parts {
+        Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
+    }
+
+    pub(crate) fn labels(&self, kind: &str) -> Vec<(&'static str, String)> {
+        vec![
+            (engine::LABEL, kind.to_owned()),
+            ("hsx.platform", self.build.platform.to_string()),
+            ("hsx.image", self.image.reference.clone()),
+        ]
+    }
+
+    pub(crate) fn run_labels(&self) -> Vec<(&'static str, String)> {
+        let mut labels = self.labels("run");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        labels.push(("hsx.state", self.facts.state_id.clone()));
+        labels.push(("hsx.build", self.key.clone()));
+        labels
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let volume = |name: &str, target: &str| Mount::Volume {
+            name: name.to_owned(),
+            target: target.to_owned(),
+            read_only: false,
+        };
+        let sources = self.project.mounts.iter();
+        let sources =
+            sources.map(|mount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() });
+        let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
+        let native = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts());
+        sources.chain(volumes).chain(native).collect()
+    }
+
+    fn env(&self) -> Vec<String> {
+        let own = [
+            // An unknown uid has HOME=/, and cabal's own directories must be on the volume.
+            format!("HOME={}/home", cabal::CABAL_DIR),
+            format!("CABAL_DIR={}", cabal::CABAL_DIR),
+            // GHC dies on sources that are not ASCII in the C locale.
+            "LANG=C.UTF-8".to_owned(),
+            // The source belongs to somebody else than root in the container: git would refuse to read its history.
+            "GIT_CONFIG_COUNT=1".to_owned(),
+            "GIT_CONFIG_KEY_0=safe.directory".to_owned(),
+            "GIT_CONFIG_VALUE_0=*".to_owned(),
+            // The source is read-only: git must not try to refresh its index.
+            "GIT_OPTIONAL_LOCKS=0".to_owned(),
+        ];
+        own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
+    }
+}
+
+/// What a [`Container`] of a builder borrows.
+pub(crate) struct Parts {
+    name: String,
+    labels: Vec<(&'static str, String)>,
+    env: Vec<String>,
+    mounts: Vec<Mount>,
+}
