@@ -9,9 +9,13 @@ use crate::engine::{self, Container, Lifetime, Mount, Network};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key};
 use crate::plan::{Lock, Step};
+use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{PlatformSettings, Settings};
 use crate::strategy::{self, Choice, Question, Strategy};
+
+/// Adds packages to an image; runs in it.
+const DERIVE: &str = include_str!("../scripts/container/derive.sh");
 
 /// Chooses how a platform is built for.
 ///
@@ -98,6 +102,10 @@ impl<'a> Builder<'a> {
             // Two cabals that create one store at once race (cabal #11329); later they share it.
             shared(&self.store_volume, !fresh(&self.store_volume)),
         ];
+        let native = self.toolchain.iter().map(|(_, native)| *native);
+        for image in [self.image].into_iter().chain(native).filter(|image| image.base.is_some()) {
+            locks.push(shared(&image.reference, image.present));
+        }
         for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
             locks.push(shared(volume, self.facts.filled.contains(volume)));
         }
@@ -106,13 +114,11 @@ impl<'a> Builder<'a> {
 
     /// The images and the volumes: what must be there before a container can start.
     pub(crate) fn preparation(&self) -> Vec<Step> {
-        let engine = &self.facts.engine;
         let mut steps = Vec::new();
         let native = self.toolchain.as_ref().map(|(_, native)| (self.facts.platform, *native));
         for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
             if !image.present && self.again == Again::No {
-                steps.push(Step::Pull { platform, cmd: engine.pull(platform, &image.reference) });
-                steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
+                steps.extend(self.obtain(platform, image));
             }
         }
         if self.again == Again::No {
@@ -124,6 +130,45 @@ impl<'a> Builder<'a> {
         if let Some((toolchain, native)) = &self.toolchain {
             steps.extend(self.fill(toolchain, native));
         }
+        steps
+    }
+
+    fn obtain(&self, platform: Platform, image: &Image) -> Vec<Step> {
+        let engine = &self.facts.engine;
+        let pull = |reference: &str| {
+            let check = Step::CheckImage { platform, cmd: engine.image_arch(reference) };
+            [Step::Pull { platform, cmd: engine.pull(platform, reference) }, check]
+        };
+        let Some(base) = &image.base else { return pull(&image.reference).into() };
+        let mut steps = if base.present { Vec::new() } else { pull(&base.reference).into() };
+        let name = self.container_name("derive");
+        let install = engine.run(&Container {
+            name: &name,
+            platform,
+            image: &base.reference,
+            lifetime: Lifetime::UntilRemoved,
+            network: Network::Default,
+            labels: &self.run_labels(),
+            env: &self.facts.pass_env,
+            mounts: &[],
+            workdir: "/",
+            entry: engine::SHELL,
+            extra: &self.settings.engine_args,
+            script: DERIVE,
+            args: base.packages.clone(),
+        });
+        let labels = [
+            (engine::LABEL, "image".to_owned()),
+            ("hsx.platform", platform.to_string()),
+            ("hsx.image", base.reference.clone()),
+        ];
+        steps.push(Step::Derive {
+            platform,
+            reference: image.reference.clone(),
+            packages: base.packages.clone(),
+            commands: [install, engine.commit(&name, &labels, &image.reference), engine.remove(&[name])],
+        });
+        steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
         steps
     }
 

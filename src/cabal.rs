@@ -92,7 +92,9 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
         if name.starts_with("HS") {
             return Some("the project asks for shared Haskell libraries: look for `-dynamic` in its files".to_owned());
         }
-        return Some(format!("the builder image has no {what} `{name}`: build with an image that adds it (`--image`)"));
+        return Some(format!(
+            "the builder image has no {what} `{name}`: add the package that has it (`--image-package`, or `packages` in `[image]`)"
+        ));
     }
     // "The build process was killed (i.e. SIGKILL)."
     if ["was killed (i.e. SIGKILL)", "ExitFailure (-9)", "(exit code: -9)"].iter().any(|text| output.contains(text)) {

@@ -70,7 +70,7 @@ Settings:
   targets = [\"exe:server\"]
   ghc = \"9.6.7\"
   bignum = \"native\"
-  image = { ref = \"quay.io/benz0li/ghc-musl\" }
+  image = { ref = \"quay.io/benz0li/ghc-musl\", packages = [\"xz-dev\", \"xz-static\"] }
   cabal-args = [\"--flags=+release\"]
   [platform.\"linux/arm64\"]
   ghc = \"9.10.3\"
@@ -138,6 +138,17 @@ pub(crate) struct BuilderArgs {
     /// Builder image; without a tag it gets the one of the GHC version [default: quay.io/benz0li/ghc-musl]
     #[arg(long, value_name = "REF", env = "HSX_IMAGE", hide_env = true, help_heading = "Compiler and image")]
     pub image: Option<String>,
+
+    /// A package of the image's distribution to add to it, such as `xz-static`; may be repeated
+    #[arg(
+        long = "image-package",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "HSX_IMAGE_PACKAGE",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
+    pub image_packages: Vec<String>,
 
     /// Integer library: GMP (LGPL), or GHC's own from the `-int-native` images
     #[arg(long, value_enum, env = "HSX_BIGNUM", hide_env = true, help_heading = "Compiler and image")]

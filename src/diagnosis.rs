@@ -42,6 +42,25 @@ impl Failed<'_> {
         error.hints(cabal::failure_hint(self.said))
     }
 
+    /// The same command's failure, for another platform than the build's.
+    pub(crate) fn on(self, platform: Platform) -> Self {
+        Self { platform, ..self }
+    }
+
+    /// The error of the script that adds packages to an image.
+    pub(crate) fn in_package_manager(self) -> Error {
+        let has = |words: &[&str]| words.iter().any(|words| self.said.contains(words));
+        // apk: "ERROR: unable to select packages:\n  foo (no such package):"; apt: "E: Unable to locate package foo",
+        // "E: Version '1' for 'foo' was not found".
+        if has(&["(no such package)", "unable to select packages", "Unable to locate package", "was not found"]) {
+            return Error::usage("the image's distribution has not all of the packages")
+                .tried(self.cmd.brief())
+                .said(self.said)
+                .hint("ghc-musl is Alpine Linux: https://pkgs.alpinelinux.org lists its packages, static ones as NAME-static");
+        }
+        self.of_engine("the packages cannot be added to the image")
+    }
+
     fn needed_emulation(self) -> Option<String> {
         // Under emulation the builder itself would not have started.
         (self.strategy == Strategy::Cross).then(|| cross::needed_emulation(self.said)).flatten()

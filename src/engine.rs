@@ -193,6 +193,15 @@ impl Engine {
         self.cmd(words).args(names)
     }
 
+    /// Makes an image of a container's root.
+    pub(crate) fn commit(&self, container: &str, labels: &[(&str, String)], reference: &str) -> Cmd {
+        let changes = labels.iter().flat_map(|(key, value)| {
+            let value = label_spec(key, value);
+            ["--change".to_owned(), format!("LABEL {value}")]
+        });
+        self.cmd(&["commit"]).args(changes).arg(container).arg(reference)
+    }
+
     /// Copies the contents of a directory out of a container, also of one that has exited. The files belong to
     /// the caller on every engine: the client writes them.
     pub(crate) fn copy_out(&self, container: &str, path: &str, to: &str) -> Cmd {

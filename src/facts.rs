@@ -55,6 +55,39 @@ pub(crate) struct Image {
     pub reference: String,
     /// In the engine's storage, and of the right architecture.
     pub present: bool,
+    /// The image it is made from by adding packages; `None` for one as it is published.
+    pub base: Option<Base>,
+}
+
+impl Image {
+    /// An image as it is published.
+    pub(crate) fn published(reference: String, present: bool) -> Self {
+        Self { reference, present, base: None }
+    }
+
+    /// This image with packages added, and whether that is there already.
+    pub(crate) fn with_packages(self, packages: &[String], present: bool) -> Self {
+        let reference = self.reference_with(packages);
+        let base = Base { reference: self.reference, present: self.present, packages: packages.to_vec() };
+        Self { reference, present, base: Some(base) }
+    }
+
+    /// The name of this image with packages added: another for another digest or another package.
+    pub(crate) fn reference_with(&self, packages: &[String]) -> String {
+        let words: Vec<_> = [self.reference.as_str()].into_iter().chain(packages.iter().map(String::as_str)).collect();
+        format!("localhost/hsx-derived:{}", short_hash(&words))
+    }
+}
+
+/// What an image is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// What the engine is asked for.
+    pub reference: String,
+    /// In the engine's storage.
+    pub present: bool,
+    /// Packages of its distribution that are added to it.
+    pub packages: Vec<String>,
 }
 
 /// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image, strategy

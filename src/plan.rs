@@ -94,6 +94,14 @@ pub(crate) enum Step {
         platform: Platform,
         cmd: Cmd,
     },
+    /// Makes an image from another by adding packages, unless another build has done so since the plan was made.
+    Derive {
+        platform: Platform,
+        reference: String,
+        packages: Vec<String>,
+        /// Install them in a container, make the image of it, and remove it.
+        commands: [Cmd; 3],
+    },
     CreateVolume(Cmd),
     /// Fills a volume that all later builds use as it is: a cross toolchain, or the copy of an image.
     Fill {
@@ -166,7 +174,12 @@ impl Step {
             | Self::Fill { cmd, .. }
             | Self::Pack { cmd, .. }
             | Self::Try(cmd) => Some(cmd),
-            Self::MakeOutDir(_) | Self::MakeStage | Self::Verify | Self::Deliver | Self::Clean => None,
+            Self::Derive { .. }
+            | Self::MakeOutDir(_)
+            | Self::MakeStage
+            | Self::Verify
+            | Self::Deliver
+            | Self::Clean => None,
         }
     }
 
@@ -193,6 +206,7 @@ impl Step {
                 }
                 lines
             }
+            (Self::Derive { commands, .. }, _) => commands.each_ref().map(ToString::to_string).join("\n"),
             (Self::Clean, Some(plan)) => format!("rm -rf {}", path(&plan.stage.0)),
             _ => self.cmd().map(ToString::to_string).unwrap_or_default(),
         };

@@ -49,6 +49,7 @@ struct PlatformTable {
 struct ImageTable {
     #[serde(rename = "ref")]
     reference: Option<String>,
+    packages: Option<Vec<String>>,
 }
 
 /// The keys that reach the host: only the user's own file may have them.
@@ -130,6 +131,8 @@ pub(crate) struct PlatformSettings {
     pub ghc: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
+    /// Packages of the image's distribution to be added to it, sorted.
+    pub packages: Vec<String>,
     pub strategy: StrategyChoice,
     pub warnings: Vec<String>,
 }
@@ -225,6 +228,7 @@ fn for_platform(
     let wanted = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
     let wanted = wanted.unwrap_or_else(|| project_ghc(project));
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
+    let packages = packages(&args.image_packages, &tables)?;
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
     let (image, ghc) = image::reference(&image, &wanted, bignum)?;
@@ -236,10 +240,31 @@ fn for_platform(
     Ok(PlatformSettings {
         platform,
         image,
+        packages,
         warnings,
         strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
         ghc,
     })
+}
+
+/// The packages to add to the image: those typed, or those of the first table that lists some.
+///
+/// # Errors
+/// When one is not the name of a package: it would reach the package manager as something else.
+fn packages(typed: &[String], tables: &[PlatformTable]) -> Result<Vec<String>, Error> {
+    let listed = || tables.iter().find_map(|table| table.image.as_ref()?.packages.clone());
+    let mut packages = if typed.is_empty() { listed().unwrap_or_default() } else { typed.to_vec() };
+    packages.sort();
+    packages.dedup();
+    // As apk and dpkg name packages, with a version perhaps: `xz-static=5.4.5-r0`, `libpq-dev`, `g++`.
+    let is_name = |name: &String| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._=~<>:".contains(c))
+    };
+    match packages.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(Error::usage(format!("`{name}` is not the name of an image's package"))),
+        None => Ok(packages),
+    }
 }
 
 impl SettingsFile {

@@ -162,4 +162,4 @@ tool() { [ ! -x "$bin/\$2" ] || printf "%s\n" "/\"\$1\"/s|, \".*\"|, \"$bin/\$2\
 } > $private/edits
 sed -f $private/edits $libdir/settings > $private/settings
 END
-[ -n "$clang" ] && [ -n "$lld" ] || echo "note: C is compiled and linked by emulated tools; with clang and lld in the image this would take a fraction of the time"
+[ -n "$clang" ] && [ -n "$lld" ] || echo "note: C is compiled and linked by emulated tools; with clang, lld and llvm in the image (\`--image-package\`) this would take a fraction of the time"

@@ -112,7 +112,7 @@ impl<'a> Planner<'a> {
     fn plan(&self) -> PlatformPlan {
         let builder = &self.builder;
         let Builder { facts, build, image, .. } = builder;
-        let names = ["copy", "cross", "fetch", "build", "try"].map(|phase| builder.container_name(phase));
+        let names = ["derive", "copy", "cross", "fetch", "build", "try"].map(|phase| builder.container_name(phase));
         let mut steps = builder.preparation();
         steps.push(Step::MakeStage);
         steps.extend(self.compilation());

@@ -185,6 +185,13 @@ impl Run<'_> {
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
+            Step::Derive { platform, reference, packages, commands } => {
+                if world.state.recall("derived", reference).is_some() {
+                    return Ok(());
+                }
+                world.ui.status("Preparing", &format!("{platform} image with {}", packages.join(", ")));
+                self.derive(*platform, reference, commands)
+            }
             Step::CreateVolume(cmd) => self.create_volume(cmd),
             Step::Fill { volume, cmd } => self.fill(volume, cmd),
             Step::MakeStage => self.make_stage(),
@@ -260,6 +267,24 @@ impl Run<'_> {
             return Ok(());
         }
         Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
+    }
+
+    /// Makes an image with packages added.
+    fn derive(
+        &mut self,
+        platform: Platform,
+        reference: &str,
+        [install, commit, remove]: &[Cmd; 3],
+    ) -> Result<(), Error> {
+        let status = self.streamed(install)?;
+        if !status.success() {
+            let said = self.tail.text();
+            return Err(self.failed(install, status, &said).on(platform).in_package_manager());
+        }
+        self.must(commit, "the image with the packages cannot be kept")?;
+        self.must(remove, "the container cannot be removed")?;
+        self.world.state.remember("derived", reference, Some("yes"));
+        Ok(())
     }
 
     /// Fills a shared volume, unless another build has done so since the plan was made: its lock was waited for.

@@ -169,17 +169,19 @@ pub(crate) fn facts(
             && cross::obstacle(platform, build.platform, build.ghc.as_deref()).is_none()
     };
     // Each image once, also where several platforms are made with the same one of the host's.
-    let own = settings.platforms.iter().map(|build| (build.image.as_str(), build.platform));
+    let wanted = |build: &'_ PlatformSettings, platform| (build.image.clone(), platform, build.packages.clone());
+    let own = settings.platforms.iter().map(|build| wanted(build, build.platform));
     let native = settings.platforms.iter().filter(is_foreign).filter(may_cross);
-    let wanted: BTreeSet<_> = own.chain(native.map(|build| (build.image.as_str(), platform))).collect();
-    let registry: BTreeMap<_, _> = wanted.iter().map(|&(image, _)| (image, Registered::default())).collect();
+    let all: BTreeSet<Wanted> = own.chain(native.map(|build| wanted(build, platform))).collect();
+    let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, Registered::default())).collect();
     let (found, volumes, stale) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
-        let find = |(image, platform)| {
-            let registered = &registry[image];
-            scope.spawn(move || find_image(engine, image, platform, registered, settings, world))
+        let find = |wanted: &'_ Wanted| {
+            let registered = &registry[&wanted.0];
+            let wanted = wanted.clone();
+            scope.spawn(move || find_image_with_packages(engine, &wanted, registered, settings, world))
         };
-        let images: Vec<_> = wanted.iter().copied().map(|wanted| (wanted, find(wanted))).collect();
+        let images: Vec<_> = all.iter().map(|wanted| (wanted, find(wanted))).collect();
         let volumes = scope.spawn(|| volumes(engine, world));
         let stale = scope.spawn(|| stale_containers(engine, state_id, world));
         let images = images.into_iter().map(|(wanted, thread)| (wanted, joined(thread)));
@@ -187,15 +189,17 @@ pub(crate) fn facts(
     });
     world.exec.check()?;
     let images = settings.platforms.iter().filter_map(|build| {
-        let image = found.get(&(build.image.as_str(), build.platform))?;
+        let image = found.get(&wanted(build, build.platform))?;
         Some(image.clone().map(|image| (build.platform, image)))
     });
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
     let native = settings.platforms.iter().filter(is_foreign).filter_map(|build| {
-        let image = found.get(&(build.image.as_str(), platform))?.clone().map_err(|error| error.message);
+        let image = found.get(&wanted(build, platform))?.clone().map_err(|error| error.message);
         // Neither pinned nor known by its id, it is no list, and the target needs the same name.
         let of_one = format!("the image `{}` is of one platform only", build.image);
-        let image = image.and_then(|image| if image.reference == build.image { Err(of_one) } else { Ok(image) });
+        let is_named =
+            |image: &Image| image.base.as_ref().map_or(&image.reference, |base| &base.reference) == &build.image;
+        let image = image.and_then(|image| if is_named(&image) { Err(of_one) } else { Ok(image) });
         Some((build.platform, image))
     });
     let native_images: BTreeMap<_, _> = native.collect();
@@ -300,6 +304,29 @@ fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
 /// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
 type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
 
+/// An image's name, the platform, and the packages to add to it.
+type Wanted = (String, Platform, Vec<String>);
+
+/// Finds the image for a platform, or that which is made of it by adding packages.
+fn find_image_with_packages(
+    engine: &Engine,
+    (reference, platform, packages): &Wanted,
+    registered: &Registered,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Result<Image, Error> {
+    let image = find_image(engine, reference, *platform, registered, settings, world)?;
+    if packages.is_empty() {
+        return Ok(image);
+    }
+    let derived = image.reference_with(packages);
+    let present = local(engine, &derived, *platform, world)?.is_some();
+    if !present {
+        world.state.remember("derived", &derived, None);
+    }
+    Ok(image.with_packages(packages, present))
+}
+
 /// Finds the image for a platform: the one remembered, the registry's, or a local one, in this order.
 fn find_image(
     engine: &Engine,
@@ -313,7 +340,7 @@ fn find_image(
     if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
         let pinned = format!("{}@{digest}", image::repository(reference));
         if local(engine, &pinned, platform, world)?.is_some() {
-            return Ok(Image { reference: pinned, present: true });
+            return Ok(Image::published(pinned, true));
         }
     }
     let elsewhere = if settings.offline {
@@ -334,14 +361,14 @@ fn find_image(
             world.state.remember("digests", &name, Some(digest));
             let pinned = format!("{}@{digest}", image::repository(reference));
             let present = local(engine, &pinned, platform, world)?.is_some();
-            Ok(Image { reference: pinned, present })
+            Ok(Image::published(pinned, present))
         }
         Ok(Manifest::Single) => match local(engine, reference, platform, world)? {
-            Some(image) if !settings.pull => Ok(Image { reference: image.id, present: true }),
-            _ => Ok(Image { reference: reference.to_owned(), present: false }),
+            Some(image) if !settings.pull => Ok(Image::published(image.id, true)),
+            _ => Ok(Image::published(reference.to_owned(), false)),
         },
         Err(said) => match local(engine, reference, platform, world)? {
-            Some(image) => Ok(Image { reference: image.id, present: true }),
+            Some(image) => Ok(Image::published(image.id, true)),
             None if settings.offline => {
                 Err(not_to_be_had(reference, platform, &said).hint("run it once without `--offline`"))
             }

@@ -254,3 +254,86 @@ fn a_loopback_registry_needs_no_certificate() {
     let run = test.hsx("static --dry-run --image 127.0.0.1:5000/ghc-musl").exits(0);
     assert!(run.call("manifest-inspect").has("--insecure"), "{run}");
 }
+
+/// The name of the only image that was made.
+fn derived(run: &Run) -> String {
+    let commit = run.call("commit");
+    assert_eq!(run.calls_of("rm")[0].last(), commit.0[commit.0.len() - 2], "the container goes\n{run}");
+    let reference = commit.last().to_owned();
+    assert!(reference.starts_with("localhost/hsx-derived:"), "{reference}");
+    reference
+}
+
+#[test]
+fn packages_are_added_to_the_image_once() {
+    let test = Test::new().file("hsx.toml", "[image]\npackages = [\"xz-static\", \"xz-dev\", \"xz-dev\"]\n");
+    test.set_scenario("run-build", "exit 100");
+    let run = test.hsx("static").exits(1).says("   Preparing linux/amd64 image with xz-dev, xz-static\n");
+    let pinned = format!("{REPOSITORY}@sha256:9.10.3-amd64");
+    assert_eq!((run.call("pull").last(), image_of(&run, "run-derive")), (pinned.as_str(), pinned.clone()));
+    let install = run.call("run-derive");
+    assert_eq!(install.script_args(), ["xz-dev", "xz-static"]);
+    assert!(install.values("--network").is_empty() && install.values("--mount").is_empty(), "{install:?}");
+    let reference = run.call("commit").last().to_owned();
+    assert_eq!(image_of(&run, "run-fetch"), reference);
+    let checked: Vec<_> = run.calls_of("image-arch").iter().map(|call| call.last()).collect();
+    assert_eq!(checked, [&pinned, &reference], "{run}");
+    test.clear_scenario("run-build");
+
+    let again = test.hsx("static").exits(0);
+    assert!(again.calls_of("run-derive").is_empty() && again.calls_of("commit").is_empty(), "{again}");
+    assert_eq!(image_of(&again, "run-build"), reference);
+    let other = test.hsx("static --image-package xz-dev").exits(0);
+    assert_ne!(derived(&other), reference, "another package makes another image");
+    assert!(other.calls_of("pull").is_empty(), "{other}");
+}
+
+#[test]
+fn with_packages_an_image_has_a_store_of_its_own() {
+    let test = Test::new();
+    test.hsx("static").exits(0);
+    let run = test.hsx("static --image-package xz-dev").exits(0).says("Fetching");
+    assert_eq!(run.calls_of("volume-create").len(), 2, "{run}");
+}
+
+#[test]
+fn cross_adds_the_packages_to_the_hosts_image_too() {
+    let test = Test::new().file("hsx.toml", "[platform.arm64.image]\npackages = [\"clang\"]\n");
+    let run = test.hsx("static -p amd64,arm64 --format json").exits(0);
+    let platforms: Vec<_> = run.calls_of("run-derive").iter().map(|call| call.value("--platform").unwrap()).collect();
+    assert_eq!(platforms, ["linux/arm64", "linux/amd64"], "{run}");
+    let references: Vec<_> = run.calls_of("commit").iter().map(|call| call.last().to_owned()).collect();
+    let toolchain = run.call("run-cross");
+    assert!(toolchain.has(&references[1]), "{toolchain:?}");
+    let builds = run.calls_of("run-build");
+    assert!(builds[0].has(&format!("{REPOSITORY}@sha256:9.10.3-amd64")) && builds[1].has(&references[0]), "{run}");
+    let native = builds[1].values("--mount").into_iter().find(|mount| mount.ends_with(",target=/native")).unwrap();
+    assert_eq!(native, format!("type=image,source={},target=/native", references[1]));
+}
+
+#[test]
+fn an_image_that_was_removed_is_made_again() {
+    let test = Test::new();
+    let reference = derived(&test.hsx("static --image-package xz-dev --no-upx").exits(0));
+    let images = fs_err::read_to_string(test.root().join("fake/images")).unwrap();
+    let rest: String = images.split_inclusive('\n').filter(|line| !line.starts_with(&reference)).collect();
+    test.write_at("fake/images", rest);
+    assert_eq!(derived(&test.hsx("static --image-package xz-dev").exits(0)), reference);
+}
+
+#[test]
+fn packages_that_are_not_there_are_a_matter_of_configuration() {
+    let test = Test::new().scenario(
+        "run-derive",
+        "echo 'ERROR: unable to select packages:'; echo '  xz-statik (no such package):'; exit 1",
+    );
+    test.hsx("static --image-package xz-statik")
+        .exits(2)
+        .says("error: linux/amd64: the image's distribution has not all of the packages\n")
+        .says("  |   xz-statik (no such package):\n")
+        .says("hint: ghc-musl is Alpine Linux: https://pkgs.alpinelinux.org lists its packages");
+    assert!(test.containers().is_empty());
+    let odd =
+        test.hsx("static --image-package=--root=/").exits(2).says("`--root=/` is not the name of an image's package");
+    assert!(odd.calls_of("pull").is_empty());
+}
