@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::cabal::CommandLine;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -35,10 +36,13 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
-    pub(crate) fn read(is_empty: impl Fn(&OsStr) -> bool) -> Self {
+    pub(crate) fn read(line: CommandLine, is_empty: impl Fn(&OsStr) -> bool) -> Self {
         let heed = |arg: Arg| if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg };
         let mut command = Self::command().mut_subcommands(|command| command.mut_args(heed));
-        let matches = command.get_matches_mut();
+        if let Some(typed) = line.typed {
+            command = command.bin_name(typed);
+        }
+        let matches = command.try_get_matches_from_mut(line.args).unwrap_or_else(|error| error.exit());
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
@@ -47,6 +51,7 @@ impl Cli {
 pub(crate) enum Command {
     /// Build static executables for one or more platforms
     Static(Box<StaticArgs>),
+    SetupCabal(SetupCabalArgs),
 }
 
 impl Command {
@@ -54,6 +59,7 @@ impl Command {
     pub(crate) fn output(&self) -> OutputArgs {
         match self {
             Self::Static(args) => args.output.clone(),
+            Self::SetupCabal(args) => args.output.clone(),
         }
     }
 }
@@ -108,6 +114,29 @@ pub(crate) struct StaticArgs {
     /// Print the commands instead of running them, as shell
     #[arg(long)]
     pub dry_run: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+const SETUP_CABAL_HELP: &str = "\
+Makes two links to hsx, `cabal-static` and `cabal-hsx`: cabal 3.12 and later runs programs of such
+names, from PATH, as commands of its own. Run it again after hsx has moved; links that are right
+stay as they are, and a file that is no link to hsx is never replaced.
+
+Examples:
+  hsx setup-cabal                             links beside hsx
+  hsx setup-cabal --dir ~/.local/bin          or in another directory of PATH
+  cabal static -p linux/arm64                 is then `hsx static -p linux/arm64`
+  cabal help static                           and this its help";
+
+/// Let cabal know hsx: `cabal static`, and `cabal hsx` for the other commands
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{SETUP_CABAL_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx setup-cabal --help` for examples and exit codes")]
+pub(crate) struct SetupCabalArgs {
+    /// Where the links go; default: beside hsx
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<Utf8PathBuf>,
 
     #[command(flatten)]
     pub output: OutputArgs,
@@ -303,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_help_stands_as_it_was_written() {
-        for line in STATIC_HELP.lines() {
+        for line in STATIC_HELP.lines().chain(SETUP_CABAL_HELP.lines()) {
             assert!(line.chars().count() <= 100, "clap would wrap: {line}");
         }
     }

@@ -1,5 +1,6 @@
 //! The subcommands: one file each, named as it is typed.
 
+pub(crate) mod setup_cabal;
 pub(crate) mod r#static;
 
 use crate::cli::Command;
@@ -18,6 +19,7 @@ use crate::world::{World, load};
 pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     match command {
         Command::Static(args) => r#static::run(args, environment, ui),
+        Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
     }
 }
 
