@@ -5,10 +5,10 @@ use crate::cabal;
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
 use crate::digest::short_hash;
-use crate::engine::{self, Container, Lifetime, Mount, Network};
+use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key};
-use crate::plan::{Lock, Step};
+use crate::plan::{Lock, PlatformPlan, Stage, Step};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{PlatformSettings, Settings};
@@ -148,6 +148,7 @@ impl<'a> Builder<'a> {
             image: &base.reference,
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
+            stdin: Stdin::Closed,
             labels: &self.run_labels(),
             env: &self.facts.pass_env,
             mounts: &[],
@@ -188,6 +189,7 @@ impl<'a> Builder<'a> {
                 image: &native.reference,
                 lifetime: Lifetime::UntilExit,
                 network: Network::None,
+                stdin: Stdin::Closed,
                 labels: &self.run_labels(),
                 env: &[],
                 mounts: &mounts,
@@ -223,6 +225,7 @@ impl<'a> Builder<'a> {
             image: &self.image.reference,
             lifetime: Lifetime::UntilExit,
             network: Network::None,
+            stdin: Stdin::Closed,
             labels: &parts.labels,
             env: &parts.env,
             mounts: &parts.mounts,
@@ -231,6 +234,37 @@ impl<'a> Builder<'a> {
             extra: &self.settings.engine_args,
             script,
             args,
+        }
+    }
+
+    /// A plan that ends with a container which people use; `key` names its log, and its container by label.
+    pub(crate) fn interactive(
+        &self,
+        key: String,
+        locks: Vec<Lock>,
+        mut steps: Vec<Step>,
+        container: &Container<'_>,
+    ) -> PlatformPlan {
+        let Self { settings, facts: Facts { engine, .. }, build, .. } = self;
+        steps.push(Step::Interact(engine.run(container)));
+        PlatformPlan {
+            platform: build.platform,
+            choice: self.choice.clone(),
+            ghc: build.ghc.clone(),
+            image: self.image.reference.clone(),
+            locks,
+            // They were said when it was built.
+            warnings: if self.again == Again::Yes { Vec::new() } else { build.warnings.clone() },
+            toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
+            executables: Vec::new(),
+            stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
+            out_dir: settings.out_dir.join(build.platform.slug()),
+            fetch_inputs: None,
+            fallback: None,
+            removal: engine.remove(&[container.name.to_owned()]),
+            leftovers: engine.containers(&format!("hsx.build={key}")),
+            key,
+            steps,
         }
     }
 
@@ -248,10 +282,15 @@ impl<'a> Builder<'a> {
     }
 
     pub(crate) fn run_labels(&self) -> Vec<(&'static str, String)> {
+        self.labels_of_build(&self.key)
+    }
+
+    /// The labels of a container; `build` is what its plan knows it by.
+    pub(crate) fn labels_of_build(&self, build: &str) -> Vec<(&'static str, String)> {
         let mut labels = self.labels("run");
         labels.push(("hsx.project", self.project.root.to_string()));
         labels.push(("hsx.state", self.facts.state_id.clone()));
-        labels.push(("hsx.build", self.key.clone()));
+        labels.push(("hsx.build", build.to_owned()));
         labels
     }
 

@@ -7,7 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::cabal::CommandLine;
+use crate::commands::run::RunArgs;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -17,7 +17,7 @@ const STYLES: Styles = Styles::styled()
     .literal(AnsiColor::Cyan.on_default().bold())
     .placeholder(AnsiColor::Cyan.on_default());
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  done
     1  the build (cabal) failed
@@ -36,13 +36,10 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
-    pub(crate) fn read(line: CommandLine, is_empty: impl Fn(&OsStr) -> bool) -> Self {
+    pub(crate) fn read(is_empty: impl Fn(&OsStr) -> bool) -> Self {
         let heed = |arg: Arg| if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg };
         let mut command = Self::command().mut_subcommands(|command| command.mut_args(heed));
-        if let Some(typed) = line.typed {
-            command = command.bin_name(typed);
-        }
-        let matches = command.try_get_matches_from_mut(line.args).unwrap_or_else(|error| error.exit());
+        let matches = command.get_matches_mut();
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
@@ -51,7 +48,8 @@ impl Cli {
 pub(crate) enum Command {
     /// Build static executables for one or more platforms
     Static(Box<StaticArgs>),
-    SetupCabal(SetupCabalArgs),
+    /// Build an executable if needed, then run it
+    Run(Box<RunArgs>),
 }
 
 impl Command {
@@ -59,7 +57,8 @@ impl Command {
     pub(crate) fn output(&self) -> OutputArgs {
         match self {
             Self::Static(args) => args.output.clone(),
-            Self::SetupCabal(args) => args.output.clone(),
+            // Standard output is the program's own.
+            Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
         }
     }
 }
@@ -114,29 +113,6 @@ pub(crate) struct StaticArgs {
     /// Print the commands instead of running them, as shell
     #[arg(long)]
     pub dry_run: bool,
-
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-const SETUP_CABAL_HELP: &str = "\
-Makes two links to hsx, `cabal-static` and `cabal-hsx`: cabal 3.12 and later runs programs of such
-names, from PATH, as commands of its own. Run it again after hsx has moved; links that are right
-stay as they are, and a file that is no link to hsx is never replaced.
-
-Examples:
-  hsx setup-cabal                             links beside hsx
-  hsx setup-cabal --dir ~/.local/bin          or in another directory of PATH
-  cabal static -p linux/arm64                 is then `hsx static -p linux/arm64`
-  cabal help static                           and this its help";
-
-/// Let cabal know hsx: `cabal static`, and `cabal hsx` for the other commands
-#[derive(Args, Clone, Debug, Default)]
-#[command(after_long_help = format!("{SETUP_CABAL_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx setup-cabal --help` for examples and exit codes")]
-pub(crate) struct SetupCabalArgs {
-    /// Where the links go; default: beside hsx
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<Utf8PathBuf>,
 
     #[command(flatten)]
     pub output: OutputArgs,
@@ -282,6 +258,13 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_enum, default_value_t, env = "HSX_FORMAT", hide_env = true)]
     pub format: Format,
 
+    #[command(flatten)]
+    pub messages: MessageArgs,
+}
+
+/// What is said on standard error.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct MessageArgs {
     /// Show each command before it runs
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
@@ -332,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_help_stands_as_it_was_written() {
-        for line in STATIC_HELP.lines().chain(SETUP_CABAL_HELP.lines()) {
+        for line in STATIC_HELP.lines() {
             assert!(line.chars().count() <= 100, "clap would wrap: {line}");
         }
     }

@@ -1,6 +1,6 @@
 //! The subcommands: one file each, named as it is typed.
 
-pub(crate) mod setup_cabal;
+pub(crate) mod run;
 pub(crate) mod r#static;
 
 use crate::cli::Command;
@@ -19,22 +19,28 @@ use crate::world::{World, load};
 pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     match command {
         Command::Static(args) => r#static::run(args, environment, ui),
-        Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
+        Command::Run(args) => run::run(args, environment, ui),
     }
 }
 
 /// What every command that starts a builder knows before it plans.
-pub(crate) struct Gathered {
+pub(crate) struct Gathered<S> {
     pub project: Project,
     pub settings: Settings,
+    /// What of the project the command is about.
+    pub selection: S,
     pub facts: Facts,
 }
 
-/// Finds the project and resolves its settings, then asks the machine.
+/// Finds the project, resolves its settings and selects from it what the command is about, then asks the machine.
 ///
 /// # Errors
-/// When there is no project, no engine or no image, or a setting is not usable.
-pub(crate) fn gather(typed: Typed<'_>, world: &World<'_>) -> Result<Gathered, Error> {
+/// When there is no project, no engine or no image, or a setting or the selection is not usable.
+pub(crate) fn gather<S>(
+    typed: Typed<'_>,
+    select: impl FnOnce(&Project, &Settings) -> Result<S, Error>,
+    world: &World<'_>,
+) -> Result<Gathered<S>, Error> {
     let environment = world.environment;
     let loaded = load::load(typed.builder.directory.as_deref(), environment, world)?;
     let project = loaded.project;
@@ -43,7 +49,7 @@ pub(crate) fn gather(typed: Typed<'_>, world: &World<'_>) -> Result<Gathered, Er
     let files = [&loaded.project_file, &loaded.user_file];
     let settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;
     // A target that is not there is found out before the registry is asked.
-    project.select(&settings.targets)?;
+    let selection = select(&project, &settings)?;
     let facts = host::facts(engine, &info, host, &project, &settings, world)?;
-    Ok(Gathered { project, settings, facts })
+    Ok(Gathered { project, settings, selection, facts })
 }

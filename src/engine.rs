@@ -105,6 +105,16 @@ pub(crate) enum Network {
     None,
 }
 
+/// What a container reads as its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    Closed,
+    /// What the client reads.
+    Passed,
+    /// The same, in a terminal of the container's own that follows the client's.
+    Terminal,
+}
+
 /// Whether a container outlives its process, so that files can be copied out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lifetime {
@@ -120,6 +130,7 @@ pub(crate) struct Container<'a> {
     pub image: &'a str,
     pub lifetime: Lifetime,
     pub network: Network,
+    pub stdin: Stdin,
     pub labels: &'a [(&'a str, String)],
     /// `NAME=VALUE`, or `NAME` to pass the caller's value on.
     pub env: &'a [String],
@@ -212,6 +223,17 @@ impl Engine {
         let mut cmd = self.cmd(&["run", "--name", container.name]);
         if container.lifetime == Lifetime::UntilExit {
             cmd = cmd.arg("--rm");
+        }
+        if container.stdin != Stdin::Closed {
+            cmd = cmd.arg("--interactive");
+        }
+        if container.stdin == Stdin::Terminal {
+            // No keys leave the container running: podman takes none for that, docker a sequence that nobody types.
+            let detach = match self.dialect {
+                Dialect::Podman => "--detach-keys=",
+                Dialect::Docker => "--detach-keys=ctrl-@,ctrl-_,ctrl-@",
+            };
+            cmd = cmd.args(["--tty", detach]);
         }
         // `--init`: without it the script is PID 1 and survives SIGINT and SIGTERM.
         // `--pull=never`: the image of the right platform is there by now; no other may take its place.
@@ -498,6 +520,7 @@ mod tests {
             image: "",
             lifetime: Lifetime::UntilExit,
             network,
+            stdin: Stdin::Closed,
             labels: &[],
             env: &[],
             mounts: &[],

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use crate::binfmt::Emulation;
 use crate::digest::short_hash;
-use crate::engine::Engine;
+use crate::engine::{Engine, Stdin};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::strategy::Strategy;
@@ -17,6 +17,12 @@ pub(crate) struct Facts {
     pub engine: Engine,
     /// The engine's own platform.
     pub platform: Platform,
+    /// What this machine starts by itself; it need not be the engine's. `None` where that is no Linux.
+    pub machine: Option<Platform>,
+    /// What a container that people use reads: a terminal only where hsx has one.
+    pub stdin: Stdin,
+    /// Tells this run's own containers from those of others that run at a time.
+    pub process: u32,
     /// `/etc/os-release`, for advice.
     pub os_release: String,
     pub emulation: BTreeMap<Platform, Emulation>,

@@ -25,15 +25,14 @@ mod world;
 
 use std::process::ExitCode;
 
-use cli::{Cli, Format, OutputArgs};
+use cli::{Cli, Format, MessageArgs, OutputArgs};
 use error::{Error, Kind};
 use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
-    let line = cabal::command_line(std::env::args_os(), host::is_set);
-    let command = Cli::read(line, host::is_empty_variable).command;
-    let OutputArgs { format, verbose, quiet, color } = command.output();
+    let command = Cli::read(host::is_empty_variable).command;
+    let OutputArgs { format, messages: MessageArgs { verbose, quiet, color } } = command.output();
     let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
         (false, false) => Verbosity::Normal,

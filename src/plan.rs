@@ -37,8 +37,8 @@ pub(crate) struct PlatformPlan {
     pub stage: Stage,
     /// Where the executables end up.
     pub out_dir: Utf8PathBuf,
-    /// What the fetch phase depends on, to be remembered once the build has succeeded.
-    pub fetch_inputs: String,
+    /// What the fetch phase depends on, to be remembered once the build has succeeded; `None` where nothing is fetched.
+    pub fetch_inputs: Option<String>,
     /// What is done when this plan fails for a reason that emulation would not have.
     pub fallback: Option<Box<PlatformPlan>>,
     /// The containers that may be left when a step is interrupted.
@@ -127,6 +127,8 @@ pub(crate) enum Step {
     },
     /// Starts each executable, unpacked and packed.
     Try(Cmd),
+    /// Runs a command that has hsx's own terminal, input and output; how it ends is how hsx ends.
+    Interact(Cmd),
     /// Moves each executable to its place: the packed one if it behaves like the unpacked one.
     Deliver,
     /// Removes the stage.
@@ -141,20 +143,29 @@ impl Plan {
             step.shell(None, &mut script);
         }
         for platform in &self.platforms {
-            let PlatformPlan { platform: name, choice, ghc, .. } = platform;
-            let ghc = image::ghc_name(ghc.as_deref());
-            let _ = writeln!(script, "\n# {name}: {} ({}), {ghc}", choice.strategy, choice.reason);
-            for warning in &platform.warnings {
-                let _ = writeln!(script, "# warning: {warning}");
-            }
-            for step in &platform.steps {
-                step.shell(Some(platform), &mut script);
-            }
-            if platform.fallback.is_some() {
-                let _ = writeln!(script, "# where this fails and emulation may not, hsx builds once more, emulated");
-            }
+            script.push('\n');
+            script.push_str(&platform.shell());
         }
         script.trim_start().to_owned()
+    }
+}
+
+impl PlatformPlan {
+    /// The same for one platform.
+    pub(crate) fn shell(&self) -> String {
+        let Self { platform, choice, .. } = self;
+        let ghc = image::ghc_name(self.ghc.as_deref());
+        let mut script = format!("# {platform}: {} ({}), {ghc}\n", choice.strategy, choice.reason);
+        for warning in &self.warnings {
+            let _ = writeln!(script, "# warning: {warning}");
+        }
+        for step in &self.steps {
+            step.shell(Some(self), &mut script);
+        }
+        if self.fallback.is_some() {
+            let _ = writeln!(script, "# where this fails and emulation may not, hsx builds once more, emulated");
+        }
+        script
     }
 }
 
@@ -173,7 +184,8 @@ impl Step {
             | Self::Remove(cmd)
             | Self::Fill { cmd, .. }
             | Self::Pack { cmd, .. }
-            | Self::Try(cmd) => Some(cmd),
+            | Self::Try(cmd)
+            | Self::Interact(cmd) => Some(cmd),
             Self::Derive { .. }
             | Self::MakeOutDir(_)
             | Self::MakeStage

@@ -150,6 +150,15 @@ pub(crate) struct Typed<'a> {
     pub targets: &'a [String],
     pub builder: &'a BuilderArgs,
     pub result: &'a ResultArgs,
+    pub platforms: Platforms,
+}
+
+/// For how many platforms a command works at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Platforms {
+    Several,
+    /// The host's unless another is typed: those that a project is delivered for do not count.
+    One,
 }
 
 /// The engine program asked for, before anything else is known.
@@ -162,7 +171,7 @@ pub(crate) fn engine(args: &BuilderArgs, user: &SettingsFile) -> Option<String> 
 /// output directory is relative to `cwd`.
 ///
 /// # Errors
-/// When an image variant is known not to exist, or flags contradict each other.
+/// When an image variant is known not to exist, flags contradict each other, or there is a platform too many.
 pub(crate) fn resolve(
     typed: Typed<'_>,
     files: [&SettingsFile; 2],
@@ -170,13 +179,13 @@ pub(crate) fn resolve(
     host: Platform,
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
-    let Typed { targets, builder: args, result } = typed;
+    let Typed { targets, builder: args, result, platforms: number } = typed;
     let [_, user_file] = files;
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
     }
     let mut platforms = args.platforms.clone();
-    if platforms.is_empty() {
+    if platforms.is_empty() && number == Platforms::Several {
         let listed = files.iter().find_map(|file| file.platforms.as_ref());
         platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
     }
@@ -190,6 +199,9 @@ pub(crate) fn resolve(
             true
         }
     });
+    if number == Platforms::One && platforms.len() > 1 {
+        return Err(Error::usage("this command works for one platform at a time").hint("name one with `--platform`"));
+    }
     let list = |flag: &[String], get: fn(&SettingsFile) -> Option<&Vec<String>>| {
         if flag.is_empty() { files.into_iter().find_map(get).cloned().unwrap_or_default() } else { flag.to_vec() }
     };

@@ -12,7 +12,7 @@ use crate::plan::Step;
 pub(crate) mod build;
 pub(crate) mod exec;
 pub(crate) mod host;
-pub(crate) mod links;
+pub(crate) mod interact;
 pub(crate) mod load;
 pub(crate) mod state;
 pub(crate) mod ui;

@@ -8,13 +8,13 @@ use crate::builder::{Again, Builder, choose};
 use crate::cabal;
 use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::digest::hash;
-use crate::engine::{self, Container, Lifetime, Mount, Network};
+use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
 use crate::plan::{Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection, hpack_write};
 use crate::report::{PlatformReport, Report};
-use crate::settings::{Packing, Settings, Typed};
+use crate::settings::{Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
 use crate::upx;
 use crate::world::World;
@@ -32,9 +32,10 @@ const TRY: &str = include_str!("../../scripts/container/try.sh");
 /// Whatever keeps it from starting; failed builds are in the report it prints.
 pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let typed = Typed { targets: &args.targets, builder: &args.builder, result: &args.result };
-    let Gathered { project, settings, facts } = gather(typed, &world)?;
-    let selection = project.select(&settings.targets)?;
+    let typed =
+        Typed { targets: &args.targets, builder: &args.builder, result: &args.result, platforms: Platforms::Several };
+    let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
+    let Gathered { project, settings, selection, facts } = gather(typed, select, &world)?;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if args.dry_run {
         ui.print(&plan.shell());
@@ -129,7 +130,7 @@ impl<'a> Planner<'a> {
             executables: self.selection.executables.clone(),
             stage: self.stage.clone(),
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
-            fetch_inputs: self.fetch_inputs(),
+            fetch_inputs: Some(self.fetch_inputs()),
             fallback: None,
             removal: facts.engine.remove(&names),
             leftovers: facts.engine.containers(&format!("hsx.build={}", builder.key)),
@@ -184,6 +185,7 @@ impl<'a> Planner<'a> {
             image: &builder.image.reference,
             lifetime: Lifetime::UntilExit,
             network: Network::None,
+            stdin: Stdin::Closed,
             labels: &builder.run_labels(),
             env: &[],
             mounts: &[Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() }],
@@ -219,7 +221,10 @@ fn container_spelling(exe: &Executable) -> String {
 }
 
 /// Follows the plan. One platform's failure does not stop the next; a signal does.
-fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Report> {
+///
+/// # Errors
+/// When what precedes all platforms fails.
+pub(crate) fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Report> {
     for step in &plan.prepare {
         world.prepare(step)?;
     }
@@ -236,7 +241,7 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Repo
             notes: built.notes,
             seconds: start.elapsed().as_secs_f64(),
             choice: built.choice,
-            result: built.result,
+            result: built.result.map(|done| done.delivered),
         });
         if interrupted {
             break;

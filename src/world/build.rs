@@ -33,7 +33,15 @@ pub(crate) struct Outcome {
     pub choice: Choice,
     /// What could be better.
     pub notes: Vec<String>,
-    pub result: Result<Vec<Delivered>, Error>,
+    pub result: Result<Done, Error>,
+}
+
+/// What came of a plan's steps.
+#[derive(Default)]
+pub(crate) struct Done {
+    pub delivered: Vec<Delivered>,
+    /// How the command ended that had hsx's own terminal.
+    pub exit_code: u8,
 }
 
 /// Builds for one platform, and leaves nothing behind when it fails.
@@ -60,7 +68,7 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
 }
 
 /// Follows a plan. With its failure comes the reason why emulation may do better, if there is one.
-fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<Vec<Delivered>, Error>, Option<String>) {
+fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<Done, Error>, Option<String>) {
     let opened = world.exec.check().and_then(|()| open(plan, world));
     let (_locks, (log_path, log)) = match opened {
         Ok(opened) => opened,
@@ -75,21 +83,29 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<V
         built: Vec::new(),
         trials: BTreeMap::new(),
         unpacked: BTreeMap::new(),
-        delivered: Vec::new(),
+        done: Done::default(),
+        signalled: false,
         obstacle: None,
     };
     let result = plan.steps.iter().try_for_each(|step| {
         world.exec.check()?;
         run.step(step)
     });
+    if run.signalled {
+        remove_containers(plan, true, world);
+    }
     let Err(mut error) = result else {
-        world.state.remember("fetched", &plan.key, Some(&plan.fetch_inputs));
-        return (Ok(run.delivered), None);
+        if let Some(inputs) = &plan.fetch_inputs {
+            world.state.remember("fetched", &plan.key, Some(inputs));
+        }
+        return (Ok(run.done), None);
     };
     remove_containers(plan, matches!(error.kind, Kind::Signal(_)), world);
     let _ = fs_err::remove_dir_all(&plan.stage.0);
     // What was fetched for may not be what is there: the next run looks again.
-    world.state.remember("fetched", &plan.key, None);
+    if plan.fetch_inputs.is_some() {
+        world.state.remember("fetched", &plan.key, None);
+    }
     let said = run.tail.text();
     if error.kind == Kind::Build {
         world.ui.replay(&said);
@@ -162,7 +178,9 @@ struct Run<'a> {
     trials: BTreeMap<(String, String), u8>,
     /// Why an executable could not be packed.
     unpacked: BTreeMap<String, String>,
-    delivered: Vec<Delivered>,
+    done: Done,
+    /// A command that had hsx's own terminal was asked to end.
+    signalled: bool,
     /// Why emulation may succeed where this failed.
     obstacle: Option<String>,
 }
@@ -218,6 +236,7 @@ impl Run<'_> {
                 self.try_out(cmd)
             }
             Step::Deliver => self.deliver(),
+            Step::Interact(cmd) => self.interact(cmd),
             Step::Clean => fs_err::remove_dir_all(&plan.stage.0).map_err(|error| unwritable(&error)),
         }
     }
@@ -320,6 +339,14 @@ impl Run<'_> {
             format!("the image `{reference}` is for linux/{arch}, not for {platform}")
         };
         Err(Error::host(message).tried(cmd.to_string()).said(&answer.stderr).hint("choose another with `--image`"))
+    }
+
+    fn interact(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let _ = writeln!(self.log, "$ {cmd}");
+        let ended = self.world.exec.interact(cmd, &self.plan.removal)?;
+        self.done.exit_code = ended.code;
+        self.signalled = ended.signalled;
+        Ok(())
     }
 
     fn make_stage(&mut self) -> Result<(), Error> {
@@ -441,7 +468,7 @@ impl Run<'_> {
             let path = self.plan.out_dir.join(&built.exe.name);
             let (size, sha256) = place(&from, &path).map_err(|error| unwritable(&error))?;
             self.world.ui.status("Delivered", path.as_str());
-            self.delivered.push(Delivered {
+            self.done.delivered.push(Delivered {
                 name: built.exe.name,
                 package: built.exe.package,
                 version: built.exe.version,

@@ -19,7 +19,7 @@ use crate::cmd::Cmd;
 use crate::error::{Error, Kind};
 
 /// How often a waiting hsx looks for a signal.
-const HEARTBEAT: Duration = Duration::from_millis(50);
+pub(super) const HEARTBEAT: Duration = Duration::from_millis(50);
 
 /// How long an interrupted tool may take to end by itself.
 const GRACE: Duration = Duration::from_millis(1500);
@@ -32,8 +32,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Runs commands.
 pub(crate) struct Exec<'a> {
-    ui: &'a Ui,
-    received: Arc<AtomicUsize>,
+    pub(super) ui: &'a Ui,
+    pub(super) received: Arc<AtomicUsize>,
 }
 
 /// What a command answered.
@@ -57,7 +57,8 @@ pub(crate) enum Source {
     Stderr,
 }
 
-enum Event {
+/// What a command does.
+pub(super) enum Event {
     Output(Source, Vec<u8>),
     Closed,
     /// The child has ended, and nobody has waited for it yet: until then its process id is no other's.
@@ -140,7 +141,7 @@ impl<'a> Exec<'a> {
             self.check()?;
         }
         self.ui.command(cmd);
-        let (child, events) = spawn(cmd)?;
+        let (child, events) = spawn(cmd, Streams::Piped)?;
         let started = Instant::now();
         let (mut open, mut status, mut ended_at, mut asked_at) = (2, None, None, None::<Instant>);
         loop {
@@ -189,20 +190,37 @@ impl<'a> Exec<'a> {
     }
 }
 
-fn spawn(cmd: &Cmd) -> Result<(Pid, Receiver<Event>), Error> {
-    let cannot = |error: &dyn std::fmt::Display| {
-        Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
-    };
-    let shell = Shell::new().map_err(|error| cannot(&error))?;
-    let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| cannot(&error))?;
+/// What a command reads and where it writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streams {
+    /// Nothing, and to hsx.
+    Piped,
+    /// As hsx itself.
+    Inherited,
+}
+
+pub(super) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Receiver<Event>), Error> {
+    let mut command = command(cmd)?;
+    if streams == Streams::Piped {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().map_err(|error| cannot_start(cmd, &error))?;
     let pid = Pid::from_child(&child);
     let (sender, receiver) = channel();
     forward(child.stdout.take(), Source::Stdout, &sender);
     forward(child.stderr.take(), Source::Stderr, &sender);
     thread::spawn(move || wait(child, &sender));
     Ok((pid, receiver))
+}
+
+/// A command as the standard library starts it.
+pub(super) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
+    let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
+    Ok(std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args)))
+}
+
+fn cannot_start(cmd: &Cmd, error: &dyn std::fmt::Display) -> Error {
+    Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
 }
 
 fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Sender<Event>) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::ffi::OsStr;
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::thread;
 
@@ -15,7 +16,7 @@ use crate::binfmt::{self, Emulation};
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
 use crate::digest::short_hash;
-use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest};
+use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest, Stdin};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key};
 use crate::image;
@@ -48,6 +49,7 @@ impl Environment {
     /// When the working directory is gone or its path is not Unicode.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub(crate) fn read() -> anyhow::Result<Self> {
+        let is_set = |name: &str| !matches!(std::env::var(name), Err(VarError::NotPresent));
         let path = std::env::var("PATH").unwrap_or_default();
         let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
             .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
@@ -66,33 +68,10 @@ impl Environment {
         })
     }
 
-    /// Whether programs are looked for in a directory.
-    pub(crate) fn is_on_path(&self, dir: &Utf8Path) -> bool {
-        let is_same = |entry: &Utf8PathBuf| entry.canonicalize_utf8().is_ok_and(|entry| entry == dir);
-        self.path.iter().any(is_same)
-    }
-
     /// The first executable of a name on PATH.
     pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
         self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
     }
-}
-
-/// Whether a variable is set, to whatever.
-#[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
-pub(crate) fn is_set(name: &str) -> bool {
-    !matches!(std::env::var(name), Err(VarError::NotPresent))
-}
-
-/// The program that runs, without links.
-///
-/// # Errors
-/// When its path is not Unicode, or the system does not tell.
-pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
-    let program = std::env::current_exe().and_then(fs_err::canonicalize);
-    let program = program.map_err(|error| Error::host("hsx cannot find itself").said(&error.to_string()))?;
-    Utf8PathBuf::from_path_buf(program)
-        .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
 }
 
 /// Whether a variable is set, but to nothing.
@@ -252,6 +231,9 @@ pub(crate) fn facts(
     Ok(Facts {
         engine,
         platform,
+        machine: machine(),
+        stdin: stdin(),
+        process: std::process::id(),
         os_release: os_release(),
         emulation,
         images,
@@ -284,6 +266,17 @@ fn state_id(info: &Info, world: &World<'_>) -> String {
 fn is_this_kernel(info: &Info) -> bool {
     let this = rustix::system::uname();
     !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
+}
+
+/// The platform whose executables this machine's kernel starts without help.
+fn machine() -> Option<Platform> {
+    let name = rustix::system::uname();
+    cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()
+}
+
+/// A terminal only where output goes to one too: else it would mix what is to be told apart.
+fn stdin() -> Stdin {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() { Stdin::Terminal } else { Stdin::Passed }
 }
 
 fn binfmt_entries() -> Vec<(String, String)> {

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots so")]
 
-mod cabal_command;
 mod cli;
 mod cross;
 mod engine;
@@ -15,6 +14,7 @@ mod image;
 mod output;
 mod plan;
 mod project;
+mod run;
 mod scripts;
 mod settings;
 mod signals;

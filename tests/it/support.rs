@@ -232,9 +232,13 @@ impl Test {
         self.run(self.command(env!("CARGO_BIN_EXE_hsx")).args(args))
     }
 
-    /// Runs a program of the world's `bin` to its end.
-    pub(crate) fn program(&self, name: &str, args: &[&str]) -> Run {
-        self.run(self.command(self.root.join("bin").join(name).as_str()).args(args))
+    /// Runs `hsx ARGS` with a text on its standard input.
+    pub(crate) fn hsx_reading(&self, args: &str, input: &str) -> Run {
+        let file = self.root.join("input");
+        fs_err::write(&file, input).expect("the world can be written");
+        let mut command = self.command(env!("CARGO_BIN_EXE_hsx"));
+        command.args(args.split_whitespace()).stdin(fs_err::File::open(file).expect("it is there").into_parts().0);
+        self.ended(command.output().expect("the program starts"))
     }
 
     /// Runs a shell script as a person would paste it: with the fakes first on PATH.
@@ -435,7 +439,8 @@ impl Call {
             ["podman" | "docker", group @ ("image" | "manifest" | "volume"), word, ..] => format!("{group}-{word}"),
             ["podman" | "docker", "run", ..] => {
                 let name = self.value("--name").unwrap_or_default();
-                format!("run-{}", name.rsplit('-').next().unwrap_or_default())
+                let phase = name.rsplit('-').next().unwrap_or_default();
+                format!("run-{}", phase.trim_end_matches(|c: char| c.is_ascii_digit()))
             }
             ["podman" | "docker", command, ..] => command.to_owned(),
             ["hpack", .., "-"] => "hpack-show".to_owned(),
