@@ -1,8 +1,53 @@
 //! cabal: the only file that knows its flags and what it writes.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
 use serde::Deserialize;
 
 use crate::project::Executable;
+
+/// The names of hsx among cabal's external commands, and what a person types for each.
+pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
+
+/// The first cabal that has external commands.
+pub(crate) const EXTERNAL_COMMANDS_SINCE: (u32, u32) = (3, 12);
+
+/// A command line as hsx itself takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CommandLine {
+    pub args: Vec<OsString>,
+    /// What stands for `hsx` in its help, where cabal started it.
+    pub typed: Option<&'static str>,
+}
+
+/// Reads how hsx was started: by its own name, or by cabal, which runs `cabal-NAME` for a command NAME it does not know.
+///
+/// cabal 3.12 to 3.16.0 repeat NAME as the first argument and set `CABAL`; later ones do not, and set
+/// `CABAL_EXTERNAL_CABAL_PATH` (cabal's manual, "External Commands"; cabal #11295). A first argument that a person
+/// typed, by either way or in a shell, is kept.
+pub(crate) fn command_line(args: impl IntoIterator<Item = OsString>, is_set: impl Fn(&str) -> bool) -> CommandLine {
+    let mut args: Vec<_> = args.into_iter().collect();
+    let started_as = args.first().and_then(|program| Path::new(program).file_name()).and_then(OsStr::to_str);
+    let known = EXTERNAL_COMMANDS.into_iter().find(|(name, _)| Some(*name) == started_as);
+    let Some((name, typed)) = known else { return CommandLine { args, typed: None } };
+    let command = name.trim_start_matches("cabal-");
+    let is_repeated = is_set("CABAL") && !is_set("CABAL_EXTERNAL_CABAL_PATH");
+    if is_repeated && args.get(1).is_some_and(|arg| arg == command) {
+        args.remove(1);
+    }
+    if command == "hsx" {
+        return CommandLine { args, typed: Some(typed) };
+    }
+    args.insert(1, command.into());
+    CommandLine { args, typed: Some("cabal") }
+}
+
+/// `cabal --numeric-version`, as far as it matters: major and minor.
+pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.trim().split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
 
 /// The package store, the package index and cabal's own home: a volume per platform and image.
 pub(crate) const CABAL_DIR: &str = "/hsx/cabal";
@@ -115,6 +160,43 @@ mod tests {
 
     fn exe(package: &str, name: &str) -> Executable {
         Executable { package: package.to_owned(), version: "1.0".to_owned(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn cabals_external_commands_are_commands_of_hsx() {
+        let (old, new, both) =
+            (&["CABAL"][..], &["CABAL_EXTERNAL_CABAL_PATH"][..], &["CABAL", "CABAL_EXTERNAL_CABAL_PATH"][..]);
+        for (words, variables, args, typed) in [
+            ("/bin/cabal-static static -p arm64", old, "static -p arm64", Some("cabal")),
+            ("/bin/cabal-static -p arm64", new, "static -p arm64", Some("cabal")),
+            ("cabal-static static --help", old, "static --help", Some("cabal")),
+            ("cabal-static --help", new, "static --help", Some("cabal")),
+            ("cabal-static static", old, "static", Some("cabal")),
+            // A target that is called like the command.
+            ("cabal-static static static", old, "static static", Some("cabal")),
+            ("cabal-static static", new, "static static", Some("cabal")),
+            ("cabal-static static", both, "static static", Some("cabal")),
+            ("cabal-static static", &[], "static static", Some("cabal")),
+            ("cabal-static -q", old, "static -q", Some("cabal")),
+            ("cabal-hsx hsx static -q", old, "static -q", Some("cabal hsx")),
+            ("cabal-hsx static -q", new, "static -q", Some("cabal hsx")),
+            ("cabal-hsx hsx --help", old, "--help", Some("cabal hsx")),
+            ("hsx static -q", old, "static -q", None),
+            ("./hsx hsx", old, "hsx", None),
+        ] {
+            let line = command_line(words.split(' ').map(OsString::from), |name| variables.contains(&name));
+            let read: Vec<_> = line.args[1..].iter().map(|arg| arg.to_str().unwrap()).collect();
+            assert_eq!((read.join(" ").as_str(), line.typed), (args, typed), "{words} {variables:?}");
+        }
+        let nothing = CommandLine { args: Vec::new(), typed: None };
+        assert_eq!(command_line([], |_| true), nothing);
+    }
+
+    #[test]
+    fn a_version_is_read_as_far_as_it_matters() {
+        for (text, version) in [("3.12.1.0\n", Some((3, 12))), ("3.4", Some((3, 4))), ("3", None), ("", None)] {
+            assert_eq!(parse_version(text), version);
+        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::cabal::CommandLine;
 use crate::commands::run::RunArgs;
+use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -36,10 +38,13 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
-    pub(crate) fn read(is_empty: impl Fn(&OsStr) -> bool) -> Self {
+    pub(crate) fn read(line: CommandLine, is_empty: impl Fn(&OsStr) -> bool) -> Self {
         let heed = |arg: Arg| if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg };
         let mut command = Self::command().mut_subcommands(|command| command.mut_args(heed));
-        let matches = command.get_matches_mut();
+        if let Some(typed) = line.typed {
+            command = command.bin_name(typed);
+        }
+        let matches = command.try_get_matches_from_mut(line.args).unwrap_or_else(|error| error.exit());
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
@@ -50,6 +55,7 @@ pub(crate) enum Command {
     Static(Box<StaticArgs>),
     /// Build an executable if needed, then run it
     Run(Box<RunArgs>),
+    SetupCabal(SetupCabalArgs),
 }
 
 impl Command {
@@ -59,6 +65,7 @@ impl Command {
             Self::Static(args) => args.output.clone(),
             // Standard output is the program's own.
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
+            Self::SetupCabal(args) => args.output.clone(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands: one file each, named as it is typed.
 
 pub(crate) mod run;
+pub(crate) mod setup_cabal;
 pub(crate) mod r#static;
 
 use crate::cli::Command;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
     match command {
         Command::Static(args) => r#static::run(args, environment, ui),
         Command::Run(args) => run::run(args, environment, ui),
+        Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
     }
 }
 

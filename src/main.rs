@@ -31,7 +31,8 @@ use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
-    let command = Cli::read(host::is_empty_variable).command;
+    let line = cabal::command_line(std::env::args_os(), host::is_set);
+    let command = Cli::read(line, host::is_empty_variable).command;
     let OutputArgs { format, messages: MessageArgs { verbose, quiet, color } } = command.output();
     let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,

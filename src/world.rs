@@ -13,6 +13,7 @@ pub(crate) mod build;
 pub(crate) mod exec;
 pub(crate) mod host;
 pub(crate) mod interact;
+pub(crate) mod links;
 pub(crate) mod load;
 pub(crate) mod state;
 pub(crate) mod ui;

@@ -49,7 +49,6 @@ impl Environment {
     /// When the working directory is gone or its path is not Unicode.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub(crate) fn read() -> anyhow::Result<Self> {
-        let is_set = |name: &str| !matches!(std::env::var(name), Err(VarError::NotPresent));
         let path = std::env::var("PATH").unwrap_or_default();
         let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
             .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
@@ -68,10 +67,33 @@ impl Environment {
         })
     }
 
+    /// Whether programs are looked for in a directory.
+    pub(crate) fn is_on_path(&self, dir: &Utf8Path) -> bool {
+        let is_same = |entry: &Utf8PathBuf| entry.canonicalize_utf8().is_ok_and(|entry| entry == dir);
+        self.path.iter().any(is_same)
+    }
+
     /// The first executable of a name on PATH.
     pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
         self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
     }
+}
+
+/// Whether a variable is set, to whatever.
+#[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
+pub(crate) fn is_set(name: &str) -> bool {
+    !matches!(std::env::var(name), Err(VarError::NotPresent))
+}
+
+/// The program that runs, without links.
+///
+/// # Errors
+/// When its path is not Unicode, or the system does not tell.
+pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
+    let program = std::env::current_exe().and_then(fs_err::canonicalize);
+    let program = program.map_err(|error| Error::host("hsx cannot find itself").said(&error.to_string()))?;
+    Utf8PathBuf::from_path_buf(program)
+        .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
 }
 
 /// Whether a variable is set, but to nothing.

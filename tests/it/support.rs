@@ -241,6 +241,11 @@ impl Test {
         self.ended(command.output().expect("the program starts"))
     }
 
+    /// Runs a program of the world's `bin` to its end.
+    pub(crate) fn program(&self, name: &str, args: &[&str]) -> Run {
+        self.run(self.command(self.root.join("bin").join(name).as_str()).args(args))
+    }
+
     /// Runs a shell script as a person would paste it: with the fakes first on PATH.
     pub(crate) fn shell(&self, script: &str) -> Run {
         let path = format!("{}:/usr/bin:/bin", self.root.join("bin"));

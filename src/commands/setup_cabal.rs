@@ -1,0 +1,131 @@
+//! `hsx setup-cabal`: links by which cabal finds hsx as commands of its own.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use serde_json::json;
+
+use crate::cabal::{self, EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
+use crate::cli::{EXIT_CODES, Format, OutputArgs};
+use crate::cmd::Cmd;
+use crate::error::Error;
+use crate::world::World;
+use crate::world::host::{self, Environment};
+use crate::world::links::{self, Found};
+use crate::world::ui::Ui;
+
+const HELP: &str = "\
+Makes two links to hsx, `cabal-static` and `cabal-hsx`: cabal 3.12 and later runs programs of such
+names, from PATH, as commands of its own. Run it again after hsx has moved; links that are right
+stay as they are, and a file that is no link to hsx is never replaced.
+
+Examples:
+  hsx setup-cabal                             links beside hsx
+  hsx setup-cabal --dir ~/.local/bin          or in another directory of PATH
+  cabal static -p linux/arm64                 is then `hsx static -p linux/arm64`
+  cabal help static                           and this its help";
+
+/// Let cabal know hsx: `cabal static`, and `cabal hsx` for the other commands
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx setup-cabal --help` for examples and exit codes")]
+pub(crate) struct SetupCabalArgs {
+    /// Where the links go; default: beside hsx
+    #[arg(long, value_name = "DIR")]
+    dir: Option<Utf8PathBuf>,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Runs `hsx setup-cabal`.
+///
+/// # Errors
+/// When a file that is not hsx's is in the way of a link, or a link cannot be made.
+pub(crate) fn run(args: &SetupCabalArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    let program = host::this_program()?;
+    let beside = program.parent().unwrap_or(Utf8Path::new("/"));
+    let dir = links::directory(&args.dir.as_ref().map_or_else(|| beside.to_owned(), |dir| environment.cwd.join(dir)))?;
+    let places = EXTERNAL_COMMANDS.map(|(name, typed)| (dir.join(name), typed));
+    // All are looked at before the first is made.
+    let links = places.iter().map(|(path, typed)| Ok((path, typed, decide(path, &links::find(path), &program)?)));
+    let links = links.collect::<Result<Vec<_>, Error>>()?;
+    for (path, typed, action) in &links {
+        match action {
+            Action::Keep => ui.status("Kept", &format!("{path}, for `{typed}`")),
+            Action::Link => {
+                links::make(path, &program)?;
+                ui.status("Linked", &format!("{path}, for `{typed}`"));
+            }
+        }
+    }
+    for warning in doubts(&dir, &world)? {
+        ui.warning(&warning);
+    }
+    match args.output.format {
+        Format::Text => links.iter().for_each(|(path, ..)| ui.print(&format!("{path}\n"))),
+        Format::Json => {
+            let links = links.iter().map(|(path, typed, action)| {
+                json!({ "path": path, "target": program, "command": typed, "made": *action == Action::Link })
+            });
+            ui.print(&format!("{:#}\n", json!({ "exit_code": 0, "links": links.collect::<Vec<_>>() })));
+        }
+    }
+    Ok(0)
+}
+
+/// What is to be done about a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Keep,
+    Link,
+}
+
+/// Only a link that leads, or led, to a program called `hsx` is hsx's to replace.
+fn decide(path: &Utf8Path, found: &Found, program: &Utf8Path) -> Result<Action, Error> {
+    let is_hsx = |target: &Utf8PathBuf| target.file_name() == program.file_name() || target.file_name() == Some("hsx");
+    match found {
+        Found::Nothing => Ok(Action::Link),
+        Found::Link(target) if target == program => Ok(Action::Keep),
+        Found::Link(target) if is_hsx(target) => Ok(Action::Link),
+        Found::Link(_) | Found::Other => Err(Error::usage(format!("`{path}` is there, and is no link to hsx"))
+            .hint("move it away, or choose another directory with `--dir`")),
+    }
+}
+
+/// Why cabal may not find the links, or not heed them.
+fn doubts(dir: &Utf8Path, world: &World<'_>) -> Result<Vec<String>, Error> {
+    let mut doubts = Vec::new();
+    if !world.environment.is_on_path(dir) {
+        doubts.push(format!("`{dir}` is not on PATH, where cabal looks for its commands: add it, or use `--dir`"));
+    }
+    if world.environment.find("cabal").is_some() {
+        let answer = world.exec.capture(&Cmd::new("cabal").arg("--numeric-version"))?;
+        let (major, minor) = EXTERNAL_COMMANDS_SINCE;
+        if cabal::parse_version(&answer.stdout).is_some_and(|version| version < EXTERNAL_COMMANDS_SINCE) {
+            let version = answer.stdout.trim();
+            doubts.push(format!("cabal {version} knows no external commands: they came with {major}.{minor}"));
+        }
+    }
+    Ok(doubts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_links_to_hsx_are_replaced() {
+        let program = Utf8Path::new("/opt/hsx/bin/hsx");
+        let link = |target: &str| Found::Link(target.into());
+        for (found, action) in [
+            (Found::Nothing, Some(Action::Link)),
+            (link("/opt/hsx/bin/hsx"), Some(Action::Keep)),
+            (link("/old/place/hsx"), Some(Action::Link)),
+            (link("/usr/bin/true"), None),
+            (Found::Other, None),
+        ] {
+            let path = Utf8Path::new("/bin/cabal-static");
+            assert_eq!(decide(path, &found, program).ok(), action, "{found:?}");
+        }
+    }
+}
