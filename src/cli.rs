@@ -8,6 +8,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cabal::CommandLine;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::man::ManArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::image::Bignum;
@@ -39,14 +41,19 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
     pub(crate) fn read(line: CommandLine, is_empty: impl Fn(&OsStr) -> bool) -> Self {
-        let heed = |arg: Arg| if arg.get_env().is_some_and(&is_empty) { arg.env(None::<&str>) } else { arg };
-        let mut command = Self::command().mut_subcommands(|command| command.mut_args(heed));
+        let mut command = heed(Self::command(), &is_empty);
         if let Some(typed) = line.typed {
             command = command.bin_name(typed);
         }
         let matches = command.try_get_matches_from_mut(line.args).unwrap_or_else(|error| error.exit());
         Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
+}
+
+/// The command and those below it, without the variables that are set to nothing.
+fn heed(command: clap::Command, is_empty: &impl Fn(&OsStr) -> bool) -> clap::Command {
+    let heed_arg = |arg: Arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&str>) } else { arg };
+    command.mut_args(heed_arg).mut_subcommands(|command| heed(command, is_empty))
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +63,8 @@ pub(crate) enum Command {
     /// Build an executable if needed, then run it
     Run(Box<RunArgs>),
     SetupCabal(SetupCabalArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Command {
@@ -66,6 +75,7 @@ impl Command {
             // Standard output is the program's own.
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::SetupCabal(args) => args.output.clone(),
+            Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The subcommands: one file each, named as it is typed.
 
+pub(crate) mod completions;
+pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod setup_cabal;
 pub(crate) mod r#static;
@@ -22,6 +24,8 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Static(args) => r#static::run(args, environment, ui),
         Command::Run(args) => run::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
+        Command::Completions(args) => Ok(completions::run(args, ui)),
+        Command::Man(args) => Ok(man::run(args, environment, ui)?),
     }
 }
 

@@ -1,4 +1,4 @@
-//! End-to-end tests: hsx with podman, docker, QEMU, GHC and upx as they are.
+//! End-to-end tests: hsx with podman, docker, QEMU, GHC, upx and shells as they are.
 
 mod cross;
 mod dice;
@@ -8,4 +8,5 @@ mod interruptions;
 mod network;
 mod places;
 mod servers;
+mod shells;
 mod without_emulation;

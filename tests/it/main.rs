@@ -5,6 +5,7 @@
 
 mod cabal_command;
 mod cli;
+mod completions;
 mod cross;
 mod engine;
 #[cfg(feature = "real-engines")]

@@ -1,0 +1,58 @@
+//! `hsx completions`: what a shell needs to complete hsx's command line.
+
+use clap::{Args, CommandFactory, ValueEnum};
+use clap_complete::{Generator, Shell as Known};
+use clap_complete_nushell::Nushell;
+
+use crate::cli::Cli;
+use crate::world::ui::Ui;
+
+const HELP: &str = "\
+Examples:
+  hsx completions bash > ~/.local/share/bash-completion/completions/hsx
+  hsx completions zsh > ~/.zfunc/_hsx      with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
+  hsx completions fish > ~/.config/fish/completions/hsx.fish
+  hsx completions nushell > ~/.config/nushell/autoload/hsx.nu
+  hsx completions powershell >> $PROFILE
+
+Exit codes:
+  0  done
+  2  usage";
+
+/// Print completions for a shell
+///
+/// Prints a script for the shell named, to be put where that shell looks for completions.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = HELP, after_help = "See `hsx completions --help` for where each shell looks")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Nushell,
+    Powershell,
+}
+
+/// Runs `hsx completions`.
+pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> u8 {
+    ui.print(&match args.shell {
+        Shell::Bash => script(Known::Bash),
+        Shell::Zsh => script(Known::Zsh),
+        Shell::Fish => script(Known::Fish),
+        Shell::Nushell => script(Nushell),
+        Shell::Powershell => script(Known::PowerShell),
+    });
+    0
+}
+
+fn script(shell: impl Generator) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hsx", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}

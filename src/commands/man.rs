@@ -1,0 +1,135 @@
+//! `hsx man`: manual pages, one a command, made from the same text as `--help`.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::{Args, Command, CommandFactory};
+use clap_mangen::roff::{Roff, roman};
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::world::host::Environment;
+use crate::world::store_file;
+use crate::world::ui::Ui;
+
+const HELP: &str = "\
+Examples:
+  hsx man static | man -l -                     read a page
+  hsx man --dir /usr/local/share/man/man1       write all of them: hsx.1, hsx-static.1, …
+
+Exit codes:
+  0  done
+  2  usage: no such command, or the directory cannot be written";
+
+/// Print a manual page, or write all of them
+///
+/// Prints the page of hsx itself, or of the command named. The pages say what `--help` does.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = HELP, after_help = "See `hsx man --help` for examples")]
+pub(crate) struct ManArgs {
+    /// The command to print the page of, such as `static`; default: hsx itself
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+
+    /// Write the pages of all commands into this directory, which is made
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    pub dir: Option<Utf8PathBuf>,
+}
+
+/// Runs `hsx man`.
+///
+/// # Errors
+/// When there is no such command, or a page cannot be written.
+pub(crate) fn run(args: &ManArgs, environment: &Environment, ui: &Ui) -> Result<u8, Error> {
+    let mut hsx = Cli::command();
+    hsx.build();
+    match &args.dir {
+        Some(dir) => write_pages(&hsx, &environment.cwd.join(dir), ui)?,
+        None => ui.print(&page(find(&hsx, &args.command)?)),
+    }
+    Ok(0)
+}
+
+fn write_pages(command: &Command, dir: &Utf8Path, ui: &Ui) -> Result<(), Error> {
+    let path = dir.join(format!("{}.1", full_name(command)));
+    store_file(&path, &page(command))?;
+    ui.status("Wrote", path.as_str());
+    command.get_subcommands().try_for_each(|command| write_pages(command, dir, ui))
+}
+
+fn find<'a>(hsx: &'a Command, words: &[String]) -> Result<&'a Command, Error> {
+    words.iter().try_fold(hsx, |command, word| {
+        command.find_subcommand(word).ok_or_else(|| {
+            let names: Vec<_> = command.get_subcommands().map(|known| format!("`{}`", known.get_name())).collect();
+            let error = Error::usage(format!("there is no command `{word}`"));
+            if names.is_empty() { error } else { error.hint(format!("known: {}", names.join(", "))) }
+        })
+    })
+}
+
+/// `hsx-cache-list`: the name of the page.
+fn full_name(command: &Command) -> &str {
+    command.get_display_name().unwrap_or_else(|| command.get_name())
+}
+
+/// A page in roff(7).
+fn page(command: &Command) -> String {
+    let after = command.get_after_long_help().or_else(|| command.get_after_help());
+    let after = after.map(ToString::to_string).unwrap_or_default();
+    // `clap_mangen` would fill the lines of what stands below the options, and examples would be no examples.
+    let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    let source = format!("hsx {}", env!("CARGO_PKG_VERSION"));
+    let mut page = Vec::new();
+    // Writing into memory does not fail.
+    let _ = clap_mangen::Man::new(bare).title(full_name(command)).source(source).render(&mut page);
+    String::from_utf8_lossy(&page).into_owned() + &sections(&after)
+}
+
+/// The part of a help text below the options: `Heading:` at the left margin, and indented lines that stand as they are.
+fn sections(text: &str) -> String {
+    let mut roff = Roff::new();
+    let mut open = false;
+    for line in text.lines() {
+        let heading = line.strip_suffix(':').filter(|heading| !heading.starts_with(' '));
+        if let Some(heading) = heading {
+            if open {
+                roff.control("fi", []);
+            }
+            roff.control("SH", [heading.to_uppercase().as_str()]);
+            roff.control("nf", []);
+            open = true;
+        } else {
+            roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+        }
+    }
+    if open {
+        roff.control("fi", []);
+    }
+    roff.to_roff()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_keep_their_lines() {
+        let page = sections("Examples:\n  hsx x   does\n  .dot\n\nExit codes:\n    0  done");
+        let lines: Vec<_> = page.lines().collect();
+        assert!(lines.contains(&".SH EXAMPLES") && lines.contains(&".SH \"EXIT CODES\""), "{page}");
+        assert!(
+            lines.contains(&"hsx x   does") && lines.contains(&"\\&.dot") && lines.contains(&"  0  done"),
+            "{page}"
+        );
+        assert_eq!(lines.iter().filter(|line| **line == ".nf").count(), 2, "{page}");
+    }
+
+    #[test]
+    fn every_command_has_a_page() {
+        fn check(command: &Command) {
+            assert!(page(command).contains(".SH SYNOPSIS"), "{}", full_name(command));
+            command.get_subcommands().for_each(check);
+        }
+        let mut hsx = Cli::command();
+        hsx.build();
+        check(&hsx);
+    }
+}
