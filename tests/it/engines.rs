@@ -1,5 +1,6 @@
 //! End-to-end tests: hsx with podman, docker, QEMU, GHC, upx and shells as they are.
 
+mod cabal;
 mod cross;
 mod dice;
 mod failures;

@@ -282,7 +282,27 @@ impl Project<'_> {
     /// The same by another engine's user.
     pub(crate) fn hsx_as(&self, engine: Engine, args: &[&str]) -> Hsx {
         let mut command = engine.command(self.world.shared.dir.path().join("hsx"));
-        command.arg("static").args(args).current_dir(&self.root);
+        command.arg("static").args(args);
+        self.prepared(engine, command)
+    }
+
+    /// Any command of hsx.
+    pub(crate) fn hsx_command(&self, args: &[&str]) -> Hsx {
+        let mut command = self.engine.command(self.world.shared.dir.path().join("hsx"));
+        command.args(args);
+        self.prepared(self.engine, command)
+    }
+
+    /// A cabal that has external commands.
+    pub(crate) fn cabal(&self, args: &[&str]) -> Hsx {
+        let mut command = self.engine.command(required("HSX_TEST_CABAL"));
+        command.args(args).env("HOME", self.dir.path());
+        self.prepared(self.engine, command)
+    }
+
+    /// A command as hsx is to be run: in the project, with settings of the test's own.
+    fn prepared(&self, engine: Engine, mut command: Command) -> Hsx {
+        command.current_dir(&self.root);
         // Nothing of the person who runs the tests.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HSX_")) {
             command.env_remove(name);
