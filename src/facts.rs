@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use camino::Utf8PathBuf;
-
 use crate::binfmt::Emulation;
 use crate::digest::short_hash;
 use crate::engine::{Engine, Stdin};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::strategy::Strategy;
+use crate::upx::Packer;
 
 /// The machine.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub(crate) struct Facts {
     pub stale: Vec<String>,
     /// What each build's fetch phase last depended on, by the build's key.
     pub fetched: BTreeMap<String, String>,
-    pub upx: Option<Utf8PathBuf>,
+    pub upx: Option<Packer>,
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.
     pub pass_env: Vec<String>,

@@ -9,6 +9,7 @@ use crate::image;
 use crate::platform::Platform;
 use crate::project::Executable;
 use crate::strategy::Choice;
+use crate::upx::Packer;
 
 /// Everything one `hsx static` does.
 #[derive(Clone, Debug)]
@@ -120,12 +121,13 @@ pub(crate) enum Step {
     Remove(Cmd),
     /// Checks that each executable is static and of the platform.
     Verify,
-    /// Packs one executable into the stage; its failure leaves the unpacked one.
+    /// Packs each executable into the stage; a failure leaves the unpacked one. What the same upx made of the same file
+    /// before is taken instead.
     Pack {
-        name: String,
-        cmd: Cmd,
+        packer: Packer,
+        files: Vec<Pack>,
     },
-    /// Starts each executable, unpacked and packed.
+    /// Starts each executable, unpacked and packed, unless all of the same files have been started in this image before.
     Try(Cmd),
     /// Runs a command that has hsx's own terminal, input and output; how it ends is how hsx ends.
     Interact(Cmd),
@@ -133,6 +135,13 @@ pub(crate) enum Step {
     Deliver,
     /// Removes the stage.
     Clean,
+}
+
+/// One executable to be packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pack {
+    pub name: String,
+    pub cmd: Cmd,
 }
 
 impl Plan {
@@ -183,12 +192,12 @@ impl Step {
             | Self::Collect(cmd)
             | Self::Remove(cmd)
             | Self::Fill { cmd, .. }
-            | Self::Pack { cmd, .. }
             | Self::Try(cmd)
             | Self::Interact(cmd) => Some(cmd),
             Self::Derive { .. }
             | Self::MakeOutDir(_)
             | Self::MakeStage
+            | Self::Pack { .. }
             | Self::Verify
             | Self::Deliver
             | Self::Clean => None,
@@ -219,6 +228,17 @@ impl Step {
                 lines
             }
             (Self::Derive { commands, .. }, _) => commands.each_ref().map(ToString::to_string).join("\n"),
+            (Self::Pack { files, .. }, _) => {
+                let mut lines =
+                    "# hsx packs these at once, and takes what the same upx made of the same file before".to_owned();
+                for pack in files {
+                    let _ = write!(lines, "\n{}", pack.cmd);
+                }
+                lines
+            }
+            (Self::Try(cmd), _) => {
+                format!("# hsx leaves this out where the same files have been started in the same image before\n{cmd}")
+            }
             (Self::Clean, Some(plan)) => format!("rm -rf {}", path(&plan.stage.0)),
             _ => self.cmd().map(ToString::to_string).unwrap_or_default(),
         };

@@ -1,19 +1,29 @@
 //! upx, which packs executables on the host.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cmd::Cmd;
 use crate::platform::Platform;
 
-/// Packs `input` into `output`, which must not exist; the input stays as it is.
-///
-/// The default level: `--best` took 413 s for a 14 MB executable where the default took 1.7 s.
-pub(crate) fn pack(program: &Utf8Path, extra: &[String], input: &Utf8Path, output: &Utf8Path) -> Cmd {
-    Cmd::new(program.as_str()).args(["--quiet", "--quiet", "--no-progress"]).args(extra).args([
-        "-o",
-        output.as_str(),
-        input.as_str(),
-    ])
+/// An upx, and how it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packer {
+    pub program: Utf8PathBuf,
+    /// What it says of its version, in full; `None` when it says nothing.
+    pub version: Option<String>,
+    /// The user's own arguments.
+    pub args: Vec<String>,
+}
+
+impl Packer {
+    /// Packs `input` into `output`, which must not exist; the input stays as it is.
+    ///
+    /// The default level: `--best` took 413 s for a 14 MB executable where the default took 1.7 s.
+    pub(crate) fn pack(&self, input: &Utf8Path, output: &Utf8Path) -> Cmd {
+        let quiet = ["--quiet", "--quiet", "--no-progress"];
+        let files = ["-o", output.as_str(), input.as_str()];
+        Cmd::new(self.program.as_str()).args(quiet).args(self.args.iter().cloned()).args(files)
+    }
 }
 
 pub(crate) fn version(program: &Utf8Path) -> Cmd {

@@ -10,6 +10,8 @@ use crate::error::{Error, Kind};
 use crate::plan::Step;
 
 pub(crate) mod build;
+mod cache;
+mod deliver;
 pub(crate) mod exec;
 pub(crate) mod host;
 pub(crate) mod interact;
@@ -18,6 +20,7 @@ pub(crate) mod load;
 pub(crate) mod state;
 pub(crate) mod ui;
 
+use cache::Cache;
 use exec::Exec;
 use host::Environment;
 use state::State;
@@ -43,6 +46,7 @@ pub(crate) struct World<'a> {
     pub ui: &'a Ui,
     pub exec: Exec<'a>,
     pub state: State,
+    pub cache: Cache,
 }
 
 impl<'a> World<'a> {
@@ -50,7 +54,8 @@ impl<'a> World<'a> {
     /// When signals cannot be caught.
     pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
         let state = State::new(environment.state_dir.clone());
-        Ok(Self { environment, ui, exec: Exec::new(ui)?, state })
+        let cache = Cache::new(environment.cache_dir.clone());
+        Ok(Self { environment, ui, exec: Exec::new(ui)?, state, cache })
     }
 
     /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.

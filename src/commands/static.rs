@@ -11,12 +11,11 @@ use crate::digest::hash;
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
-use crate::plan::{Plan, PlatformPlan, Stage, Step};
+use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection, hpack_write};
 use crate::report::{PlatformReport, Report};
 use crate::settings::{Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
-use crate::upx;
 use crate::world::World;
 use crate::world::build::build;
 use crate::world::host::Environment;
@@ -170,12 +169,11 @@ impl<'a> Planner<'a> {
             return vec![Step::Verify, Step::Deliver, Step::Clean];
         }
         let names = || self.selection.executables.iter().map(|exe| exe.name.clone());
-        let packer = facts.upx.as_ref().filter(|_| settings.upx != Packing::Never);
-        let packing = packer.into_iter().flat_map(|program| {
-            names().map(|name| Step::Pack {
-                cmd: upx::pack(program, &settings.upx_args, &self.stage.built(&name), &self.stage.packed(&name)),
-                name,
-            })
+        let packing = facts.upx.as_ref().filter(|_| settings.upx != Packing::Never).map(|packer| Step::Pack {
+            packer: packer.clone(),
+            files: names()
+                .map(|name| Pack { cmd: packer.pack(&self.stage.built(&name), &self.stage.packed(&name)), name })
+                .collect(),
         });
         // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
         let seconds = if native { "10" } else { "60" };

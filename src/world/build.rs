@@ -7,22 +7,18 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::deliver::{Built, Packed, Trial};
 use super::exec::{Answer, Source};
 use super::{World, unwritable};
-use crate::cabal;
 use crate::cmd::Cmd;
 use crate::cross;
 use crate::diagnosis::Failed;
-use crate::digest::sha256;
 use crate::error::{Error, Kind};
 use crate::image;
-use crate::linkage::{self, Linkage};
 use crate::plan::{PlatformPlan, Step};
 use crate::platform::Platform;
-use crate::project::Executable;
 use crate::report::Delivered;
 use crate::strategy::Choice;
-use crate::upx;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
@@ -81,8 +77,8 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
         log,
         tail: Tail::default(),
         built: Vec::new(),
+        packed: BTreeMap::new(),
         trials: BTreeMap::new(),
-        unpacked: BTreeMap::new(),
         done: Done::default(),
         signalled: false,
         obstacle: None,
@@ -166,30 +162,23 @@ fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, E
 }
 
 /// A platform's build on its way.
-struct Run<'a> {
-    plan: &'a PlatformPlan,
-    world: &'a World<'a>,
+pub(super) struct Run<'a> {
+    pub(super) plan: &'a PlatformPlan,
+    pub(super) world: &'a World<'a>,
     os_release: &'a str,
     log: fs_err::File,
     tail: Tail,
     /// The executables that cabal built, verified.
-    built: Vec<Built>,
-    /// The exit statuses of the trial, by form (`bin`, `packed`) and name.
-    trials: BTreeMap<(String, String), u8>,
-    /// Why an executable could not be packed.
-    unpacked: BTreeMap<String, String>,
-    done: Done,
+    pub(super) built: Vec<Built>,
+    /// What became of those that upx was given, by name.
+    pub(super) packed: BTreeMap<String, Packed>,
+    /// How they exit, by name.
+    pub(super) trials: BTreeMap<String, Trial>,
+    pub(super) done: Done,
     /// A command that had hsx's own terminal was asked to end.
     signalled: bool,
     /// Why emulation may succeed where this failed.
     obstacle: Option<String>,
-}
-
-struct Built {
-    exe: Executable,
-    size: u64,
-    linkage: Linkage,
-    gmp: bool,
 }
 
 impl Run<'_> {
@@ -227,14 +216,8 @@ impl Run<'_> {
             Step::Collect(cmd) => self.must(cmd, "the results cannot be copied out of the container"),
             Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),
             Step::Verify => self.verify(),
-            Step::Pack { name, cmd } => {
-                say("Packing", name);
-                self.pack(name, cmd)
-            }
-            Step::Try(cmd) => {
-                say("Checking", "that what was built starts");
-                self.try_out(cmd)
-            }
+            Step::Pack { packer, files } => self.pack(packer, files),
+            Step::Try(cmd) => self.try_out(cmd),
             Step::Deliver => self.deliver(),
             Step::Interact(cmd) => self.interact(cmd),
             Step::Clean => fs_err::remove_dir_all(&plan.stage.0).map_err(|error| unwritable(&error)),
@@ -254,12 +237,19 @@ impl Run<'_> {
     }
 
     /// Runs a command whose output only its failure makes interesting.
-    fn quietly(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
-        let _ = writeln!(self.log, "$ {cmd}");
+    pub(super) fn quietly(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
         let answer = self.world.exec.capture(cmd)?;
-        let _ =
-            self.log.write_all(answer.stdout.as_bytes()).and_then(|()| self.log.write_all(answer.stderr.as_bytes()));
+        self.log_answer(cmd, &answer);
         Ok(answer)
+    }
+
+    pub(super) fn log_answer(&mut self, cmd: &Cmd, answer: &Answer) {
+        let _ = writeln!(self.log, "$ {cmd}\n{}{}", answer.stdout, answer.stderr);
+    }
+
+    /// Says something in the log only.
+    pub(super) fn note(&mut self, text: &str) {
+        let _ = writeln!(self.log, "# {text}");
     }
 
     fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
@@ -375,148 +365,11 @@ impl Run<'_> {
         Err(error)
     }
 
-    fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
+    pub(super) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
         let PlatformPlan { platform, choice, .. } = self.plan;
         let (platform, strategy) = (*platform, choice.strategy);
         Failed { cmd, code: status.code(), said, platform, strategy, os_release: self.os_release }
     }
-
-    /// Checks every executable that cabal planned: it exists, is of the platform, and static.
-    fn verify(&mut self) -> Result<(), Error> {
-        let stage = &self.plan.stage;
-        let unreadable =
-            |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
-        let text = fs_err::read_to_string(stage.plan_json()).map_err(|error| unreadable(&error))?;
-        let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
-        if planned.is_empty() {
-            return Err(Error::new(Kind::Build, "cabal planned none of the executables")
-                .hint("are they `buildable` with these flags and this compiler?"));
-        }
-        for exe in planned {
-            let path = stage.built(&exe.name);
-            let data = fs_err::read(&path).map_err(|error| {
-                Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
-                    .said(&error.to_string())
-            })?;
-            let linkage = linkage::verify(&data, self.plan.platform).map_err(|fault| {
-                Error::verification(format!("the executable `{}` {fault}", exe.name))
-                    .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
-            })?;
-            let _ = writeln!(self.log, "# {} is {linkage}, {} bytes", exe.name, data.len());
-            self.built.push(Built { exe, size: data.len() as u64, linkage, gmp: linkage::contains_gmp(&data) });
-        }
-        Ok(())
-    }
-
-    fn pack(&mut self, name: &str, cmd: &Cmd) -> Result<(), Error> {
-        if !self.built.iter().any(|built| built.exe.name == name) {
-            return Ok(());
-        }
-        let answer = self.quietly(cmd)?;
-        if !answer.success() {
-            let mut said = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
-            let why = said.rfind(|line| !line.is_empty()).unwrap_or("it gave no reason");
-            self.unpacked.insert(name.to_owned(), format!("upx failed: {why}"));
-            let _ = fs_err::remove_file(self.plan.stage.packed(name));
-        }
-        Ok(())
-    }
-
-    fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
-        let answer = self.quietly(cmd)?;
-        if !answer.success() {
-            let failed = self.failed(cmd, answer.status, &answer.stderr);
-            return Err(failed.of_engine("the executables could not be tried out"));
-        }
-        for line in answer.stdout.lines() {
-            if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
-                && let Ok(status) = status.parse()
-            {
-                self.trials.insert((form.to_owned(), name.to_owned()), status);
-            }
-        }
-        Ok(())
-    }
-
-    fn trial(&self, form: &str, name: &str) -> Option<u8> {
-        self.trials.get(&(form.to_owned(), name.to_owned())).copied()
-    }
-
-    /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
-    fn deliver(&mut self) -> Result<(), Error> {
-        let mut chosen = Vec::new();
-        for built in std::mem::take(&mut self.built) {
-            let name = &built.exe.name;
-            let status = self.trial("bin", name);
-            let was_tried = self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
-            let fault = status.map_or(was_tried.then(|| "was not tried".to_owned()), does_not_start);
-            if let Some(fault) = fault {
-                return Err(Error::verification(format!("the executable `{name}` {fault}")));
-            }
-            let packed = self.plan.stage.packed(name);
-            if packed.exists()
-                && let Err(why) = self.packed_is_good(name, &packed, status)
-            {
-                self.unpacked.insert(name.clone(), why);
-            }
-            let reason = self.unpacked.remove(name);
-            let from = if packed.exists() && reason.is_none() { packed } else { self.plan.stage.built(name) };
-            chosen.push((built, from, reason, status));
-        }
-        for (built, from, unpacked_reason, status) in chosen {
-            let packed = from == self.plan.stage.packed(&built.exe.name);
-            let path = self.plan.out_dir.join(&built.exe.name);
-            let (size, sha256) = place(&from, &path).map_err(|error| unwritable(&error))?;
-            self.world.ui.status("Delivered", path.as_str());
-            self.done.delivered.push(Delivered {
-                name: built.exe.name,
-                package: built.exe.package,
-                version: built.exe.version,
-                path,
-                built_size: built.size,
-                size,
-                packed,
-                unpacked_reason,
-                linkage: built.linkage,
-                sha256,
-                started: status.is_some(),
-                help_status: status.filter(|&status| !stopped(status)),
-                gmp: built.gmp,
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
-    fn packed_is_good(&self, name: &str, path: &Utf8Path, unpacked: Option<u8>) -> Result<(), String> {
-        let data = fs_err::read(path).map_err(|error| error.to_string())?;
-        linkage::verify(&data, self.plan.platform).map_err(|fault| format!("the packed file {fault}"))?;
-        let packed = self.trial("packed", name);
-        if packed == unpacked {
-            return Ok(());
-        }
-        let [packed, unpacked] = [packed, unpacked].map(|status| status.map_or("is not known".to_owned(), describe));
-        let known = self.known_upx_fault().map(|fault| format!("; {fault}")).unwrap_or_default();
-        Err(format!("`{name} --help` {packed} when packed, and {unpacked} when not{known}"))
-    }
-
-    fn known_upx_fault(&self) -> Option<&'static str> {
-        let pack = self.plan.steps.iter().find_map(|step| match step {
-            Step::Pack { cmd, .. } => Some(cmd),
-            _ => None,
-        })?;
-        let answer = self.world.exec.capture(&upx::version(Utf8Path::new(&pack.program))).ok()?;
-        upx::known_fault(upx::parse_version(&answer.stdout)?, self.plan.platform)
-    }
-}
-
-/// Moves a file to its place, executable, and tells its size and SHA-256.
-fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<(u64, String)> {
-    use std::os::unix::fs::PermissionsExt;
-    let data = fs_err::read(from)?;
-    fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
-    fs_err::rename(from, to)?;
-    Ok((data.len() as u64, sha256(&data)))
 }
 
 /// Writes and removes a file in a directory, to see whether that is possible.
@@ -524,31 +377,6 @@ fn tempfile_in(dir: &Utf8Path) -> std::io::Result<()> {
     let probe = dir.join(".hsx-probe");
     fs_err::write(&probe, "")?;
     fs_err::remove_file(&probe)
-}
-
-/// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
-fn does_not_start(status: u8) -> Option<String> {
-    match status {
-        126 | 127 => Some("does not start".to_owned()),
-        132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
-        _ => None,
-    }
-}
-
-/// The statuses of `timeout` and of a program it ended.
-fn stopped(status: u8) -> bool {
-    matches!(status, 124 | 137 | 143)
-}
-
-fn describe(status: u8) -> String {
-    match status {
-        status if stopped(status) => "runs on".to_owned(),
-        132 => "dies of SIGILL".to_owned(),
-        135 => "dies of SIGBUS".to_owned(),
-        136 => "dies of SIGFPE".to_owned(),
-        139 => "dies of SIGSEGV".to_owned(),
-        status => format!("exits with {status}"),
-    }
 }
 
 /// The end of a tool's output.

@@ -22,8 +22,9 @@ use crate::facts::{Facts, Image, build_key};
 use crate::image;
 use crate::platform::Platform;
 use crate::project::Project;
-use crate::settings::{PlatformSettings, Settings};
+use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::strategy::Strategy;
+use crate::upx::{self, Packer};
 
 /// The process's environment, read once.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct Environment {
     /// The user's settings file, which need not exist.
     pub config_file: Option<Utf8PathBuf>,
     pub state_dir: Utf8PathBuf,
+    /// Without a home there is none: nobody else may write there.
+    pub cache_dir: Option<Utf8PathBuf>,
     /// Names of variables that a build needs to see, of those that are set.
     pass: Vec<String>,
 }
@@ -59,6 +62,7 @@ impl Environment {
         Ok(Self {
             home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
             path: std::env::split_paths(&path).filter_map(utf8).collect(),
+            cache_dir: base.as_ref().and_then(|base| utf8(base.cache_dir().join("hsx"))),
             config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
             // Without a home, hsx remembers nothing beyond the next reboot.
             state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
@@ -197,7 +201,7 @@ pub(crate) fn facts(
     let native = settings.platforms.iter().filter(is_foreign).filter(may_cross);
     let all: BTreeSet<Wanted> = own.chain(native.map(|build| wanted(build, platform))).collect();
     let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, Registered::default())).collect();
-    let (found, volumes, stale) = thread::scope(|scope| {
+    let (found, volumes, stale, packer) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
         let find = |wanted: &'_ Wanted| {
             let registered = &registry[&wanted.0];
@@ -207,8 +211,9 @@ pub(crate) fn facts(
         let images: Vec<_> = all.iter().map(|wanted| (wanted, find(wanted))).collect();
         let volumes = scope.spawn(|| volumes(engine, world));
         let stale = scope.spawn(|| stale_containers(engine, state_id, world));
+        let packer = scope.spawn(|| packer(settings, world));
         let images = images.into_iter().map(|(wanted, thread)| (wanted, joined(thread)));
-        (images.collect::<BTreeMap<_, _>>(), joined(volumes), joined(stale))
+        (images.collect::<BTreeMap<_, _>>(), joined(volumes), joined(stale), joined(packer))
     });
     world.exec.check()?;
     let images = settings.platforms.iter().filter_map(|build| {
@@ -265,7 +270,7 @@ pub(crate) fn facts(
         volumes,
         stale: stale?,
         fetched,
-        upx: world.environment.find("upx"),
+        upx: packer?,
         // A file in its place is found out before anything is pulled.
         out_dir_exists: settings.out_dir.is_dir(),
         pass_env: world.environment.pass.clone(),
@@ -328,6 +333,15 @@ fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Resul
         })
         .map(|(id, _)| id.to_owned())
         .collect())
+}
+
+/// The upx to pack with, if there is one and it is wanted.
+fn packer(settings: &Settings, world: &World<'_>) -> Result<Option<Packer>, Error> {
+    let wanted = settings.upx != Packing::Never;
+    let Some(program) = world.environment.find("upx").filter(|_| wanted) else { return Ok(None) };
+    let answer = world.exec.capture(&upx::version(&program))?;
+    let version = Some(answer.stdout).filter(|said| upx::parse_version(said).is_some());
+    Ok(Some(Packer { program, version, args: settings.upx_args.clone() }))
 }
 
 fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {

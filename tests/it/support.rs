@@ -30,6 +30,7 @@ pub(crate) struct Test {
     project: Utf8PathBuf,
     cwd: Utf8PathBuf,
     env: BTreeMap<String, String>,
+    remembers: bool,
     _guard: tempfile::TempDir,
 }
 
@@ -64,7 +65,7 @@ impl Test {
         {
             fs_err::create_dir_all(root.join(dir)).expect("a fresh directory takes others");
         }
-        let test = Self { cwd: project.clone(), project, env: BTreeMap::new(), root, _guard: guard };
+        let test = Self { cwd: project.clone(), project, env: BTreeMap::new(), remembers: false, root, _guard: guard };
         test.write_at("fake/images", "");
         test.write_at("fake/volumes", "");
         test.write_at("fake/arch", "amd64\n");
@@ -73,12 +74,19 @@ impl Test {
             ("HOME", "home"),
             ("XDG_CONFIG_HOME", "home/.config"),
             ("XDG_STATE_HOME", "home/.state"),
+            ("XDG_CACHE_HOME", "home/.cache"),
             ("FAKE", "fake"),
         ];
         variables.into_iter().fold(test, |test, (name, dir)| {
             let value = test.root.join(dir).into_string();
             test.env(name, &value)
         })
+    }
+
+    /// Keeps what saves work from one run to the next; other worlds forget it, for each run to do all it does.
+    pub(crate) fn remembering(mut self) -> Self {
+        self.remembers = true;
+        self
     }
 
     /// Puts a fake program on PATH.
@@ -262,6 +270,11 @@ impl Test {
     }
 
     fn command(&self, program: &str) -> Command {
+        for dir in ["home/.cache/hsx"] {
+            if !self.remembers {
+                let _ = fs_err::remove_dir_all(self.root.join(dir));
+            }
+        }
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).current_dir(&self.cwd);
         command
@@ -449,6 +462,7 @@ impl Call {
             }
             ["podman" | "docker", command, ..] => command.to_owned(),
             ["hpack", .., "-"] => "hpack-show".to_owned(),
+            ["upx", .., "--version"] => "upx-version".to_owned(),
             [program, ..] => program.to_owned(),
             [] => String::new(),
         }
@@ -456,7 +470,8 @@ impl Call {
 
     /// Whether it only asks, before anything is decided.
     pub(crate) fn is_fact(&self) -> bool {
-        ["info", "image-inspect", "manifest-inspect", "volume-ls", "ps", "hpack-show"].contains(&self.kind().as_str())
+        ["info", "image-inspect", "manifest-inspect", "volume-ls", "ps", "hpack-show", "upx-version"]
+            .contains(&self.kind().as_str())
     }
 
     pub(crate) fn program(&self) -> &str {

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{DEMO_CABAL, Test, static_elf};
+use crate::support::{DEMO_CABAL, PT_LOAD, Test, elf, static_elf};
 
 fn delivered(test: &Test) -> Vec<u8> {
     fs_err::read(test.project().join("dist-static/linux-amd64/demo")).unwrap()
@@ -138,4 +138,89 @@ fn a_program_that_serves_on_is_the_same_packed_and_not() {
         let exe = &json["platforms"][0]["executables"][0];
         assert_eq!((&exe["packed"], &exe["help_status"]), (&true.into(), &serde_json::Value::Null));
     }
+}
+
+#[test]
+fn what_was_packed_and_tried_before_is_taken() {
+    let test = Test::new().remembering().fake("upx");
+    let first = test.hsx("static --format json").exits(0);
+    let again = test.hsx("static --format json").exits(0);
+    assert_eq!(delivered(&test), packed());
+    assert!(again.calls_of("upx").is_empty() && again.calls_of("run-try").is_empty(), "{again}");
+    assert_eq!(again.json()["platforms"][0]["executables"], first.json()["platforms"][0]["executables"]);
+}
+
+#[test]
+fn another_file_or_upx_or_argument_is_packed_anew() {
+    let test = Test::new().remembering().fake("upx");
+    test.hsx("static").exits(0).call("upx");
+    let other = elf("linux/amd64", &[(PT_LOAD, b"another program")]);
+    test.builds("linux/amd64", &[("demo:demo", &other)]);
+    test.hsx("static").exits(0).call("upx");
+    assert_eq!(delivered(&test), [other, b"UPX!".to_vec()].concat());
+    test.hsx_args(&["static", "--upx-arg=--lzma"]).exits(0).call("upx");
+    test.set_scenario("upx-version", "version=5.0.0");
+    test.hsx("static").exits(0).call("upx");
+    test.clear_scenario("upx-version");
+    assert!(test.hsx("static").exits(0).calls_of("upx").is_empty());
+}
+
+#[test]
+fn an_upx_that_tells_no_version_is_asked_each_time() {
+    let test = Test::new().remembering().fake("upx").scenario("upx-version", "exit 1");
+    for _ in 0..2 {
+        test.hsx("static").exits(0).call("upx");
+        assert_eq!(delivered(&test), packed());
+    }
+}
+
+#[test]
+fn a_spoilt_cache_does_no_harm() {
+    let test = Test::new().remembering().fake("upx");
+    test.hsx("static").exits(0);
+    let cache = test.root().join("home/.cache/hsx");
+    for entry in walkdir::WalkDir::new(&cache).into_iter().map(Result::unwrap) {
+        if entry.file_type().is_file() {
+            let mut content = fs_err::read(entry.path()).unwrap();
+            *content.last_mut().unwrap() ^= 1;
+            fs_err::write(entry.path(), content).unwrap();
+        }
+    }
+    let run = test.hsx("static").exits(0);
+    run.call("upx");
+    run.call("run-try");
+    assert_eq!(delivered(&test), packed());
+    fs_err::remove_dir_all(&cache).unwrap();
+    fs_err::write(&cache, "").unwrap();
+    test.hsx("static").exits(0).call("upx");
+    assert_eq!(delivered(&test), packed());
+}
+
+#[test]
+fn what_did_not_behave_is_tried_again() {
+    let test =
+        Test::new().remembering().fake("upx").scenario("run-try", "echo 'bin demo 0'; echo 'packed demo 132'; exit 0");
+    test.hsx("static").exits(0).prints("dies of SIGILL when packed").call("run-try");
+    test.clear_scenario("run-try");
+    let run = test.hsx("static").exits(0);
+    assert!(run.calls_of("upx").is_empty(), "{run}");
+    run.call("run-try");
+    assert_eq!(delivered(&test), packed());
+    test.set_scenario("run-try", "echo 'bin demo 127'; exit 0");
+    test.hsx("static --no-upx").exits(4);
+    test.hsx("static --no-upx").exits(4).call("run-try");
+}
+
+#[test]
+fn one_file_of_several_that_is_new_has_all_of_them_tried() {
+    let test = Test::new()
+        .remembering()
+        .fake("upx")
+        .file("demo.cabal", &format!("{DEMO_CABAL}\nexecutable tool\n  main-is: T.hs\n"));
+    test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &plain())]);
+    assert_eq!(test.hsx("static").exits(0).calls_of("upx").len(), 2);
+    test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &elf("linux/amd64", &[(PT_LOAD, b"new")]))]);
+    let run = test.hsx("static").exits(0);
+    assert!(run.call("upx").last().ends_with("/bin/tool"), "{run}");
+    assert_eq!(run.call("run-try").script_args()[1..], ["demo", "tool"]);
 }

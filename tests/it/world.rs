@@ -309,6 +309,7 @@ impl Project<'_> {
         }
         command.env("HSX_IMAGE", required("HSX_TEST_IMAGE")).env("HSX_ENGINE", engine.program());
         command.env("XDG_STATE_HOME", self.state(engine)).env("XDG_CONFIG_HOME", self.beside("config"));
+        command.env("XDG_CACHE_HOME", self.state(engine).join("cache"));
         // A process group of its own, as a shell gives each command: Ctrl-C goes to all of it and to nothing else.
         command.process_group(0);
         Hsx { command }

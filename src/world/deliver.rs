@@ -1,0 +1,324 @@
+//! From what a container left to the results: verified, packed, tried out, put in their places.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use camino::Utf8Path;
+
+use super::build::Run;
+use super::exec::Answer;
+use super::unwritable;
+use crate::cabal;
+use crate::cmd::Cmd;
+use crate::digest::{hash, sha256};
+use crate::error::{Error, Kind};
+use crate::linkage::{self, Linkage};
+use crate::plan::{Pack, Step};
+use crate::project::Executable;
+use crate::report::Delivered;
+use crate::upx::{self, Packer};
+
+/// An executable that cabal built, verified.
+pub(super) struct Built {
+    exe: Executable,
+    size: u64,
+    linkage: Linkage,
+    gmp: bool,
+    sha256: String,
+}
+
+/// What upx made of an executable.
+#[derive(Clone)]
+pub(super) enum Packed {
+    /// It is in the stage; with its digest.
+    Yes(String),
+    /// Why there is none.
+    No(String),
+}
+
+/// How the unpacked and the packed form of an executable exit when asked for help.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Trial {
+    bin: Option<u8>,
+    packed: Option<u8>,
+}
+
+impl Run<'_> {
+    /// Checks every executable that cabal planned: it exists, is of the platform, and static.
+    pub(super) fn verify(&mut self) -> Result<(), Error> {
+        let stage = &self.plan.stage;
+        let unreadable =
+            |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
+        let text = fs_err::read_to_string(stage.plan_json()).map_err(|error| unreadable(&error))?;
+        let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
+        if planned.is_empty() {
+            return Err(Error::new(Kind::Build, "cabal planned none of the executables")
+                .hint("are they `buildable` with these flags and this compiler?"));
+        }
+        for exe in planned {
+            let path = stage.built(&exe.name);
+            let data = fs_err::read(&path).map_err(|error| {
+                Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
+                    .said(&error.to_string())
+            })?;
+            let linkage = linkage::verify(&data, self.plan.platform).map_err(|fault| {
+                Error::verification(format!("the executable `{}` {fault}", exe.name))
+                    .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
+            })?;
+            self.note(&format!("{} is {linkage}, {} bytes", exe.name, data.len()));
+            let (size, gmp, sha256) = (data.len() as u64, linkage::contains_gmp(&data), sha256(&data));
+            self.built.push(Built { exe, size, linkage, gmp, sha256 });
+        }
+        Ok(())
+    }
+
+    /// Packs the executables side by side. What the same upx made of the same file before is taken as it is.
+    pub(super) fn pack(&mut self, packer: &Packer, files: &[Pack]) -> Result<(), Error> {
+        let built = |pack: &&Pack| self.built.iter().any(|built| built.exe.name == pack.name);
+        let files: Vec<_> = files.iter().filter(built).collect();
+        let mut fresh = Vec::new();
+        for pack in files {
+            let key = self.pack_key(packer, pack);
+            match key.as_ref().and_then(|key| self.world.cache.get("packed", key)) {
+                Some(content) => {
+                    self.note(&format!("{} was packed before", pack.name));
+                    let path = self.plan.stage.packed(&pack.name);
+                    fs_err::write(path, &content).map_err(|error| unwritable(&error))?;
+                    self.packed.insert(pack.name.clone(), Packed::Yes(sha256(&content)));
+                }
+                None => fresh.push((pack, key)),
+            }
+        }
+        for (pack, _) in &fresh {
+            self.world.ui.status("Packing", &format!("{} {}", self.plan.platform, pack.name));
+        }
+        let answers = side_by_side(&fresh, |(pack, _)| self.world.exec.capture(&pack.cmd));
+        for ((pack, key), answer) in fresh.iter().zip(answers) {
+            let answer = answer?;
+            self.log_answer(&pack.cmd, &answer);
+            let result = self.packed_by(pack, &answer);
+            if let (Packed::Yes(_), Some(key)) = (&result, key)
+                && let Ok(content) = fs_err::read(self.plan.stage.packed(&pack.name))
+            {
+                self.world.cache.put("packed", key, &content);
+            }
+            self.packed.insert(pack.name.clone(), result);
+        }
+        Ok(())
+    }
+
+    /// Names what an upx makes of a file. `None`: nobody can tell one upx from another.
+    fn pack_key(&self, packer: &Packer, pack: &Pack) -> Option<String> {
+        let built = self.built.iter().find(|built| built.exe.name == pack.name)?;
+        let words = [packer.version.as_deref()?, &built.sha256].into_iter();
+        Some(hash(&words.chain(packer.args.iter().map(String::as_str)).collect::<Vec<_>>()))
+    }
+
+    fn packed_by(&self, pack: &Pack, answer: &Answer) -> Packed {
+        let path = self.plan.stage.packed(&pack.name);
+        let why = if answer.success() {
+            match fs_err::read(&path) {
+                Ok(content) => return Packed::Yes(sha256(&content)),
+                Err(error) => error.to_string(),
+            }
+        } else {
+            let mut said = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
+            said.rfind(|line| !line.is_empty()).unwrap_or("it gave no reason").to_owned()
+        };
+        let _ = fs_err::remove_file(&path);
+        Packed::No(format!("upx failed: {why}"))
+    }
+
+    /// Starts each executable, unless the same files were started before in the same image, and behaved.
+    pub(super) fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let known = self.built.iter().map(|built| Some((built.exe.name.clone(), self.known_trial(built)?)));
+        if let Some(known) = known.collect::<Option<_>>() {
+            self.trials = known;
+            self.note("all of these files were started before");
+            return Ok(());
+        }
+        self.world.ui.status("Checking", &format!("{} that what was built starts", self.plan.platform));
+        let answer = self.quietly(cmd)?;
+        if !answer.success() {
+            let failed = self.failed(cmd, answer.status, &answer.stderr);
+            return Err(failed.of_engine("the executables could not be tried out"));
+        }
+        for line in answer.stdout.lines() {
+            if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
+                && let Ok(status) = status.parse()
+            {
+                let trial = self.trials.entry(name.to_owned()).or_default();
+                *(if form == "bin" { &mut trial.bin } else { &mut trial.packed }) = Some(status);
+            }
+        }
+        Ok(())
+    }
+
+    fn known_trial(&self, built: &Built) -> Option<Trial> {
+        let content = self.world.cache.get("trials", &self.trial_key(built))?;
+        let statuses: Vec<u8> =
+            str::from_utf8(&content).ok()?.split(' ').filter_map(|word| word.parse().ok()).collect();
+        Some(Trial { bin: Some(*statuses.first()?), packed: statuses.get(1).copied() })
+    }
+
+    fn trial_key(&self, built: &Built) -> String {
+        let packed = match self.packed.get(&built.exe.name) {
+            Some(Packed::Yes(sha256)) => sha256.as_str(),
+            Some(Packed::No(_)) | None => "",
+        };
+        hash(&[&self.plan.image, &self.plan.platform.to_string(), &built.exe.name, &built.sha256, packed])
+    }
+
+    /// Remembers a trial in which nothing was wrong: what failed is tried again.
+    fn remember_trial(&self, built: &Built) {
+        let trial = self.trials.get(&built.exe.name).copied().unwrap_or_default();
+        let statuses = [trial.bin, trial.packed].into_iter().flatten().map(|status| status.to_string());
+        let statuses = statuses.collect::<Vec<_>>().join(" ");
+        if trial.bin.is_some() && self.known_trial(built).is_none() {
+            self.world.cache.put("trials", &self.trial_key(built), statuses.as_bytes());
+        }
+    }
+
+    /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
+    pub(super) fn deliver(&mut self) -> Result<(), Error> {
+        let was_tried = self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
+        let mut chosen = Vec::new();
+        for built in std::mem::take(&mut self.built) {
+            let name = &built.exe.name;
+            let status = self.trials.get(name).and_then(|trial| trial.bin);
+            let fault = status.map_or(was_tried.then(|| "was not tried".to_owned()), does_not_start);
+            if let Some(fault) = fault {
+                return Err(Error::verification(format!("the executable `{name}` {fault}")));
+            }
+            let packed = match self.packed.get(name) {
+                Some(Packed::Yes(sha256)) => self.packed_is_good(name).map(|()| Some(sha256.clone())),
+                Some(Packed::No(why)) => Err(why.clone()),
+                None => Ok(None),
+            };
+            if packed.is_ok() {
+                self.remember_trial(&built);
+            }
+            chosen.push((built, packed, status));
+        }
+        for (built, packed, status) in chosen {
+            let (packed, unpacked_reason) = match packed {
+                Ok(packed) => (packed, None),
+                Err(why) => (None, Some(why)),
+            };
+            let name = &built.exe.name;
+            let stage = &self.plan.stage;
+            let from = if packed.is_some() { stage.packed(name) } else { stage.built(name) };
+            let path = self.plan.out_dir.join(name);
+            let size = place(&from, &path).map_err(|error| unwritable(&error))?;
+            self.world.ui.status("Delivered", path.as_str());
+            self.done.delivered.push(Delivered {
+                name: built.exe.name,
+                package: built.exe.package,
+                version: built.exe.version,
+                path,
+                built_size: built.size,
+                size,
+                packed: packed.is_some(),
+                unpacked_reason,
+                linkage: built.linkage,
+                sha256: packed.unwrap_or(built.sha256),
+                started: status.is_some(),
+                help_status: status.filter(|&status| !stopped(status)),
+                gmp: built.gmp,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
+    fn packed_is_good(&self, name: &str) -> Result<(), String> {
+        let data = fs_err::read(self.plan.stage.packed(name)).map_err(|error| error.to_string())?;
+        linkage::verify(&data, self.plan.platform).map_err(|fault| format!("the packed file {fault}"))?;
+        let trial = self.trials.get(name).copied().unwrap_or_default();
+        if trial.packed == trial.bin {
+            return Ok(());
+        }
+        let [packed, unpacked] =
+            [trial.packed, trial.bin].map(|status| status.map_or("is not known".to_owned(), describe));
+        let known = self.known_upx_fault().map(|fault| format!("; {fault}")).unwrap_or_default();
+        Err(format!("`{name} --help` {packed} when packed, and {unpacked} when not{known}"))
+    }
+
+    fn known_upx_fault(&self) -> Option<&'static str> {
+        let packer = self.plan.steps.iter().find_map(|step| match step {
+            Step::Pack { packer, .. } => Some(packer),
+            _ => None,
+        })?;
+        upx::known_fault(upx::parse_version(packer.version.as_deref()?)?, self.plan.platform)
+    }
+}
+
+/// Does the same with each, as many at once as the machine has cores; the answers are in the order of the items.
+fn side_by_side<T: Sync, A: Send>(items: &[T], act: impl Fn(&T) -> A + Sync) -> Vec<A> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
+    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some((index, item)) = {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    items.get(index).map(|item| (index, item))
+                } {
+                    let answer = act(item);
+                    answers.lock().expect("no worker panics").push((index, answer));
+                }
+            });
+        }
+    });
+    let mut answers = answers.into_inner().expect("no worker panics");
+    answers.sort_unstable_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Moves a file to its place, executable, and tells its size.
+fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::PermissionsExt;
+    let size = fs_err::metadata(from)?.len();
+    fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
+    fs_err::rename(from, to)?;
+    Ok(size)
+}
+
+/// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
+fn does_not_start(status: u8) -> Option<String> {
+    match status {
+        126 | 127 => Some("does not start".to_owned()),
+        132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
+        _ => None,
+    }
+}
+
+/// The statuses of `timeout` and of a program it ended.
+fn stopped(status: u8) -> bool {
+    matches!(status, 124 | 137 | 143)
+}
+
+fn describe(status: u8) -> String {
+    match status {
+        status if stopped(status) => "runs on".to_owned(),
+        132 => "dies of SIGILL".to_owned(),
+        135 => "dies of SIGBUS".to_owned(),
+        136 => "dies of SIGFPE".to_owned(),
+        139 => "dies of SIGSEGV".to_owned(),
+        status => format!("exits with {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_in_the_order_of_the_questions() {
+        let items: Vec<u32> = (0..50).collect();
+        assert_eq!(side_by_side(&items, |item| item * 2), items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        assert!(side_by_side(&[] as &[u32], |item| *item).is_empty());
+    }
+}
