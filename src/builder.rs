@@ -237,33 +237,32 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A plan that ends with a container which people use; `key` names its log, and its container by label.
-    pub(crate) fn interactive(
-        &self,
-        key: String,
-        locks: Vec<Lock>,
-        mut steps: Vec<Step>,
-        container: &Container<'_>,
-    ) -> PlatformPlan {
+    /// A plan of a container that people use; `key` names its log, and its container by label.
+    pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan {
+        let steps = vec![Step::Interact(self.facts.engine.run(container))];
+        // Warnings were given when what it needs was made.
+        PlatformPlan { warnings: Vec::new(), ..self.plan(key, &[container.name.to_owned()], locks, steps) }
+    }
+
+    /// A plan that delivers nothing; `key` names its log and the label of its containers, `names` are these.
+    pub(crate) fn plan(&self, key: &str, names: &[String], locks: Vec<Lock>, steps: Vec<Step>) -> PlatformPlan {
         let Self { settings, facts: Facts { engine, .. }, build, .. } = self;
-        steps.push(Step::Interact(engine.run(container)));
         PlatformPlan {
             platform: build.platform,
             choice: self.choice.clone(),
             ghc: build.ghc.clone(),
             image: self.image.reference.clone(),
             locks,
-            // They were said when it was built.
-            warnings: if self.again == Again::Yes { Vec::new() } else { build.warnings.clone() },
+            warnings: build.warnings.clone(),
             toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
             executables: Vec::new(),
             stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
             out_dir: settings.out_dir.join(build.platform.slug()),
             fetch_inputs: None,
             fallback: None,
-            removal: engine.remove(&[container.name.to_owned()]),
+            removal: engine.remove(names),
             leftovers: engine.containers(&format!("hsx.build={key}")),
-            key,
+            key: key.to_owned(),
             steps,
         }
     }
@@ -329,7 +328,7 @@ impl<'a> Builder<'a> {
 /// What a [`Container`] of a builder borrows.
 pub(crate) struct Parts {
     name: String,
-    labels: Vec<(&'static str, String)>,
+    pub labels: Vec<(&'static str, String)>,
     env: Vec<String>,
     mounts: Vec<Mount>,
 }

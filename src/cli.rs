@@ -12,6 +12,7 @@ use crate::commands::completions::CompletionsArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
+use crate::commands::shell::ShellArgs;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -62,6 +63,8 @@ pub(crate) enum Command {
     Static(Box<StaticArgs>),
     /// Build an executable if needed, then run it
     Run(Box<RunArgs>),
+    /// Open a shell in the builder, or run a command there
+    Shell(Box<ShellArgs>),
     SetupCabal(SetupCabalArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -74,6 +77,7 @@ impl Command {
             Self::Static(args) => args.output.clone(),
             // Standard output is the program's own.
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
+            Self::Shell(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::SetupCabal(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }

@@ -4,12 +4,14 @@ pub(crate) mod completions;
 pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod setup_cabal;
+pub(crate) mod shell;
 pub(crate) mod r#static;
 
 use crate::cli::Command;
 use crate::error::Error;
 use crate::facts::Facts;
-use crate::project::Project;
+use crate::plan::Step;
+use crate::project::{Project, hpack_write};
 use crate::settings::{self, Settings, Typed};
 use crate::world::host::{self, Environment};
 use crate::world::ui::Ui;
@@ -23,10 +25,17 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
     match command {
         Command::Static(args) => r#static::run(args, environment, ui),
         Command::Run(args) => run::run(args, environment, ui),
+        Command::Shell(args) => shell::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),
     }
+}
+
+/// What every command that starts a builder does first.
+pub(crate) fn preparation(project: &Project, facts: &Facts) -> Vec<Step> {
+    let sweep = (!facts.stale.is_empty()).then(|| Step::Sweep(facts.engine.remove(&facts.stale)));
+    sweep.into_iter().chain(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir)))).collect()
 }
 
 /// What every command that starts a builder knows before it plans.

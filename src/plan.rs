@@ -168,11 +168,18 @@ impl PlatformPlan {
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {warning}");
         }
-        for step in &self.steps {
-            step.shell(Some(self), &mut script);
-        }
+        script.push_str(&self.commands());
         if self.fallback.is_some() {
             let _ = writeln!(script, "# where this fails and emulation may not, hsx builds once more, emulated");
+        }
+        script
+    }
+
+    /// What is done, without why.
+    pub(crate) fn commands(&self) -> String {
+        let mut script = String::new();
+        for step in &self.steps {
+            step.shell(Some(self), &mut script);
         }
         script
     }

@@ -113,7 +113,7 @@ impl Start {
     fn shell(&self) -> String {
         match self {
             Self::Here(cmd) => format!("exec {cmd}\n"),
-            Self::Container(plan) => format!("\n{}", plan.shell()),
+            Self::Container(plan) => plan.commands(),
         }
     }
 }
@@ -176,5 +176,5 @@ fn in_container(
         args: [format!("{DIR}/{}", exe.name)].into_iter().chain(args.iter().cloned()).collect(),
     };
     let lock = Lock { name: key.clone(), shared: true };
-    Ok(builder.interactive(key, vec![lock], Vec::new(), &container))
+    Ok(builder.interactive(&key, vec![lock], &container))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Gathered, gather};
+use super::{Gathered, gather, preparation};
 use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cabal;
@@ -12,7 +12,7 @@ use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
 use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
-use crate::project::{Executable, Project, Selection, hpack_write};
+use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
 use crate::settings::{Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
@@ -67,11 +67,7 @@ pub(crate) fn plan(
     if settings.upx == Packing::Required && facts.upx.is_none() {
         return Err(Error::host("upx is asked for but not on PATH").hint("install upx, or build with `--no-upx`"));
     }
-    let mut prepare = Vec::new();
-    if !facts.stale.is_empty() {
-        prepare.push(Step::Sweep(facts.engine.remove(&facts.stale)));
-    }
-    prepare.extend(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir))));
+    let mut prepare = preparation(project, facts);
     if !facts.out_dir_exists {
         prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
     }

@@ -8,6 +8,8 @@ mod hello;
 mod interruptions;
 mod network;
 mod places;
+mod run;
 mod servers;
+mod shell;
 mod shells;
 mod without_emulation;

@@ -19,6 +19,7 @@ mod project;
 mod run;
 mod scripts;
 mod settings;
+mod shell;
 mod signals;
 mod support;
 mod tidy;

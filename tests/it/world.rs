@@ -312,7 +312,7 @@ impl Project<'_> {
         command.env("XDG_CACHE_HOME", self.state(engine).join("cache"));
         // A process group of its own, as a shell gives each command: Ctrl-C goes to all of it and to nothing else.
         command.process_group(0);
-        Hsx { command }
+        Hsx { command, input: None }
     }
 
     /// The project's own state, so that no test sweeps what another one left on purpose; with the locks of all.

@@ -1,10 +1,10 @@
 //! A run of hsx on the real engines, and what came of it.
 
 use std::fmt::Write as _;
-use std::io::Read;
-use std::os::unix::process::ExitStatusExt;
+use std::io::{Read, Seek, Write as _};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// A run of hsx that is being prepared.
 pub(crate) struct Hsx {
     pub(super) command: Command,
+    /// What it reads; `None`: nothing.
+    pub(super) input: Option<Stdio>,
 }
 
 impl Hsx {
@@ -34,13 +36,39 @@ impl Hsx {
         self.env("PATH", path)
     }
 
+    /// Gives it a text to read.
+    pub(crate) fn reading(mut self, text: &str) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).and_then(|()| file.rewind()).unwrap();
+        self.input = Some(file.into());
+        self
+    }
+
+    /// Runs it in a terminal, as script(1) makes one; what is written to both outputs comes on standard output then.
+    pub(crate) fn in_terminal(self) -> Terminal {
+        let words = [self.command.get_program()].into_iter().chain(self.command.get_args());
+        let quoted = words.map(|word| format!("'{}'", word.to_str().unwrap().replace('\'', "'\\''")));
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command"]).arg(quoted.collect::<Vec<_>>().join(" ")).arg("/dev/null");
+        command.current_dir(self.command.get_current_dir().unwrap()).process_group(0);
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let mut running = Self { command, input: Some(Stdio::piped()) }.start();
+        let keyboard = running.child.stdin.take().unwrap();
+        Terminal { running, keyboard }
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(self) -> Outcome {
         self.start().finish()
     }
 
     pub(crate) fn start(mut self) -> Running {
-        self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.stdin(self.input.take().unwrap_or_else(Stdio::null)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", self.command));
         let stdout = Text::collect(child.stdout.take().unwrap());
         let stderr = Text::collect(child.stderr.take().unwrap());
@@ -111,8 +139,18 @@ impl Running {
         let start = Instant::now();
         while !is_so(&self.stderr.so_far()) {
             let ended = self.child.try_wait().unwrap();
-            assert!(ended.is_none(), "hsx ended with {ended:?} before {what}:\n{}", self.stderr.so_far());
-            assert!(start.elapsed() < PATIENCE / 3, "no {what} in time:\n{}", self.stderr.so_far());
+            assert!(
+                ended.is_none(),
+                "hsx ended with {ended:?} before {what}:\n{}{}",
+                self.stdout.so_far(),
+                self.stderr.so_far()
+            );
+            assert!(
+                start.elapsed() < PATIENCE / 3,
+                "no {what} in time:\n{}{}",
+                self.stdout.so_far(),
+                self.stderr.so_far()
+            );
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -168,6 +206,29 @@ fn group(leader: Pid) -> Vec<String> {
         (group == leader.to_string() && state != "Z").then(|| format!("{state} {} {words}", process.display()))
     };
     processes.filter_map(command).collect()
+}
+
+/// An hsx that runs in a terminal.
+pub(crate) struct Terminal {
+    running: Running,
+    keyboard: ChildStdin,
+}
+
+impl Terminal {
+    /// Waits until a text is on the screen.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let screen = self.running.stdout.clone();
+        self.running.wait_until(text, |_| screen.so_far().contains(text));
+    }
+
+    /// Types text; `\u{3}` is Ctrl-C.
+    pub(crate) fn type_in(&mut self, text: &str) {
+        self.keyboard.write_all(text.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn finish(self) -> Outcome {
+        self.running.finish()
+    }
 }
 
 /// How a run of hsx ended.
