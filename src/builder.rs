@@ -4,7 +4,7 @@ use crate::binfmt;
 use crate::cabal;
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
-use crate::digest::short_hash;
+use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key};
@@ -16,6 +16,9 @@ use crate::strategy::{self, Choice, Question, Strategy};
 
 /// Adds packages to an image; runs in it.
 const DERIVE: &str = include_str!("../scripts/container/derive.sh");
+
+/// Downloads what a build needs; runs in the builder.
+const FETCH: &str = include_str!("../scripts/container/fetch.sh");
 
 /// Chooses how a platform is built for.
 ///
@@ -217,6 +220,26 @@ impl<'a> Builder<'a> {
         steps
     }
 
+    /// Downloads what a build needs, unless nothing has changed since `key` was last fetched for.
+    pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Step> {
+        let Self { project, settings, facts: Facts { engine, fetched, volumes, .. }, .. } = self;
+        let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
+        if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
+            return None;
+        }
+        let parts = self.parts("fetch");
+        let index_state = project.index_state.clone().unwrap_or_default();
+        let args = [index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
+        Some(Step::Fetch(engine.run(&Container { network: Network::Default, ..self.container(&parts, FETCH, args) })))
+    }
+
+    /// Everything that could change what [`Self::fetch`] downloads.
+    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
+        let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        let words = [self.image.reference.as_str()].into_iter().chain(cabal_args.iter().map(String::as_str));
+        hash(&words.chain(files).collect::<Vec<_>>())
+    }
+
     /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
     pub(crate) fn container<'p>(&'p self, parts: &'p Parts, script: &'p str, args: Vec<String>) -> Container<'p> {
         Container {
@@ -241,10 +264,11 @@ impl<'a> Builder<'a> {
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan {
         let steps = vec![Step::Interact(self.facts.engine.run(container))];
         // Warnings were given when what it needs was made.
-        PlatformPlan { warnings: Vec::new(), ..self.plan(key, &[container.name.to_owned()], locks, steps) }
+        let leftovers = self.facts.engine.containers(&format!("hsx.build={key}"));
+        PlatformPlan { warnings: Vec::new(), leftovers, ..self.plan(key, &[container.name.to_owned()], locks, steps) }
     }
 
-    /// A plan that delivers nothing; `key` names its log and the label of its containers, `names` are these.
+    /// A plan that delivers no executables; `key` names its log, and `names` are its containers.
     pub(crate) fn plan(&self, key: &str, names: &[String], locks: Vec<Lock>, steps: Vec<Step>) -> PlatformPlan {
         let Self { settings, facts: Facts { engine, .. }, build, .. } = self;
         PlatformPlan {
@@ -261,7 +285,7 @@ impl<'a> Builder<'a> {
             fetch_inputs: None,
             fallback: None,
             removal: engine.remove(names),
-            leftovers: engine.containers(&format!("hsx.build={key}")),
+            leftovers: engine.containers(&format!("hsx.build={}", self.key)),
             key: key.to_owned(),
             steps,
         }

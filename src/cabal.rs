@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::project::Executable;
+use crate::test_report::Suite;
 
 /// The names of hsx among cabal's external commands, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
@@ -54,6 +55,17 @@ pub(crate) const CABAL_DIR: &str = "/hsx/cabal";
 
 /// The build directory: a volume per project, platform and image.
 pub(crate) const BUILD_DIR: &str = "/hsx/build";
+
+/// The build directory of tests: in that of builds cabal would configure all packages anew for each change between them.
+const TEST_BUILD_DIR: &str = "/hsx/build/tests";
+
+/// Arguments of `cabal test`, and of the `cabal build` before it.
+pub(crate) fn test_args(targets: &[String], jobs: Option<u32>, extra: &[String]) -> Vec<String> {
+    let mut args = build_args(targets, jobs, extra);
+    args[0] = format!("--builddir={TEST_BUILD_DIR}");
+    args.insert(1, "--enable-tests".to_owned());
+    args
+}
 
 /// Arguments of `cabal build`, the same for fetching and building: another flag would make another plan.
 pub(crate) fn build_args(targets: &[String], jobs: Option<u32>, extra: &[String]) -> Vec<String> {
@@ -107,6 +119,35 @@ struct Unit {
     /// All components in one unit: packages with a Custom setup.
     #[serde(default)]
     components: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Reads how test suites ended, from the lines that cabal notes for programs (`--test-machine-log`): a `PackageLog` as
+/// Haskell shows it. The log of a suite is its path in the container.
+pub(crate) fn test_suites(log: &str, wanted: &[Executable]) -> Vec<Suite> {
+    let text_after = |text: &str, key: &str| {
+        let rest = &text[text.find(key)? + key.len()..];
+        let start = rest.find('"')? + 1;
+        Some(rest[start..].split('"').next()?.to_owned())
+    };
+    let packages = log.split("PackageLog {").skip(1);
+    let suites = packages.flat_map(|package| {
+        let name = text_after(package, "pkgName = ").unwrap_or_default();
+        let of_package = move |suite: &str| Some((name.clone(), text_after(suite, "testSuiteName = ")?));
+        package.split("TestSuiteLog {").skip(1).filter_map(move |suite| {
+            let (package, name) = of_package(suite)?;
+            let found = wanted.iter().find(|exe| exe.package == package && exe.name == name);
+            let fault = ["testResult = Fail ", "testResult = Error "].iter().find_map(|key| text_after(suite, key));
+            Some(Suite {
+                version: found.map(|exe| exe.version.clone()).unwrap_or_default(),
+                package,
+                name,
+                passed: fault.is_none(),
+                reason: fault,
+                log: text_after(suite, "logFile = ").map(Into::into),
+            })
+        })
+    });
+    suites.collect()
 }
 
 /// What a failed build most likely lacks, read from the end of its output.
@@ -210,6 +251,27 @@ mod tests {
         let wanted = [exe("app", "app"), exe("app", "off"), exe("custom", "tool"), exe("happy", "happy")];
         assert_eq!(planned_executables(plan, &wanted).unwrap(), [exe("app", "app"), exe("custom", "tool")]);
         assert!(planned_executables("{}", &wanted).is_err());
+    }
+
+    #[test]
+    fn a_suite_is_read_as_cabal_shows_it() {
+        // Cabal 3.10, of an `exitcode-stdio-1.0` suite that passed, one that failed, and a `detailed-0.9` one.
+        let log = "PackageLog {package = PackageIdentifier {pkgName = PackageName \"b\", pkgVersion = mkVersion [0,2]}, \
+            compiler = CompilerId GHC (mkVersion [9,6,6]), platform = Platform X86_64 Linux, testSuites = [TestSuiteLog \
+            {testSuiteName = UnqualComponentName \"spec\", testLogs = TestLog {testName = \"spec\", testOptionsReturned = \
+            [], testResult = Pass}, logFile = \"/b/test/b-0.2-spec.log\"},TestSuiteLog {testSuiteName = \
+            UnqualComponentName \"props\", testLogs = GroupLogs {groupName = \"all\", groupLogs = [TestLog {testName = \
+            \"one\", testOptionsReturned = [], testResult = Pass},TestLog {testName = \"two\", testOptionsReturned = [], \
+            testResult = Error \"boom\"}]}, logFile = \"/b/test/b-0.2-props.log\"}]}\nPackageLog {package = \
+            PackageIdentifier {pkgName = PackageName \"a\", pkgVersion = mkVersion [1]}, testSuites = [TestSuiteLog \
+            {testSuiteName = UnqualComponentName \"bad\", testLogs = TestLog {testName = \"bad\", testOptionsReturned = \
+            [], testResult = Fail \"exit code: 3\"}, logFile = \"/b/test/a-1-bad.log\"}]}\n";
+        let suites = test_suites(log, &[exe("b", "spec"), exe("a", "bad")]);
+        let read: Vec<_> =
+            suites.iter().map(|suite| (suite.package.as_str(), suite.name.as_str(), suite.reason.as_deref())).collect();
+        assert_eq!(read, [("b", "spec", None), ("b", "props", Some("boom")), ("a", "bad", Some("exit code: 3"))]);
+        assert_eq!(suites[0].log.as_deref(), Some("/b/test/b-0.2-spec.log".into()));
+        assert!(test_suites("", &[]).is_empty());
     }
 
     #[test]

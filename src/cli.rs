@@ -13,6 +13,7 @@ use crate::commands::man::ManArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::commands::shell::ShellArgs;
+use crate::commands::test::TestArgs;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Static(Box<StaticArgs>),
     /// Build an executable if needed, then run it
     Run(Box<RunArgs>),
+    /// Build and run test suites for one or more platforms
+    Test(Box<TestArgs>),
     /// Open a shell in the builder, or run a command there
     Shell(Box<ShellArgs>),
     SetupCabal(SetupCabalArgs),
@@ -77,6 +80,7 @@ impl Command {
             Self::Static(args) => args.output.clone(),
             // Standard output is the program's own.
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
+            Self::Test(args) => args.output.clone(),
             Self::Shell(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::SetupCabal(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),

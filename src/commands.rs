@@ -6,6 +6,7 @@ pub(crate) mod run;
 pub(crate) mod setup_cabal;
 pub(crate) mod shell;
 pub(crate) mod r#static;
+pub(crate) mod test;
 
 use crate::cli::Command;
 use crate::error::Error;
@@ -25,6 +26,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
     match command {
         Command::Static(args) => r#static::run(args, environment, ui),
         Command::Run(args) => run::run(args, environment, ui),
+        Command::Test(args) => test::run(args, environment, ui),
         Command::Shell(args) => shell::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),

@@ -95,6 +95,11 @@ pub(crate) struct Base {
     pub packages: Vec<String>,
 }
 
+/// What a build's tests are known by: their log, and what they last fetched.
+pub(crate) fn test_key(build_key: &str) -> String {
+    format!("{build_key}-test")
+}
+
 /// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image, strategy
 /// and user.
 pub(crate) fn build_key(

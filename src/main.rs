@@ -20,6 +20,7 @@ mod project;
 mod report;
 mod settings;
 mod strategy;
+mod test_report;
 mod upx;
 mod world;
 

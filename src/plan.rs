@@ -34,6 +34,7 @@ pub(crate) struct PlatformPlan {
     pub warnings: Vec<String>,
     /// Of the cross strategy: the volume with the toolchain.
     pub toolchain: Option<String>,
+    /// The executables, or the test suites, that it is about.
     pub executables: Vec<Executable>,
     pub stage: Stage,
     /// Where the executables end up.
@@ -69,6 +70,15 @@ impl Stage {
 
     pub(crate) fn packed(&self, name: &str) -> Utf8PathBuf {
         self.0.join("packed").join(name)
+    }
+
+    /// What cabal notes of tests.
+    pub(crate) fn test_results(&self) -> Utf8PathBuf {
+        self.0.join("results")
+    }
+
+    pub(crate) fn test_logs(&self) -> Utf8PathBuf {
+        self.0.join("logs")
     }
 
     pub(crate) fn plan_json(&self) -> Utf8PathBuf {
@@ -129,6 +139,10 @@ pub(crate) enum Step {
     },
     /// Starts each executable, unpacked and packed, unless all of the same files have been started in this image before.
     Try(Cmd),
+    /// Builds and runs test suites, without network.
+    Test(Cmd),
+    /// Moves the suites' logs to their place, and reads how they ended.
+    DeliverLogs,
     /// Runs a command that has hsx's own terminal, input and output; how it ends is how hsx ends.
     Interact(Cmd),
     /// Moves each executable to its place: the packed one if it behaves like the unpacked one.
@@ -175,6 +189,11 @@ impl PlatformPlan {
         script
     }
 
+    /// Where the logs of test suites end up.
+    pub(crate) fn test_logs(&self) -> Utf8PathBuf {
+        self.out_dir.join("test-logs")
+    }
+
     /// What is done, without why.
     pub(crate) fn commands(&self) -> String {
         let mut script = String::new();
@@ -200,6 +219,7 @@ impl Step {
             | Self::Remove(cmd)
             | Self::Fill { cmd, .. }
             | Self::Try(cmd)
+            | Self::Test(cmd)
             | Self::Interact(cmd) => Some(cmd),
             Self::Derive { .. }
             | Self::MakeOutDir(_)
@@ -207,6 +227,7 @@ impl Step {
             | Self::Pack { .. }
             | Self::Verify
             | Self::Deliver
+            | Self::DeliverLogs
             | Self::Clean => None,
         }
     }
@@ -245,6 +266,13 @@ impl Step {
             }
             (Self::Try(cmd), _) => {
                 format!("# hsx leaves this out where the same files have been started in the same image before\n{cmd}")
+            }
+            (Self::Test(cmd), _) => {
+                format!("{cmd} || [ $? -eq 103 ] # 103: a test failed; the logs are of interest then")
+            }
+            (Self::DeliverLogs, Some(plan)) => {
+                let logs = plan.test_logs();
+                format!("rm -rf {0} && mv {1} {0}", path(&logs), path(&plan.stage.test_logs()))
             }
             (Self::Clean, Some(plan)) => format!("rm -rf {}", path(&plan.stage.0)),
             _ => self.cmd().map(ToString::to_string).unwrap_or_default(),

@@ -33,6 +33,7 @@ pub(crate) struct Package {
     pub name: String,
     pub version: String,
     pub executables: Vec<String>,
+    pub test_suites: Vec<String>,
     /// `tested-with:`, as written.
     pub tested_with: Option<String>,
 }
@@ -44,7 +45,7 @@ pub(crate) struct SourceMount {
     pub target: String,
 }
 
-/// An executable component of a local package.
+/// An executable component of a local package, or a test suite.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Executable {
     pub package: String,
@@ -52,7 +53,7 @@ pub(crate) struct Executable {
     pub name: String,
 }
 
-/// What to build: cabal's own target words and the executables they stand for.
+/// What to build: cabal's own target words, and the executables or test suites they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
     pub targets: Vec<String>,
@@ -68,9 +69,9 @@ impl Project {
         }
     }
 
-    fn executables(&self) -> impl Iterator<Item = Executable> {
-        self.packages.iter().flat_map(|package| {
-            package.executables.iter().map(|name| Executable {
+    fn components(&self, kind: Kind) -> impl Iterator<Item = Executable> {
+        self.packages.iter().flat_map(move |package| {
+            kind.names(package).iter().map(|name| Executable {
                 package: package.name.clone(),
                 version: package.version.clone(),
                 name: name.clone(),
@@ -83,18 +84,7 @@ impl Project {
     /// # Errors
     /// When a target is unknown, stands for no executable, or two executables would get one file name.
     pub(crate) fn select(&self, targets: &[String]) -> Result<Selection, Error> {
-        let mut selection = Selection { targets: Vec::new(), executables: Vec::new() };
-        if targets.is_empty() {
-            selection.targets.push("all:exes".to_owned());
-            selection.executables.extend(self.executables());
-        }
-        for target in targets {
-            let (spelled, executables) = self.resolve(target)?;
-            selection.targets.push(spelled);
-            selection.executables.extend(executables);
-        }
-        selection.executables.sort();
-        selection.executables.dedup();
+        let selection = self.select_of(Kind::Executable, targets)?;
         if selection.executables.is_empty() {
             return Err(Error::usage("this project has no executable to build")
                 .hint("add an `executable` stanza to a `.cabal` file"));
@@ -109,9 +99,40 @@ impl Project {
         Ok(selection)
     }
 
-    /// One target: cabal's spelling of it, narrowed to executables, and what it stands for.
-    fn resolve(&self, target: &str) -> Result<(String, Vec<Executable>), Error> {
-        let all: Vec<_> = self.executables().collect();
+    /// The same for test suites; none means every one.
+    ///
+    /// # Errors
+    /// When a target is unknown or stands for no test suite, or there is none.
+    pub(crate) fn select_tests(&self, targets: &[String]) -> Result<Selection, Error> {
+        let selection = self.select_of(Kind::TestSuite, targets)?;
+        if selection.executables.is_empty() {
+            return Err(
+                Error::usage("this project has no test suite").hint("add a `test-suite` stanza to a `.cabal` file")
+            );
+        }
+        Ok(selection)
+    }
+
+    fn select_of(&self, kind: Kind, targets: &[String]) -> Result<Selection, Error> {
+        let mut selection = Selection { targets: Vec::new(), executables: Vec::new() };
+        if targets.is_empty() {
+            selection.targets.push(format!("all:{}s", kind.word()));
+            selection.executables.extend(self.components(kind));
+        }
+        for target in targets {
+            let (spelled, executables) = self.resolve(kind, target)?;
+            selection.targets.push(spelled);
+            selection.executables.extend(executables);
+        }
+        selection.executables.sort();
+        selection.executables.dedup();
+        Ok(selection)
+    }
+
+    /// One target: cabal's spelling of it, narrowed to components of a kind, and what it stands for.
+    fn resolve(&self, kind: Kind, target: &str) -> Result<(String, Vec<Executable>), Error> {
+        let all: Vec<_> = self.components(kind).collect();
+        let (word, words) = (kind.word(), format!("{}s", kind.word()));
         let of_package = |name: &str| all.iter().filter(|exe| exe.package == name).cloned().collect::<Vec<_>>();
         let named = |package: Option<&str>, name: &str| {
             let fits = |exe: &&Executable| exe.name == name && package.is_none_or(|package| exe.package == package);
@@ -119,24 +140,58 @@ impl Project {
         };
         let is_package = |name: &str| self.packages.iter().any(|package| package.name == name);
         let (spelled, found) = match *target.split(':').collect::<Vec<_>>() {
-            ["all"] | ["all", "exes"] => ("all:exes".to_owned(), all.clone()),
-            ["exe", name] => (format!("exe:{name}"), named(None, name)),
-            [package, "exe", name] => (format!("{package}:exe:{name}"), named(Some(package), name)),
-            [package, "exes"] | ["pkg", package] | ["pkg", package, "exes"] if is_package(package) => {
-                (format!("{package}:exes"), of_package(package))
+            ["all"] => (format!("all:{words}"), all.clone()),
+            ["all", plural] if plural == words => (format!("all:{words}"), all.clone()),
+            [singular, name] if singular == word => (target.to_owned(), named(None, name)),
+            [package, singular, name] if singular == word => (target.to_owned(), named(Some(package), name)),
+            ["pkg", package] if is_package(package) => (format!("{package}:{words}"), of_package(package)),
+            [package, plural] | ["pkg", package, plural] if plural == words && is_package(package) => {
+                (format!("{package}:{words}"), of_package(package))
             }
-            [name] if is_package(name) => (format!("{name}:exes"), of_package(name)),
-            [name] => (format!("exe:{name}"), named(None, name)),
-            [package, name] => (format!("{package}:exe:{name}"), named(Some(package), name)),
+            [name] if is_package(name) => (format!("{name}:{words}"), of_package(name)),
+            [name] => (format!("{word}:{name}"), named(None, name)),
+            [package, name] => (format!("{package}:{word}:{name}"), named(Some(package), name)),
             _ => (String::new(), Vec::new()),
         };
         if found.is_empty() {
-            let known: Vec<_> = all.iter().map(|exe| format!("`{}:exe:{}`", exe.package, exe.name)).collect();
+            let known: Vec<_> = all.iter().map(|exe| format!("`{}:{word}:{}`", exe.package, exe.name)).collect();
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(Error::usage(format!("no executable matches the target `{target}`"))
-                .hint(format!("executables of this project: {known}")));
+            let what = kind.description();
+            return Err(Error::usage(format!("no {what} matches the target `{target}`"))
+                .hint(format!("{what}s of this project: {known}")));
         }
         Ok((spelled, found))
+    }
+}
+
+/// A kind of component that can be selected.
+#[derive(Clone, Copy)]
+enum Kind {
+    Executable,
+    TestSuite,
+}
+
+impl Kind {
+    /// As cabal spells it in targets.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Executable => "exe",
+            Self::TestSuite => "test",
+        }
+    }
+
+    fn description(self) -> &'static str {
+        match self {
+            Self::Executable => "executable",
+            Self::TestSuite => "test suite",
+        }
+    }
+
+    fn names(self, package: &Package) -> &[String] {
+        match self {
+            Self::Executable => &package.executables,
+            Self::TestSuite => &package.test_suites,
+        }
     }
 }
 
@@ -169,7 +224,7 @@ pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
     file
 }
 
-/// Reads the name, version, executables and `tested-with` of a `.cabal` file. `None` when it has no name.
+/// Reads the name, version, executables, test suites and `tested-with` of a `.cabal` file. `None` when it has no name.
 pub(crate) fn parse_package(text: &str) -> Option<Package> {
     let mut package = Package::default();
     for (name, value) in fields(text) {
@@ -180,14 +235,15 @@ pub(crate) fn parse_package(text: &str) -> Option<Package> {
             _ => {}
         }
     }
-    package.executables = text
-        .lines()
-        .filter_map(|line| {
+    let stanzas = |word: &str| {
+        let named = text.lines().filter_map(|line| {
             let (keyword, rest) = line.split_once(char::is_whitespace)?;
-            keyword.eq_ignore_ascii_case("executable").then(|| rest.trim().trim_end_matches('{').trim().to_owned())
-        })
-        .filter(|name| !name.is_empty())
-        .collect();
+            keyword.eq_ignore_ascii_case(word).then(|| rest.trim().trim_end_matches('{').trim().to_owned())
+        });
+        named.filter(|name| !name.is_empty()).collect()
+    };
+    package.executables = stanzas("executable");
+    package.test_suites = stanzas("test-suite");
     (!package.name.is_empty()).then_some(package)
 }
 
@@ -267,7 +323,7 @@ mod tests {
 
     fn package(name: &str, executables: &[&str]) -> Package {
         let executables = executables.iter().map(|&name| name.to_owned()).collect();
-        Package { name: name.to_owned(), version: "1.0".to_owned(), executables, tested_with: None }
+        Package { name: name.to_owned(), version: "1.0".to_owned(), executables, ..Package::default() }
     }
 
     fn project(packages: Vec<Package>) -> Project {
@@ -304,6 +360,29 @@ mod tests {
             assert_eq!((selection.targets[0].as_str(), names(&selection)), (spelled, executables), "{target}");
         }
         assert_eq!(project.select(&[]).unwrap().targets, ["all:exes"]);
+    }
+
+    #[test]
+    fn test_suites_are_selected_alike() {
+        let suites = |name, suites: &[&str]| Package {
+            test_suites: suites.iter().map(|&suite| suite.to_owned()).collect(),
+            ..package(name, &["exe"])
+        };
+        let project = project(vec![suites("app", &["spec", "props"]), suites("lib", &["spec"])]);
+        for (target, spelled, found) in [
+            ("spec", "test:spec", vec!["spec", "spec"]),
+            ("test:props", "test:props", vec!["props"]),
+            ("lib", "lib:tests", vec!["spec"]),
+            ("lib:tests", "lib:tests", vec!["spec"]),
+            ("app:test:spec", "app:test:spec", vec!["spec"]),
+            ("all", "all:tests", vec!["props", "spec", "spec"]),
+        ] {
+            let selection = project.select_tests(&[target.to_owned()]).unwrap();
+            assert_eq!((selection.targets[0].as_str(), names(&selection)), (spelled, found), "{target}");
+        }
+        let error = project.select_tests(&["exe".to_owned()]).unwrap_err();
+        assert_eq!(error.message, "no test suite matches the target `exe`");
+        assert!(super::tests::project(vec![package("x", &["y"])]).select_tests(&[]).is_err());
     }
 
     #[test]
@@ -350,6 +429,7 @@ mod tests {
         let package = parse_package(text).unwrap();
         assert_eq!((package.name.as_str(), package.version.as_str()), ("demo", "0.1.2"));
         assert_eq!(package.executables, ["demo", "demo-tool"]);
+        assert_eq!(package.test_suites, ["spec"]);
         assert_eq!(package.tested_with.as_deref(), Some("GHC ==9.6.6 || ==9.8.4"));
         assert_eq!(parse_package("version: 1"), None);
     }

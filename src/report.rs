@@ -197,7 +197,7 @@ fn rendered_width(rows: &[Vec<String>]) -> usize {
     widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
 
-fn render(rows: &[Vec<String>]) -> String {
+pub(crate) fn render(rows: &[Vec<String>]) -> String {
     let widths = column_widths(rows);
     let mut text = String::new();
     for row in rows {
@@ -215,7 +215,7 @@ fn bytes(size: u64) -> String {
 }
 
 /// A duration for people: `12.3s`, `4m05s`.
-fn seconds(seconds: f64) -> String {
+pub(crate) fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1}s");
     }

@@ -18,6 +18,7 @@ pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod load;
 pub(crate) mod state;
+mod tests;
 pub(crate) mod ui;
 
 use cache::Cache;

@@ -7,7 +7,6 @@ use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cabal;
 use crate::cli::{Format, StaticArgs, StrategyChoice};
-use crate::digest::hash;
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
@@ -21,7 +20,6 @@ use crate::world::build::build;
 use crate::world::host::Environment;
 use crate::world::ui::Ui;
 
-const FETCH: &str = include_str!("../../scripts/container/fetch.sh");
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
 
@@ -125,7 +123,7 @@ impl<'a> Planner<'a> {
             executables: self.selection.executables.clone(),
             stage: self.stage.clone(),
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
-            fetch_inputs: Some(self.fetch_inputs()),
+            fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
             fallback: None,
             removal: facts.engine.remove(&names),
             leftovers: facts.engine.containers(&format!("hsx.build={}", builder.key)),
@@ -136,17 +134,14 @@ impl<'a> Planner<'a> {
     /// The fetch and build phases, up to the executables in the stage.
     fn compilation(&self) -> Vec<Step> {
         let builder = &self.builder;
-        let Builder { project, settings, facts, .. } = builder;
-        let parts = ["fetch", "build"].map(|phase| builder.parts(phase));
-        let index_state = project.index_state.clone().unwrap_or_default();
-        let args = [index_state].into_iter().chain(self.cabal_args.clone()).collect();
-        let fetch = Container { network: Network::Default, ..builder.container(&parts[0], FETCH, args) };
+        let Builder { settings, facts, .. } = builder;
+        let parts = builder.parts("build");
         let strip = if settings.strip { "strip" } else { "keep" };
         let wanted: Vec<_> = self.selection.executables.iter().map(container_spelling).collect();
         let args = [strip.to_owned(), wanted.join(" ")].into_iter().chain(self.cabal_args.clone()).collect();
-        let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts[1], BUILD, args) };
+        let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, BUILD, args) };
         let engine = &facts.engine;
-        let fetch = (!settings.offline && !self.is_fetched()).then(|| Step::Fetch(engine.run(&fetch)));
+        let fetch = builder.fetch(&builder.key, &self.cabal_args);
         let rest = [
             Step::Build(engine.run(&build)),
             Step::Collect(engine.copy_out(build.name, "/hsx/out", self.stage.0.as_str())),
@@ -191,21 +186,6 @@ impl<'a> Planner<'a> {
         };
         let rest = [Step::Try(facts.engine.run(&trial)), Step::Deliver, Step::Clean];
         [Step::Verify].into_iter().chain(packing).chain(rest).collect()
-    }
-
-    /// Nothing that decides cabal's plan has changed since it was last fetched for, and all that was fetched is there.
-    fn is_fetched(&self) -> bool {
-        let Builder { facts: Facts { fetched, volumes, .. }, store_volume, build_volume, key, .. } = &self.builder;
-        let there = volumes.contains(store_volume) && volumes.contains(build_volume);
-        there && fetched.get(key) == Some(&self.fetch_inputs())
-    }
-
-    /// Everything that could change what the fetch phase downloads.
-    fn fetch_inputs(&self) -> String {
-        let Builder { project, image, .. } = &self.builder;
-        let files = project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
-        let words = [image.reference.as_str()].into_iter().chain(self.cabal_args.iter().map(String::as_str));
-        hash(&words.chain(files).collect::<Vec<_>>())
     }
 }
 

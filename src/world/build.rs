@@ -19,6 +19,7 @@ use crate::plan::{PlatformPlan, Step};
 use crate::platform::Platform;
 use crate::report::Delivered;
 use crate::strategy::Choice;
+use crate::test_report::Suite;
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
@@ -36,6 +37,7 @@ pub(crate) struct Outcome {
 #[derive(Default)]
 pub(crate) struct Done {
     pub delivered: Vec<Delivered>,
+    pub suites: Vec<Suite>,
     /// How the command ended that had hsx's own terminal.
     pub exit_code: u8,
 }
@@ -167,7 +169,7 @@ pub(super) struct Run<'a> {
     pub(super) world: &'a World<'a>,
     os_release: &'a str,
     log: fs_err::File,
-    tail: Tail,
+    pub(super) tail: Tail,
     /// The executables that cabal built, verified.
     pub(super) built: Vec<Built>,
     /// What became of those that upx was given, by name.
@@ -219,13 +221,19 @@ impl Run<'_> {
             Step::Pack { packer, files } => self.pack(packer, files),
             Step::Try(cmd) => self.try_out(cmd),
             Step::Deliver => self.deliver(),
+            Step::Test(cmd) => {
+                let ghc = image::ghc_name(plan.ghc.as_deref());
+                say("Testing", &format!("with {ghc} ({})", plan.choice.strategy));
+                self.test(cmd)
+            }
+            Step::DeliverLogs => self.deliver_logs(),
             Step::Interact(cmd) => self.interact(cmd),
             Step::Clean => fs_err::remove_dir_all(&plan.stage.0).map_err(|error| unwritable(&error)),
         }
     }
 
     /// Runs a command whose output people want to follow; it goes to the log and its end is kept.
-    fn streamed(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
+    pub(super) fn streamed(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
         let Self { world, log, tail, .. } = self;
         *tail = Tail::default();
         let _ = writeln!(log, "$ {cmd}");
@@ -354,7 +362,7 @@ impl Run<'_> {
     }
 
     /// Fails unless a container script ended well.
-    fn container_ended(&mut self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
+    pub(super) fn container_ended(&mut self, cmd: &Cmd, status: ExitStatus, failure: &str) -> Result<(), Error> {
         if status.success() {
             return Ok(());
         }
@@ -381,7 +389,7 @@ fn tempfile_in(dir: &Utf8Path) -> std::io::Result<()> {
 
 /// The end of a tool's output.
 #[derive(Default)]
-struct Tail(Vec<u8>);
+pub(super) struct Tail(Vec<u8>);
 
 impl Tail {
     const KEPT: usize = 16 * 1024;
@@ -392,7 +400,7 @@ impl Tail {
         self.0.drain(..excess);
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }

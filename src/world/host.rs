@@ -18,7 +18,7 @@ use crate::cross::{self, Toolchain};
 use crate::digest::short_hash;
 use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest, Stdin};
 use crate::error::Error;
-use crate::facts::{Facts, Image, build_key};
+use crate::facts::{Facts, Image, build_key, test_key};
 use crate::image;
 use crate::platform::Platform;
 use crate::project::Project;
@@ -249,6 +249,8 @@ pub(crate) fn facts(
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
             .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+            .into_iter()
+            .flat_map(|key| [test_key(&key), key])
     });
     let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
     let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };

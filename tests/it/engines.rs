@@ -12,4 +12,5 @@ mod run;
 mod servers;
 mod shell;
 mod shells;
+mod test_suites;
 mod without_emulation;

@@ -22,6 +22,7 @@ mod settings;
 mod shell;
 mod signals;
 mod support;
+mod test_suites;
 mod tidy;
 mod upx;
 mod verify;

@@ -1,0 +1,23 @@
+# Builds and runs test suites, then lays out their logs in /hsx/out; runs in the builder image, without network.
+# Arguments: those of "cabal test", which "cabal build" takes too. Exits with 100 when the build failed, 103 when a test did.
+set -eu
+# In one stream, what cabal says keeps its order.
+exec 2>&1
+# shellcheck source=/dev/null
+[ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+mkdir -p "$HOME" /hsx/out/logs /hsx/build/tests
+# Only this run's suites count.
+logs() { find /hsx/build/tests -path "*/test/*.log" "$@"; }
+logs -exec rm {} +
+cabal build "$@" || exit 100
+status=0
+cabal test --keep-going "$@" || status=103
+: > /hsx/out/results
+logs | while read -r log; do
+  case $(head -n 1 "$log") in
+    # What cabal notes for programs: a line a package and run, of one name for all suites of a package.
+    "PackageLog {"*) { cat "$log"; echo; } >> /hsx/out/results ;;
+    *) cp "$log" /hsx/out/logs/ ;;
+  esac
+done
+exit "$status"

@@ -1,0 +1,195 @@
+//! `hsx test`: the project's test suites, built and run in the container of each platform.
+
+use std::time::Instant;
+
+use clap::Args;
+
+use super::{Gathered, gather, preparation};
+use crate::binfmt::{self, Emulation};
+use crate::builder::{Again, Builder, choose};
+use crate::cabal;
+use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
+use crate::engine::{Container, Lifetime};
+use crate::error::{Error, Kind};
+use crate::facts::{Facts, test_key};
+use crate::plan::{Plan, PlatformPlan, Step};
+use crate::project::{Project, Selection};
+use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::strategy::{self, Strategy};
+use crate::test_report::{PlatformTests, TestReport};
+use crate::world::World;
+use crate::world::build::build;
+use crate::world::host::Environment;
+use crate::world::ui::Ui;
+
+const TEST: &str = include_str!("../../scripts/container/test.sh");
+
+const HELP: &str = "\
+The suites are built as `hsx static` builds executables, static too, in a build directory of their
+own, and run in the same container: without network, in the package's directory, which is read-only.
+Those for a foreign platform run under emulation.
+
+Settings are those of `hsx static`, see `hsx static --help`; `targets` in `hsx.toml` are its own.
+
+Results:
+  dist-static/linux-ARCH/test-logs/PACKAGE-VERSION-SUITE.log, of this run's suites
+
+Examples:
+  hsx test                                    every suite, for this machine's platform
+  hsx test -p linux/amd64,linux/arm64         for both
+  hsx test mypackage:test:spec --test-option=--match=parser
+  hsx test --cabal-arg=--test-show-details=streaming";
+
+/// Build and run test suites for one or more platforms
+///
+/// Runs cabal's tests inside the builder of each platform, and brings their logs out.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{HELP}\n\n{EXIT_CODES}\n  A test suite that fails counts as a failed build: 1."), after_help = "See `hsx test --help` for examples and exit codes")]
+pub(crate) struct TestArgs {
+    /// What to test, as cabal spells it: `SUITE`, `test:SUITE`, `PACKAGE:test:SUITE`, `PACKAGE`; default: every suite
+    #[arg(value_name = "TARGET", value_delimiter = ',')]
+    targets: Vec<String>,
+
+    #[command(flatten)]
+    builder: BuilderArgs,
+
+    /// Where the logs go [default: dist-static]
+    #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
+    out_dir: Option<camino::Utf8PathBuf>,
+
+    /// An argument for each test suite; may be repeated
+    #[arg(long = "test-option", value_name = "ARG", allow_hyphen_values = true, help_heading = "Tests")]
+    test_option: Vec<String>,
+
+    /// Arguments for each test suite, which cabal splits at blanks; may be repeated
+    #[arg(long = "test-options", value_name = "ARGS", allow_hyphen_values = true, help_heading = "Tests")]
+    test_options: Vec<String>,
+
+    /// Print the commands instead of running them, as shell
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Runs `hsx test`.
+///
+/// # Errors
+/// Whatever keeps it from starting; failed builds and tests are in the report it prints.
+pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    let result = ResultArgs { out_dir: args.out_dir.clone(), ..ResultArgs::default() };
+    let typed =
+        Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
+    let select = |project: &Project, _: &Settings| project.select_tests(&args.targets);
+    let Gathered { project, settings, selection, facts } = gather(typed, select, &world)?;
+    let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
+    let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
+    let plan = plan(&project, &settings, &selection, &options, &facts)?;
+    if args.dry_run {
+        ui.print(&plan.shell());
+        return Ok(0);
+    }
+    let report = execute(&plan, &facts, &world)?;
+    match args.output.format {
+        Format::Text if report.ran_nothing() => {}
+        Format::Text => ui.print(&report.table(&environment.cwd)),
+        Format::Json => ui.print(&report.json()),
+    }
+    for platform in &report.platforms {
+        if let Err(error) = &platform.result {
+            ui.error(&error.clone().on(platform.platform));
+        }
+    }
+    Ok(report.exit_code())
+}
+
+/// Decides everything a run does.
+///
+/// # Errors
+/// When a platform cannot be built for on this machine, or its programs do not start there.
+fn plan(
+    project: &Project,
+    settings: &Settings,
+    selection: &Selection,
+    options: &[String],
+    facts: &Facts,
+) -> Result<Plan, Error> {
+    let mut prepare = preparation(project, facts);
+    if !facts.out_dir_exists {
+        prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
+    }
+    let platforms = settings.platforms.iter().map(|build| {
+        starts_here(build, facts)?;
+        let planner = |asked, again| {
+            let builder = Builder::new(project, settings, facts, build, choose(build, asked, facts)?, again);
+            Ok(for_platform(&builder, selection, options))
+        };
+        let mut plan = planner(build.strategy, Again::No)?;
+        if plan.choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
+            let emulated: Result<_, Error> = planner(StrategyChoice::Emulate, Again::Yes);
+            plan.fallback = emulated.ok().map(Box::new);
+        }
+        Ok(plan)
+    });
+    Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+}
+
+/// Fails where the suites could be built but not run.
+fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
+    let Emulation::Missing(why) = facts.emulation(build.platform) else { return Ok(()) };
+    let setup = binfmt::setup_hint(build.platform, &facts.os_release);
+    Err(strategy::missing_emulation(build.platform, why, &setup))
+}
+
+fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan {
+    let Builder { settings, facts, .. } = builder;
+    let key = test_key(&builder.key);
+    let names = ["derive", "copy", "cross", "fetch", "test"].map(|phase| builder.container_name(phase));
+    let args = cabal::test_args(&selection.targets, settings.jobs, &settings.cabal_args);
+    let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation());
+    plan.executables.clone_from(&selection.executables);
+    plan.fetch_inputs = Some(builder.fetch_inputs(&args));
+    let parts = builder.parts("test");
+    let words = options.iter().chain(&args).cloned().collect();
+    let test = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, TEST, words) };
+    let engine = &facts.engine;
+    plan.steps.push(Step::MakeStage);
+    plan.steps.extend(builder.fetch(&key, &args));
+    plan.steps.extend([
+        Step::Test(engine.run(&test)),
+        Step::Collect(engine.copy_out(test.name, "/hsx/out", plan.stage.0.as_str())),
+        Step::Remove(engine.remove(&[test.name.to_owned()])),
+        Step::DeliverLogs,
+        Step::Clean,
+    ]);
+    plan
+}
+
+/// Follows the plan. One platform's failure does not stop the next; a signal does.
+fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
+    for step in &plan.prepare {
+        world.prepare(step)?;
+    }
+    let mut platforms = Vec::new();
+    for platform in &plan.platforms {
+        let start = Instant::now();
+        let built = build(platform, &facts.os_release, world);
+        let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
+        platforms.push(PlatformTests {
+            platform: platform.platform,
+            ghc: platform.ghc.clone(),
+            image: platform.image.clone(),
+            warnings: platform.warnings.clone(),
+            notes: built.notes,
+            seconds: start.elapsed().as_secs_f64(),
+            choice: built.choice,
+            result: built.result.map(|done| done.suites),
+        });
+        if interrupted {
+            break;
+        }
+    }
+    Ok(TestReport { platforms })
+}
