@@ -18,7 +18,8 @@ use crate::strategy::{self, Choice, Question, Strategy};
 const DERIVE: &str = include_str!("../scripts/container/derive.sh");
 
 /// Downloads what a build needs; runs in the builder.
-const FETCH: &str = include_str!("../scripts/container/fetch.sh");
+const FETCH: &str =
+    concat!(include_str!("../scripts/container/index.sh"), include_str!("../scripts/container/fetch.sh"));
 
 /// Chooses how a platform is built for.
 ///

@@ -81,6 +81,13 @@ pub(crate) fn build_args(targets: &[String], jobs: Option<u32>, extra: &[String]
     args
 }
 
+/// Arguments for a plan that nothing is built by: it does not take the place of the builds' own.
+pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
+    let mut args = build_args(targets, None, extra);
+    args[0].push_str("/freeze");
+    args
+}
+
 /// Reads which of the wanted executables cabal planned to build, from `cache/plan.json` of the build directory.
 ///
 /// # Errors

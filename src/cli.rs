@@ -9,6 +9,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueE
 
 use crate::cabal::CommandLine;
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::freeze::{FreezeArgs, Origin};
 use crate::commands::man::ManArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Test(Box<TestArgs>),
     /// Open a shell in the builder, or run a command there
     Shell(Box<ShellArgs>),
+    Freeze(Box<FreezeArgs>),
     SetupCabal(SetupCabalArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -82,6 +84,7 @@ impl Command {
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Test(args) => args.output.clone(),
             Self::Shell(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
+            Self::Freeze(args) => args.output.clone(),
             Self::SetupCabal(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
         }
@@ -134,6 +137,10 @@ pub(crate) struct StaticArgs {
 
     #[command(flatten)]
     pub result: ResultArgs,
+
+    /// Freeze the versions for this build only, as `hsx freeze` would in a file
+    #[arg(long, value_enum, value_name = "FROM", num_args = 0..=1, default_missing_value = "auto", require_equals = true, help_heading = "Build")]
+    pub freeze: Option<Origin>,
 
     /// Print the commands instead of running them, as shell
     #[arg(long)]

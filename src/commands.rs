@@ -1,6 +1,7 @@
 //! The subcommands: one file each, named as it is typed.
 
 pub(crate) mod completions;
+pub(crate) mod freeze;
 pub(crate) mod man;
 pub(crate) mod run;
 pub(crate) mod setup_cabal;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Run(args) => run::run(args, environment, ui),
         Command::Test(args) => test::run(args, environment, ui),
         Command::Shell(args) => shell::run(args, environment, ui),
+        Command::Freeze(args) => freeze::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),

@@ -12,6 +12,7 @@ mod digest;
 mod engine;
 mod error;
 mod facts;
+mod freeze;
 mod image;
 mod linkage;
 mod plan;

@@ -123,6 +123,13 @@ pub(crate) enum Step {
     MakeStage,
     /// Downloads what the build needs, with network.
     Fetch(Cmd),
+    /// Asks GHC and cabal in the container; what they answer on standard output is for hsx.
+    Solve {
+        cmd: Cmd,
+        /// What it says that hsx does: a verb, and what follows the platform.
+        status: (&'static str, &'static str),
+        failure: &'static str,
+    },
     /// Builds, without network.
     Build(Cmd),
     /// Copies the executables out of the container into the stage.
@@ -218,6 +225,7 @@ impl Step {
             | Self::Collect(cmd)
             | Self::Remove(cmd)
             | Self::Fill { cmd, .. }
+            | Self::Solve { cmd, .. }
             | Self::Try(cmd)
             | Self::Test(cmd)
             | Self::Interact(cmd) => Some(cmd),

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::cmd::Cmd;
 use crate::error::Error;
+use crate::freeze;
 
 /// A project and everything of it that the container must see.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,24 @@ impl Project {
             [package] => &package.name,
             _ => self.root.file_name().unwrap_or("project"),
         }
+    }
+
+    /// Whether versions are frozen already.
+    pub(crate) fn has_freeze_file(&self) -> bool {
+        let path = self.root.join(freeze::FILE);
+        self.plan_inputs.iter().any(|(input, _)| *input == path)
+    }
+
+    /// Has the container see another file in place of one in the project's directory.
+    pub(crate) fn hide(&mut self, name: &str, by: Utf8PathBuf) {
+        self.mounts.push(SourceMount { source: by, target: format!("{}/{name}", self.workdir) });
+    }
+
+    /// The host's directory that is [`SOURCE`] in the container, and the project's place below it.
+    pub(crate) fn place(&self) -> (&Utf8Path, String) {
+        let below = self.workdir.strip_prefix(SOURCE).unwrap_or_default().trim_start_matches('/');
+        let depth = below.split('/').filter(|part| !part.is_empty()).count();
+        (self.root.ancestors().nth(depth).unwrap_or(&self.root), below.to_owned())
     }
 
     fn components(&self, kind: Kind) -> impl Iterator<Item = Executable> {
@@ -248,7 +267,7 @@ pub(crate) fn parse_package(text: &str) -> Option<Package> {
 }
 
 /// The top-level fields of a file in cabal's syntax: names in lower case, continuation lines joined by blanks.
-fn fields(text: &str) -> Vec<(String, String)> {
+pub(crate) fn fields(text: &str) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     let mut in_field = false;
     for line in text.lines() {
@@ -383,6 +402,18 @@ mod tests {
         let error = project.select_tests(&["exe".to_owned()]).unwrap_err();
         assert_eq!(error.message, "no test suite matches the target `exe`");
         assert!(super::tests::project(vec![package("x", &["y"])]).select_tests(&[]).is_err());
+    }
+
+    #[test]
+    fn the_project_has_its_place_below_the_source() {
+        let mut project = project(Vec::new());
+        project.root = "/home/mono/app".into();
+        for (workdir, top, below) in
+            [("/src", "/home/mono/app", ""), ("/src/app", "/home/mono", "app"), ("/src/mono/app", "/home", "mono/app")]
+        {
+            workdir.clone_into(&mut project.workdir);
+            assert_eq!(project.place(), (Utf8Path::new(top), below.to_owned()));
+        }
     }
 
     #[test]

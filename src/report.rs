@@ -14,6 +14,8 @@ use crate::strategy::Choice;
 /// The results of all platforms.
 #[derive(Debug)]
 pub(crate) struct Report {
+    /// Of a build with versions frozen for it alone: which, and how they came about.
+    pub freeze: Option<Value>,
     pub platforms: Vec<PlatformReport>,
 }
 
@@ -68,7 +70,10 @@ impl Report {
     /// One JSON document. Its keys only ever grow in number.
     pub(crate) fn json(&self) -> String {
         let platforms: Vec<Value> = self.platforms.iter().map(PlatformReport::json).collect();
-        let document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
+        let mut document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
+        if let Some(freeze) = &self.freeze {
+            document["freeze"] = freeze.clone();
+        }
         format!("{document:#}\n")
     }
 
@@ -197,6 +202,7 @@ fn rendered_width(rows: &[Vec<String>]) -> usize {
     widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
 
+/// Columns as wide as they need to be, but for the last.
 pub(crate) fn render(rows: &[Vec<String>]) -> String {
     let widths = column_widths(rows);
     let mut text = String::new();
@@ -264,7 +270,7 @@ mod tests {
             seconds: 245.0,
             result,
         };
-        Report { platforms: vec![platform] }
+        Report { freeze: None, platforms: vec![platform] }
     }
 
     #[test]

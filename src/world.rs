@@ -20,6 +20,7 @@ pub(crate) mod load;
 pub(crate) mod state;
 mod tests;
 pub(crate) mod ui;
+pub(crate) mod write;
 
 use cache::Cache;
 use exec::Exec;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Gathered, gather, preparation};
+use super::{Gathered, freeze, gather, preparation};
 use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cabal;
@@ -10,6 +10,7 @@ use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
+use crate::freeze::FILE;
 use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
@@ -32,13 +33,34 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &args.result, platforms: Platforms::Several };
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    let Gathered { project, settings, selection, facts } = gather(typed, select, &world)?;
+    let mut gathered = gather(typed, select, &world)?;
+    let (mut first, mut freeze) = (String::new(), None);
+    if let Some(origin) = args.freeze {
+        let plan = freeze::plan(&gathered, origin, environment)?;
+        let arguments = if args.dry_run {
+            first = format!("{}\n# the lines of the freeze file are arguments of cabal then\n", plan.shell());
+            vec!["--constraint=EACH LINE OF THE FREEZE FILE".to_owned()]
+        } else {
+            let frozen = freeze::follow(&plan, &gathered, &world)?;
+            freeze::tell(&frozen, ui);
+            freeze = Some(freeze::json(&frozen));
+            // There are volumes and images by now that were not.
+            gathered = gather(typed, select, &world)?;
+            gathered.project.index_state = frozen.time().max(gathered.project.index_state);
+            frozen.arguments()
+        };
+        gathered.settings.cabal_args.extend(arguments);
+        if gathered.project.has_freeze_file() {
+            gathered.project.hide(FILE, world.state.empty_file()?);
+        }
+    }
+    let Gathered { project, settings, selection, facts } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if args.dry_run {
-        ui.print(&plan.shell());
+        ui.print(&format!("{first}{}", plan.shell()));
         return Ok(0);
     }
-    let report = execute(&plan, &facts, &world)?;
+    let report = Report { freeze, ..execute(&plan, &facts, &world)? };
     match args.output.format {
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
@@ -221,5 +243,5 @@ pub(crate) fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::
             break;
         }
     }
-    Ok(Report { platforms })
+    Ok(Report { platforms, freeze: None })
 }

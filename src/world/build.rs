@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::deliver::{Built, Packed, Trial};
-use super::exec::{Answer, Source};
+use super::exec::{Answer, Source, Tail};
 use super::{World, unwritable};
 use crate::cmd::Cmd;
 use crate::cross;
@@ -40,6 +40,8 @@ pub(crate) struct Done {
     pub suites: Vec<Suite>,
     /// How the command ended that had hsx's own terminal.
     pub exit_code: u8,
+    /// What GHC and cabal answered.
+    pub answer: String,
 }
 
 /// Builds for one platform, and leaves nothing behind when it fails.
@@ -209,6 +211,11 @@ impl Run<'_> {
                 let status = self.streamed(cmd)?;
                 self.container_ended(cmd, status, "fetching the dependencies failed")
             }
+            Step::Solve { cmd, status: (verb, what), failure } => {
+                say(verb, what);
+                let status = self.answered(cmd)?;
+                self.container_ended(cmd, status, failure)
+            }
             Step::Build(cmd) => {
                 let ghc = image::ghc_name(plan.ghc.as_deref());
                 say("Building", &format!("with {ghc} ({})", plan.choice.strategy));
@@ -242,6 +249,20 @@ impl Run<'_> {
             let _ = log.write_all(bytes);
             tail.push(bytes);
         })
+    }
+
+    /// The same for one that answers on standard output, and says the rest on standard error.
+    fn answered(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
+        let Self { world, log, tail, done, .. } = self;
+        *tail = Tail::default();
+        let _ = writeln!(log, "$ {cmd}");
+        let (status, answer) = world.exec.answered(cmd, &mut |bytes| {
+            let _ = log.write_all(bytes);
+            tail.push(bytes);
+        })?;
+        let _ = log.write_all(answer.as_bytes());
+        done.answer = answer;
+        Ok(status)
     }
 
     /// Runs a command whose output only its failure makes interesting.
@@ -385,24 +406,6 @@ fn tempfile_in(dir: &Utf8Path) -> std::io::Result<()> {
     let probe = dir.join(".hsx-probe");
     fs_err::write(&probe, "")?;
     fs_err::remove_file(&probe)
-}
-
-/// The end of a tool's output.
-#[derive(Default)]
-pub(super) struct Tail(Vec<u8>);
-
-impl Tail {
-    const KEPT: usize = 16 * 1024;
-
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        let excess = self.0.len().saturating_sub(Self::KEPT);
-        self.0.drain(..excess);
-    }
-
-    pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0).into_owned()
-    }
 }
 
 /// What a command is about: its last argument.

@@ -57,6 +57,24 @@ pub(crate) enum Source {
     Stderr,
 }
 
+/// The end of a tool's output.
+#[derive(Default)]
+pub(crate) struct Tail(Vec<u8>);
+
+impl Tail {
+    const KEPT: usize = 16 * 1024;
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        let excess = self.0.len().saturating_sub(Self::KEPT);
+        self.0.drain(..excess);
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
 /// What a command does.
 pub(super) enum Event {
     Output(Source, Vec<u8>),
@@ -134,6 +152,22 @@ impl<'a> Exec<'a> {
     /// When it cannot be started, or a signal came.
     pub(crate) fn stream(&self, cmd: &Cmd, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
         self.run(cmd, OnSignal::End, output)
+    }
+
+    /// Runs a command that answers on standard output; its standard error is shown, and handed on.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
+        let mut stdout = Vec::new();
+        let status = self.stream(cmd, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => {
+                self.ui.stream(bytes);
+                said(bytes);
+            }
+        })?;
+        Ok((status, String::from_utf8_lossy(&stdout).into_owned()))
     }
 
     fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {

@@ -45,6 +45,20 @@ impl State {
         self.dir.join(topic).join(name.chars().map(plain).collect::<String>())
     }
 
+    /// A file with nothing in it.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn empty_file(&self) -> Result<Utf8PathBuf, Error> {
+        let path = self.dir.join("empty");
+        let create = || {
+            fs_err::create_dir_all(&self.dir)?;
+            fs_err::write(&path, "")
+        };
+        create().map_err(|error| unwritable("an empty file cannot be made", &error))?;
+        Ok(path)
+    }
+
     /// The log of a build: that of its last run, in full.
     ///
     /// # Errors

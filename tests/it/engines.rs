@@ -4,6 +4,7 @@ mod cabal;
 mod cross;
 mod dice;
 mod failures;
+mod freeze;
 mod hello;
 mod interruptions;
 mod network;

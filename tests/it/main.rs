@@ -12,6 +12,7 @@ mod engine;
 mod engines;
 mod failures;
 mod fetch;
+mod freeze;
 mod image;
 mod output;
 mod plan;

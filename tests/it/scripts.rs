@@ -7,6 +7,9 @@ use crate::support::{Run, Test};
 /// A cabal that fails, and says so on both its outputs.
 const CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo 'and so on'; exit 1\n";
 
+const FETCH: &str =
+    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+
 /// Runs a script of `scripts/container` as in a container.
 fn script(source: &str, args: &str) -> Run {
     let test = Test::empty();
@@ -21,7 +24,7 @@ fn script(source: &str, args: &str) -> Run {
 fn what_cabal_says_keeps_its_order() {
     for (text, args, said) in [
         (include_str!("../../scripts/container/build.sh"), "strip '' --flag", "build\nError: no\nand so on\n"),
-        (include_str!("../../scripts/container/fetch.sh"), "'' --flag", "update\nError: no\nand so on\n"),
+        (FETCH, "'' --flag", "update\nError: no\nand so on\n"),
     ] {
         let run = script(text, args).exits(100);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (said, ""));

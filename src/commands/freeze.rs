@@ -1,0 +1,348 @@
+//! `hsx freeze`: asks what there is to freeze and what the images have, translates, has it checked, and writes it.
+
+use camino::Utf8Path;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{Gathered, gather, preparation};
+use crate::builder::{Again, Builder, choose};
+use crate::cabal;
+use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
+use crate::cmd::{Cmd, quote};
+use crate::engine::{Container, Network};
+use crate::error::{Error, Kind};
+use crate::freeze::{self, Action, Frozen, Survey};
+use crate::image;
+use crate::plan::{PlatformPlan, Step};
+use crate::project::Project;
+use crate::report;
+use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::strategy::{Choice, Strategy};
+use crate::world::World;
+use crate::world::build::build;
+use crate::world::exec::Tail;
+use crate::world::host::Environment;
+use crate::world::ui::Ui;
+use crate::world::write;
+
+const HOST: &str =
+    concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));
+const SURVEY: &str = concat!(
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/copy.sh"),
+    include_str!("../../scripts/container/survey.sh")
+);
+const CHECK: &str = concat!(
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/copy.sh"),
+    include_str!("../../scripts/container/check.sh")
+);
+
+/// What stands in a printed plan for the text that is not known before the plan is followed.
+const PLACEHOLDER: &str = "THE TEXT OF THE FREEZE FILE";
+
+const HELP: &str = "\
+Pins every dependency at one version, in a cabal.project.freeze that the builder image can honour:
+  --from host    at what `cabal freeze` says here, for instance in a Nix shell; without cabal, at
+                 what `ghc-pkg` says is installed. What came with a GHC of another version than the
+                 image's is dropped, and so is what only holds on this machine: repositories, an
+                 index-state that says nothing. Each change is reported, with its reason.
+  --from image   at what cabal chooses in the container.
+
+cabal in the container has to find a plan with it, for every platform, before it is written. Your
+tree is not touched otherwise. Settings are those of `hsx static`.
+
+Examples:
+  hsx freeze                                  from cabal here where there is one, else from the image
+  nix develop -c hsx freeze --force           what a Nix shell has, in place of the present file
+  hsx freeze --from image --ghc 9.6.7         for another compiler
+  hsx static --freeze                         for one build, and no file";
+
+/// Write a `cabal.project.freeze` that the builder image can honour
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx freeze --help` for examples and exit codes")]
+pub(crate) struct FreezeArgs {
+    /// What decides the versions
+    #[arg(long, value_enum, default_value_t)]
+    from: Origin,
+
+    /// Replace the freeze file that is there
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    builder: BuilderArgs,
+
+    /// Print the commands instead of running them, as shell
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What decides the versions, as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Origin {
+    /// The host where it has cabal, else the image
+    #[default]
+    Auto,
+    /// cabal here, or `ghc-pkg` alone
+    Host,
+    /// cabal in the builder image
+    Image,
+}
+
+/// Runs `hsx freeze`.
+///
+/// # Errors
+/// When there is a freeze file already, or none that every platform's image can honour.
+pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    let result = ResultArgs::default();
+    let typed = Typed { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::Several };
+    let gathered = gather(typed, |project, _| may_write(project, args.force), &world)?;
+    let plan = plan(&gathered, args.from, environment)?;
+    let path = gathered.project.root.join(freeze::FILE);
+    if args.dry_run {
+        ui.print(&format!("{}# and writes it to {}\n", plan.shell(), quote(path.as_str())));
+        return Ok(0);
+    }
+    let frozen = follow(&plan, &gathered, &world)?;
+    write::replace(&path, &frozen.text(), args.force)?;
+    ui.status("Wrote", path.as_str());
+    tell_notes(&frozen, ui);
+    match args.output.format {
+        Format::Text => ui.print(&table(&frozen, path.strip_prefix(&environment.cwd).unwrap_or(&path))),
+        Format::Json => {
+            let mut document = json(&frozen);
+            document["exit_code"] = json!(0);
+            document["path"] = json!(path);
+            ui.print(&format!("{document:#}\n"));
+        }
+    }
+    Ok(0)
+}
+
+fn may_write(project: &Project, force: bool) -> Result<(), Error> {
+    if project.has_freeze_file() && !force {
+        return Err(write::exists(&project.root.join(freeze::FILE)));
+    }
+    Ok(())
+}
+
+/// What a freeze is made with: facts that need a container, and what to do with them.
+pub(crate) struct FreezePlan {
+    prepare: Vec<Step>,
+    /// Asks the host.
+    host: Option<Cmd>,
+    /// Asks the image of each platform.
+    surveys: Vec<PlatformPlan>,
+    /// Checks the result, once there is one; here with a placeholder.
+    checks: Vec<PlatformPlan>,
+}
+
+impl FreezePlan {
+    /// The plan as a shell script, as far as it is known.
+    pub(crate) fn shell(&self) -> String {
+        let prepare = self.prepare.iter().filter_map(Step::cmd).chain(&self.host).map(|cmd| format!("{cmd}\n"));
+        let plans = |plans: &[PlatformPlan]| plans.iter().map(PlatformPlan::shell).collect::<String>();
+        let translation = "# hsx makes a freeze file of what these say, and puts its text into";
+        format!("{}{}{translation}\n{}", prepare.collect::<String>(), plans(&self.surveys), plans(&self.checks))
+    }
+}
+
+/// Decides what is asked.
+///
+/// # Errors
+/// When the host is to be asked and has nothing that answers, or a platform cannot be built for.
+pub(crate) fn plan<S>(gathered: &Gathered<S>, origin: Origin, environment: &Environment) -> Result<FreezePlan, Error> {
+    let Gathered { project, settings, facts, .. } = gathered;
+    let host = host(project, settings, origin, environment)?;
+    let prepare = preparation(project, facts);
+    let (mut surveys, mut checks) = (Vec::new(), Vec::new());
+    for (number, build) in settings.platforms.iter().enumerate() {
+        let task = if host.is_none() && number == 0 { "solve" } else { "ask" };
+        let choice = choose(build, build.strategy, facts)?;
+        let solver = |choice, again| Solver(Builder::new(project, settings, facts, build, choice, again));
+        let mut survey = solver(choice.clone(), Again::No).survey(task);
+        if choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
+            let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
+            survey.fallback = emulated.map(|choice| Box::new(solver(choice, Again::Yes).survey(task)));
+        }
+        surveys.push(survey);
+        checks.push(solver(choice, Again::Yes).check(PLACEHOLDER, ""));
+    }
+    Ok(FreezePlan { prepare, host, surveys, checks })
+}
+
+/// The command that asks the host; `None` where the image is asked instead.
+fn host(
+    project: &Project,
+    settings: &Settings,
+    origin: Origin,
+    environment: &Environment,
+) -> Result<Option<Cmd>, Error> {
+    let has_cabal = environment.find("cabal").is_some();
+    if origin == Origin::Image || (origin == Origin::Auto && !has_cabal) {
+        return Ok(None);
+    }
+    let of_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
+    let names = of_compiler.map(|version| format!("ghc-pkg-{version}")).into_iter().chain(["ghc-pkg".to_owned()]);
+    let ghc_pkg = names.into_iter().find(|name| environment.find(name).is_some());
+    if !has_cabal && ghc_pkg.is_none() {
+        return Err(Error::host("there is neither `cabal` nor `ghc-pkg` on PATH to freeze from").hint(
+            "run it where they are (`nix develop -c hsx freeze`), or let the container's cabal choose: `--from image`",
+        ));
+    }
+    let (top, below) = project.place();
+    let task = if has_cabal { "solve" } else { "ask" };
+    let words = [ghc_pkg.unwrap_or_default(), task.to_owned(), top.to_string(), below];
+    Ok(Some(Cmd::new("/bin/sh").args(["-c", HOST, "hsx"]).args(words).args(&settings.cabal_args)))
+}
+
+/// Asks GHC and cabal in the builder of a platform.
+struct Solver<'a>(Builder<'a>);
+
+impl Solver<'_> {
+    /// What is there, and for the task "solve" what cabal freezes the project at.
+    fn survey(&self, task: &str) -> PlatformPlan {
+        let index_state = self.0.project.index_state.clone().unwrap_or_default();
+        let first = [task.to_owned(), index_state];
+        let status = ("Asking", "what there is to build with");
+        let mut steps = self.0.preparation();
+        steps.push(self.solve(SURVEY, first, &[], status, "cabal freeze failed"));
+        self.plan(steps)
+    }
+
+    fn check(&self, text: &str, index_state: &str) -> PlatformPlan {
+        let first = [text.to_owned(), index_state.to_owned()];
+        let status = ("Checking", "that cabal finds a plan with it");
+        let failure = "the container cannot honour the freeze";
+        self.plan(vec![self.solve(CHECK, first, &["all".to_owned()], status, failure)])
+    }
+
+    fn solve(
+        &self,
+        script: &str,
+        first: [String; 2],
+        targets: &[String],
+        status: (&'static str, &'static str),
+        failure: &'static str,
+    ) -> Step {
+        let Builder { project, settings, facts, .. } = &self.0;
+        let (_, below) = project.place();
+        // A build directory of its own: the plan of the builds stays as it is.
+        let cabal_args = cabal::solve_args(targets, &settings.cabal_args);
+        let args = first.into_iter().chain([below]).chain(cabal_args).collect();
+        let network = if settings.offline { Network::None } else { Network::Default };
+        let parts = self.0.parts("freeze");
+        let container = Container { network, ..self.0.container(&parts, script, args) };
+        Step::Solve { cmd: facts.engine.run(&container), status, failure }
+    }
+
+    fn plan(&self, steps: Vec<Step>) -> PlatformPlan {
+        let names = ["derive", "copy", "cross", "freeze"].map(|phase| self.0.container_name(phase));
+        self.0.plan(&self.0.key, &names, self.0.locks(), steps)
+    }
+}
+
+/// Follows the plan: a freeze that every platform's image honours.
+///
+/// # Errors
+/// When a tool fails, or an image cannot honour what came of it.
+pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World<'_>) -> Result<Frozen, Error> {
+    let Gathered { project, settings, facts, .. } = gathered;
+    for step in &plan.prepare {
+        world.prepare(step)?;
+    }
+    let host = plan.host.as_ref().map(|cmd| ask_host(cmd, world)).transpose()?;
+    let (mut images, mut choices) = (Vec::new(), Vec::new());
+    for survey in &plan.surveys {
+        let outcome = build(survey, &facts.os_release, world);
+        let answer = outcome.result.map_err(|error| error.on(survey.platform))?.answer;
+        images.push((survey.platform, Survey::parse(&answer)));
+        choices.push(outcome.choice);
+    }
+    let own: Vec<_> = project.packages.iter().map(|package| package.name.as_str()).collect();
+    let text = match &host {
+        Some(host) => host.freeze.clone().unwrap_or_else(|| host.freeze_installed(&own)),
+        None => images.first().and_then(|(_, image)| image.freeze.clone()).unwrap_or_default(),
+    };
+    let frozen = freeze::translate(&text, host.as_ref(), &images);
+    for (build, choice) in settings.platforms.iter().zip(choices) {
+        check(&frozen, build, choice, gathered, world)?;
+    }
+    Ok(frozen)
+}
+
+fn ask_host(cmd: &Cmd, world: &World<'_>) -> Result<Survey, Error> {
+    world.ui.status("Asking", "the host what to freeze");
+    let mut said = Tail::default();
+    let (status, answer) = world.exec.answered(cmd, &mut |bytes| said.push(bytes))?;
+    if status.success() {
+        return Ok(Survey::parse(&answer));
+    }
+    Err(Error::new(Kind::Build, "the host's cabal or GHC has nothing to freeze")
+        .tried("cabal freeze")
+        .said(&said.text())
+        .hint("let the container's cabal choose: `--from image`"))
+}
+
+fn check<S>(
+    frozen: &Frozen,
+    platform: &PlatformSettings,
+    choice: Choice,
+    gathered: &Gathered<S>,
+    world: &World<'_>,
+) -> Result<(), Error> {
+    let Gathered { project, settings, facts, .. } = gathered;
+    let solver = Solver(Builder::new(project, settings, facts, platform, choice, Again::Yes));
+    let plan = solver.check(&frozen.text(), &frozen.time().unwrap_or_default());
+    let done = build(&plan, &facts.os_release, world).result;
+    done.map(drop).map_err(|error| {
+        let error = error.on(platform.platform);
+        if error.kind != Kind::Build {
+            return error;
+        }
+        error.hint("let the container's cabal choose: `--from image`")
+    })
+}
+
+/// What changed, for people.
+fn table(frozen: &Frozen, path: &Utf8Path) -> String {
+    let action = |action| match action {
+        Action::Dropped => "dropped",
+        Action::Changed => "changed",
+        Action::Added => "added",
+    };
+    let mut rows = vec![["CHANGE", "LINE", "REASON"].map(str::to_owned).to_vec()];
+    rows.extend(frozen.changes.iter().map(|change| {
+        let becomes = change.becomes.as_ref().map(|becomes| format!(" -> {becomes}")).unwrap_or_default();
+        vec![action(change.action).to_owned(), format!("{}{becomes}", change.line), change.reason.clone()]
+    }));
+    let changes = if frozen.changes.is_empty() { String::new() } else { report::render(&rows) };
+    format!("{changes}{path}: {} constraints\n", frozen.constraints.len())
+}
+
+/// The same on the way to a build.
+pub(crate) fn tell(frozen: &Frozen, ui: &Ui) {
+    for change in &frozen.changes {
+        let verb = match change.action {
+            Action::Dropped => "Dropped",
+            Action::Changed => "Changed",
+            Action::Added => "Added",
+        };
+        ui.status(verb, &format!("{}: {}", change.line, change.reason));
+    }
+    tell_notes(frozen, ui);
+}
+
+fn tell_notes(frozen: &Frozen, ui: &Ui) {
+    frozen.notes.iter().for_each(|note| ui.warning(note));
+}
+
+/// What there is to tell of a freeze, for programs.
+pub(crate) fn json(frozen: &Frozen) -> serde_json::Value {
+    json!({ "text": frozen.text(), "changes": frozen.changes, "notes": frozen.notes })
+}

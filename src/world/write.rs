@@ -1,0 +1,27 @@
+//! Files that people asked hsx to write into their projects.
+
+use camino::Utf8Path;
+
+use crate::error::Error;
+
+/// Writes a file whole or not at all, and over another one only where that is wanted.
+///
+/// # Errors
+/// When there is one already, or the directory is not writable.
+pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Error> {
+    let fresh = path.with_file_name(format!(".{}.hsx-new", path.file_name().unwrap_or_default()));
+    let written = fs_err::write(&fresh, text).and_then(|()| {
+        // A link to it fails where there is a file by now; a rename would replace it.
+        if force { fs_err::rename(&fresh, path) } else { fs_err::hard_link(&fresh, path) }
+    });
+    let _ = fs_err::remove_file(&fresh);
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(path),
+        _ => Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()),
+    })
+}
+
+/// The error of a file that is in the way.
+pub(crate) fn exists(path: &Utf8Path) -> Error {
+    Error::usage(format!("there is a `{path}` already")).hint("replace it with `--force`")
+}
