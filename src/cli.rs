@@ -11,6 +11,7 @@ use crate::cabal::CommandLine;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::freeze::{FreezeArgs, Origin};
 use crate::commands::man::ManArgs;
+use crate::commands::new::NewArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::commands::shell::ShellArgs;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     /// Open a shell in the builder, or run a command there
     Shell(Box<ShellArgs>),
     Freeze(Box<FreezeArgs>),
+    /// Make a new project, with all that `hsx static` and its releases need
+    New(Box<NewArgs>),
     SetupCabal(SetupCabalArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -87,6 +90,7 @@ impl Command {
             Self::Freeze(args) => args.output.clone(),
             Self::SetupCabal(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
+            Self::New(args) => args.output.clone(),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod completions;
 pub(crate) mod freeze;
 pub(crate) mod man;
+pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod setup_cabal;
 pub(crate) mod shell;
@@ -33,6 +34,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),
+        Command::New(args) => new::run(args, environment, ui),
     }
 }
 

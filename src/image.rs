@@ -125,6 +125,18 @@ pub(crate) fn repository(reference: &str) -> &str {
     }
 }
 
+/// The version that a person means by one, or by the beginning of one: then the newest that is not broken.
+pub(crate) fn full_version(wanted: &str) -> Option<String> {
+    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
+    let known = || TAGS.iter().rev().map(|(version, _)| *version);
+    let newest = || known().find(|version| starts_with_version(version, wanted) && !broken(version));
+    let found = known().find(|version| *version == wanted).or_else(newest).map(str::to_owned);
+    // One that was published after this was written has three parts, as every GHC.
+    found.or_else(|| {
+        (wanted.split('.').count() == 3 && compare_versions(wanted, wanted).is_some()).then(|| wanted.to_owned())
+    })
+}
+
 /// A warning about a compiler that is known to be broken.
 pub(crate) fn broken_compiler(ghc: &str, platform: Platform) -> Option<String> {
     let (_, _, instead) =
@@ -241,6 +253,24 @@ fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_series_stands_for_its_newest_sound_compiler() {
+        for (wanted, version) in [
+            ("9.10.3", Some("9.10.3")),
+            ("9.10", Some("9.10.3")),
+            ("9.12", Some("9.12.4")),
+            ("9.12.3", Some("9.12.3")),
+            ("9.6", Some("9.6.7")),
+            ("9.16.1", Some("9.16.1")),
+            ("9.16", None),
+            ("9.1", None),
+            ("latest", None),
+            ("", None),
+        ] {
+            assert_eq!(full_version(wanted).as_deref(), version, "{wanted}");
+        }
+    }
 
     #[test]
     fn a_reference_without_tag_follows_the_ghc() {

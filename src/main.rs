@@ -21,6 +21,7 @@ mod project;
 mod report;
 mod settings;
 mod strategy;
+mod template;
 mod test_report;
 mod upx;
 mod world;

@@ -17,6 +17,7 @@ pub(crate) mod host;
 pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod load;
+pub(crate) mod scaffold;
 pub(crate) mod state;
 mod tests;
 pub(crate) mod ui;

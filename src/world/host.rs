@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy;
@@ -39,6 +40,8 @@ pub(crate) struct Environment {
     pub state_dir: Utf8PathBuf,
     /// Without a home there is none: nobody else may write there.
     pub cache_dir: Option<Utf8PathBuf>,
+    /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
+    pub now: i64,
     /// Names of variables that a build needs to see, of those that are set.
     pass: Vec<String>,
 }
@@ -66,6 +69,7 @@ impl Environment {
             config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
             // Without a home, hsx remembers nothing beyond the next reboot.
             state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
+            now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
             pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
             cwd,
         })
@@ -98,6 +102,11 @@ pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
     let program = program.map_err(|error| Error::host("hsx cannot find itself").said(&error.to_string()))?;
     Utf8PathBuf::from_path_buf(program)
         .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
+}
+
+fn now(epoch: Option<String>) -> i64 {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
+    epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
 }
 
 /// Whether a variable is set, but to nothing.

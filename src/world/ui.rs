@@ -1,9 +1,11 @@
 //! What people see: results on standard output, all else on standard error.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::exec::Exec;
 use crate::cli::Color;
 use crate::cmd::Cmd;
 use crate::error::Error;
@@ -88,9 +90,14 @@ impl Ui {
         line(&format!("{WARNING}warning:{WARNING:#} {text}"));
     }
 
-    #[expect(clippy::unused_self, reason = "errors are said at every verbosity")]
     pub(crate) fn error(&self, error: &Error) {
         line(&format!("{BAD}error:{BAD:#} {}", error.message));
+        self.details(error);
+    }
+
+    /// All of an error but its message.
+    #[expect(clippy::unused_self, reason = "they are said at every verbosity")]
+    pub(crate) fn details(&self, error: &Error) {
         if let Some(tried) = &error.tried {
             line(&format!("  tried: {tried}"));
         }
@@ -103,6 +110,34 @@ impl Ui {
         if let Some(log) = &error.log {
             line(&format!("  log: {log}"));
         }
+    }
+
+    /// Whether a person sees what is asked, and can answer.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn has_somebody_to_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks a question on the terminal, and waits for a line.
+    ///
+    /// # Errors
+    /// When there will be no answer: the person has typed Ctrl-D, or a signal came.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn ask(&self, question: &str, exec: &Exec<'_>) -> Result<String, Error> {
+        let mut err = anstream::stderr().lock();
+        let _ = write!(err, "{HINT}?{HINT:#} {question}").and_then(|()| err.flush());
+        let stdin = std::io::stdin();
+        let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        // A terminal gives whole lines, so none is left behind in the buffer.
+        while !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&wait)), Ok(1..)) {
+            exec.check()?;
+        }
+        let mut answer = String::new();
+        if let Ok(1..) = stdin.lock().read_line(&mut answer) {
+            return Ok(answer);
+        }
+        let _ = writeln!(err);
+        Err(Error::usage("there was no answer").hint("`--yes` asks nothing, and each question has a flag"))
     }
 }
 

@@ -19,6 +19,13 @@ fn static_help() {
 }
 
 #[test]
+fn new_help() {
+    let test = Test::empty();
+    assert_data_eq!(test.hsx("new --help").exits(0).stdout, file!["snapshots/new-help.txt"]);
+    assert_data_eq!(test.hsx("new -h").exits(0).stdout, file!["snapshots/new-h.txt"]);
+}
+
+#[test]
 fn the_version_is_the_packages() {
     let version = format!("hsx {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(Test::empty().hsx("--version").exits(0).stdout, version);

@@ -102,6 +102,14 @@ impl Test {
         self
     }
 
+    /// Puts a program of this machine on PATH.
+    pub(crate) fn real(self, name: &str) -> Self {
+        let path = std::env::var_os("PATH").expect("PATH is set");
+        let found = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|path| path.exists());
+        symlink(found.expect("the program is installed"), self.root.join("bin").join(name)).expect("it is new");
+        self
+    }
+
     pub(crate) fn without(self, program: &str) -> Self {
         fs_err::remove_file(self.root.join("bin").join(program)).expect("the program was there");
         self
@@ -269,7 +277,8 @@ impl Test {
         Running { test: self, child: command.spawn().expect("hsx starts"), stderr }
     }
 
-    fn command(&self, program: &str) -> Command {
+    /// A command in this world.
+    pub(crate) fn command(&self, program: &str) -> Command {
         for dir in ["home/.cache/hsx"] {
             if !self.remembers {
                 let _ = fs_err::remove_dir_all(self.root.join(dir));
@@ -285,7 +294,7 @@ impl Test {
         self.ended(output)
     }
 
-    fn ended(&self, output: Output) -> Run {
+    pub(crate) fn ended(&self, output: Output) -> Run {
         let text = |bytes| String::from_utf8(bytes).expect("output is Unicode");
         Run {
             code: output.status.code().or_else(|| output.status.signal().map(|signal| -signal)).expect("it has ended"),
