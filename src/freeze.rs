@@ -48,6 +48,19 @@ pub(crate) struct Change {
     pub reason: String,
 }
 
+impl Change {
+    /// What happened to which line.
+    pub(crate) fn shown(&self) -> String {
+        let action = match self.action {
+            Action::Dropped => "dropped",
+            Action::Changed => "changed",
+            Action::Added => "added",
+        };
+        let becomes = self.becomes.as_ref().map(|becomes| format!(" -> {becomes}")).unwrap_or_default();
+        format!("{action} {}{becomes}", self.line)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Action {
@@ -355,13 +368,8 @@ mod tests {
         format!("constraints: {}\n", lines.join(",\n             "))
     }
 
-    /// `DROPPED LINE: REASON` and the like.
     fn changes(frozen: &Frozen) -> Vec<String> {
-        let change = |change: &Change| {
-            let becomes = change.becomes.iter().fold(String::new(), |_, becomes| format!(" -> {becomes}"));
-            format!("{:?} {}{becomes}: {}", change.action, change.line, change.reason)
-        };
-        frozen.changes.iter().map(change).collect()
+        frozen.changes.iter().map(|change| format!("{}: {}", change.shown(), change.reason)).collect()
     }
 
     #[test]
@@ -384,7 +392,7 @@ mod tests {
         ] {
             let frozen = translate(&constraints(&[line]), Some(&host()), &image());
             let told = changes(&frozen).concat();
-            let expected = reason.map(|reason| format!("Dropped {line}: {reason}")).unwrap_or_default();
+            let expected = reason.map(|reason| format!("dropped {line}: {reason}")).unwrap_or_default();
             assert!(told.starts_with(&expected) && told.is_empty() == expected.is_empty(), "{told}");
             assert_eq!(frozen.constraints.is_empty(), reason.is_some(), "{line}");
         }
@@ -401,7 +409,7 @@ mod tests {
         let arm = survey("ghc 9.10.3\npackages base-4.20.2.0 mtl-2.3.1\n");
         let images = [image(), vec![(Platform::Arm64, arm)]].concat();
         let frozen = translate(&constraints(&["any.base ==4.18.2.1", "any.mtl ==2.3.1"]), None, &images);
-        assert_eq!(changes(&frozen), ["Dropped any.base ==4.18.2.1: linux/arm64: GHC 9.10.3 comes with base 4.20.2.0"]);
+        assert_eq!(changes(&frozen), ["dropped any.base ==4.18.2.1: linux/arm64: GHC 9.10.3 comes with base 4.20.2.0"]);
         assert_eq!(frozen.constraints, ["any.mtl ==2.3.1"]);
     }
 
@@ -410,7 +418,7 @@ mod tests {
         let text = constraints(&["any.text ==2.1.3", "text -developer +simdutf", "any.splitmix ==0.1", "splitmix -x"]);
         let frozen = translate(&text, Some(&host()), &image());
         assert_eq!(frozen.constraints, ["any.splitmix ==0.1", "splitmix -x"]);
-        assert!(changes(&frozen)[1].starts_with("Dropped text -developer +simdutf: the flags of an installed package"));
+        assert!(changes(&frozen)[1].starts_with("dropped text -developer +simdutf: the flags of an installed package"));
     }
 
     #[test]

@@ -70,10 +70,10 @@ impl Project {
         }
     }
 
-    /// Whether versions are frozen already.
-    pub(crate) fn has_freeze_file(&self) -> bool {
+    /// The text of its freeze file, if it has one.
+    pub(crate) fn freeze_file(&self) -> Option<&str> {
         let path = self.root.join(freeze::FILE);
-        self.plan_inputs.iter().any(|(input, _)| *input == path)
+        self.plan_inputs.iter().find(|(input, _)| *input == path).map(|(_, text)| text.as_str())
     }
 
     /// Has the container see another file in place of one in the project's directory.

@@ -11,7 +11,7 @@ use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, Strate
 use crate::cmd::{Cmd, quote};
 use crate::engine::{Container, Network};
 use crate::error::{Error, Kind};
-use crate::freeze::{self, Action, Frozen, Survey};
+use crate::freeze::{self, Frozen, Survey};
 use crate::image;
 use crate::plan::{PlatformPlan, Step};
 use crate::project::Project;
@@ -48,15 +48,17 @@ Pins every dependency at one version, in a cabal.project.freeze that the builder
                  image's is dropped, and so is what only holds on this machine: repositories, an
                  index-state that says nothing. Each change is reported, with its reason.
   --from image   at what cabal chooses in the container.
+  --from file    at what the present file says, as far as that holds for the image.
 
 cabal in the container has to find a plan with it, for every platform, before it is written. Your
 tree is not touched otherwise. Settings are those of `hsx static`.
 
 Examples:
-  hsx freeze                                  from cabal here where there is one, else from the image
+  hsx freeze                                  from cabal here, or else the image
   nix develop -c hsx freeze --force           what a Nix shell has, in place of the present file
   hsx freeze --from image --ghc 9.6.7         for another compiler
-  hsx static --freeze                         for one build, and no file";
+  hsx static --freeze                         for one build, and no file
+  hsx static --freeze=file                    with the present file, made for another GHC";
 
 /// Write a `cabal.project.freeze` that the builder image can honour
 #[derive(Args, Clone, Debug, Default)]
@@ -91,6 +93,8 @@ pub(crate) enum Origin {
     Host,
     /// cabal in the builder image
     Image,
+    /// The freeze file that is there
+    File,
 }
 
 /// Runs `hsx freeze`.
@@ -125,7 +129,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
 }
 
 fn may_write(project: &Project, force: bool) -> Result<(), Error> {
-    if project.has_freeze_file() && !force {
+    if project.freeze_file().is_some() && !force {
         return Err(write::exists(&project.root.join(freeze::FILE)));
     }
     Ok(())
@@ -134,6 +138,8 @@ fn may_write(project: &Project, force: bool) -> Result<(), Error> {
 /// What a freeze is made with: facts that need a container, and what to do with them.
 pub(crate) struct FreezePlan {
     prepare: Vec<Step>,
+    /// The file that is there, where that is to be translated.
+    file: Option<String>,
     /// Asks the host.
     host: Option<Cmd>,
     /// Asks the image of each platform.
@@ -158,11 +164,12 @@ impl FreezePlan {
 /// When the host is to be asked and has nothing that answers, or a platform cannot be built for.
 pub(crate) fn plan<S>(gathered: &Gathered<S>, origin: Origin, environment: &Environment) -> Result<FreezePlan, Error> {
     let Gathered { project, settings, facts, .. } = gathered;
+    let file = file(project, origin)?;
     let host = host(project, settings, origin, environment)?;
     let prepare = preparation(project, facts);
     let (mut surveys, mut checks) = (Vec::new(), Vec::new());
     for (number, build) in settings.platforms.iter().enumerate() {
-        let task = if host.is_none() && number == 0 { "solve" } else { "ask" };
+        let task = if file.is_none() && host.is_none() && number == 0 { "solve" } else { "ask" };
         let choice = choose(build, build.strategy, facts)?;
         let solver = |choice, again| Solver(Builder::new(project, settings, facts, build, choice, again));
         let mut survey = solver(choice.clone(), Again::No).survey(task);
@@ -173,7 +180,15 @@ pub(crate) fn plan<S>(gathered: &Gathered<S>, origin: Origin, environment: &Envi
         surveys.push(survey);
         checks.push(solver(choice, Again::Yes).check(PLACEHOLDER, ""));
     }
-    Ok(FreezePlan { prepare, host, surveys, checks })
+    Ok(FreezePlan { prepare, file, host, surveys, checks })
+}
+
+fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
+    if origin != Origin::File {
+        return Ok(None);
+    }
+    let none = || Error::usage(format!("there is no `{}`", project.root.join(freeze::FILE)));
+    project.freeze_file().map(|text| Some(text.to_owned())).ok_or_else(none)
 }
 
 /// The command that asks the host; `None` where the image is asked instead.
@@ -184,21 +199,25 @@ fn host(
     environment: &Environment,
 ) -> Result<Option<Cmd>, Error> {
     let has_cabal = environment.find("cabal").is_some();
-    if origin == Origin::Image || (origin == Origin::Auto && !has_cabal) {
+    if matches!(origin, Origin::Image | Origin::File) || (origin == Origin::Auto && !has_cabal) {
         return Ok(None);
     }
     let of_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
+    // A shell may have another compiler than the one that the project is released with.
+    let is_there = |program: &str| environment.find(program).is_some();
+    let other = project.with_compiler.as_deref().is_some_and(|named| !is_there(named)) && is_there("ghc");
     let names = of_compiler.map(|version| format!("ghc-pkg-{version}")).into_iter().chain(["ghc-pkg".to_owned()]);
-    let ghc_pkg = names.into_iter().find(|name| environment.find(name).is_some());
+    let ghc_pkg = names.into_iter().find(|name| is_there(name));
     if !has_cabal && ghc_pkg.is_none() {
         return Err(Error::host("there is neither `cabal` nor `ghc-pkg` on PATH to freeze from").hint(
             "run it where they are (`nix develop -c hsx freeze`), or let the container's cabal choose: `--from image`",
         ));
     }
+    let compiler = other.then_some("--with-compiler=ghc");
     let (top, below) = project.place();
     let task = if has_cabal { "solve" } else { "ask" };
     let words = [ghc_pkg.unwrap_or_default(), task.to_owned(), top.to_string(), below];
-    Ok(Some(Cmd::new("/bin/sh").args(["-c", HOST, "hsx"]).args(words).args(&settings.cabal_args)))
+    Ok(Some(Cmd::new("/bin/sh").args(["-c", HOST, "hsx"]).args(words).args(compiler).args(&settings.cabal_args)))
 }
 
 /// Asks GHC and cabal in the builder of a platform.
@@ -265,9 +284,10 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World
         choices.push(outcome.choice);
     }
     let own: Vec<_> = project.packages.iter().map(|package| package.name.as_str()).collect();
-    let text = match &host {
-        Some(host) => host.freeze.clone().unwrap_or_else(|| host.freeze_installed(&own)),
-        None => images.first().and_then(|(_, image)| image.freeze.clone()).unwrap_or_default(),
+    let text = match (&plan.file, &host) {
+        (Some(file), _) => file.clone(),
+        (None, Some(host)) => host.freeze.clone().unwrap_or_else(|| host.freeze_installed(&own)),
+        (None, None) => images.first().and_then(|(_, image)| image.freeze.clone()).unwrap_or_default(),
     };
     let frozen = freeze::translate(&text, host.as_ref(), &images);
     for (build, choice) in settings.platforms.iter().zip(choices) {
@@ -283,9 +303,8 @@ fn ask_host(cmd: &Cmd, world: &World<'_>) -> Result<Survey, Error> {
     if status.success() {
         return Ok(Survey::parse(&answer));
     }
-    Err(Error::new(Kind::Build, "the host's cabal or GHC has nothing to freeze")
-        .tried("cabal freeze")
-        .said(&said.text())
+    world.ui.replay(&said.text());
+    Err(Error::new(Kind::Build, "`cabal freeze` failed on the host")
         .hint("let the container's cabal choose: `--from image`"))
 }
 
@@ -309,33 +328,36 @@ fn check<S>(
     })
 }
 
+/// Has a build heed what was frozen for it alone; of a plan that is only printed that is not known.
+///
+/// # Errors
+/// When the file that hides the project's own cannot be made.
+pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut Gathered<S>, world: &World<'_>) -> Result<(), Error> {
+    let Gathered { project, settings, .. } = gathered;
+    let unknown = || vec!["--constraint=EACH LINE OF THE FREEZE FILE".to_owned()];
+    settings.cabal_args.extend(frozen.map_or_else(unknown, Frozen::arguments));
+    if let Some(frozen) = frozen {
+        let dropped = frozen.changes.iter().map(|change| format!("{}: {}", change.shown(), change.reason));
+        dropped.for_each(|change| world.ui.status("Freezing", &change));
+        tell_notes(frozen, world.ui);
+        project.index_state = frozen.time().max(project.index_state.take());
+    }
+    if project.freeze_file().is_some() {
+        project.hide(freeze::FILE, world.state.empty_file()?);
+    }
+    Ok(())
+}
+
 /// What changed, for people.
 fn table(frozen: &Frozen, path: &Utf8Path) -> String {
-    let action = |action| match action {
-        Action::Dropped => "dropped",
-        Action::Changed => "changed",
-        Action::Added => "added",
-    };
     let mut rows = vec![["CHANGE", "LINE", "REASON"].map(str::to_owned).to_vec()];
     rows.extend(frozen.changes.iter().map(|change| {
-        let becomes = change.becomes.as_ref().map(|becomes| format!(" -> {becomes}")).unwrap_or_default();
-        vec![action(change.action).to_owned(), format!("{}{becomes}", change.line), change.reason.clone()]
+        let shown = change.shown();
+        let (action, line) = shown.split_once(' ').unwrap_or_default();
+        vec![action.to_owned(), line.to_owned(), change.reason.clone()]
     }));
     let changes = if frozen.changes.is_empty() { String::new() } else { report::render(&rows) };
     format!("{changes}{path}: {} constraints\n", frozen.constraints.len())
-}
-
-/// The same on the way to a build.
-pub(crate) fn tell(frozen: &Frozen, ui: &Ui) {
-    for change in &frozen.changes {
-        let verb = match change.action {
-            Action::Dropped => "Dropped",
-            Action::Changed => "Changed",
-            Action::Added => "Added",
-        };
-        ui.status(verb, &format!("{}: {}", change.line, change.reason));
-    }
-    tell_notes(frozen, ui);
 }
 
 fn tell_notes(frozen: &Frozen, ui: &Ui) {
@@ -345,4 +367,16 @@ fn tell_notes(frozen: &Frozen, ui: &Ui) {
 /// What there is to tell of a freeze, for programs.
 pub(crate) fn json(frozen: &Frozen) -> serde_json::Value {
     json!({ "text": frozen.text(), "changes": frozen.changes, "notes": frozen.notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_stands_as_it_was_written() {
+        for line in HELP.lines() {
+            assert!(line.chars().count() <= 100, "clap would wrap: {line}");
+        }
+    }
 }

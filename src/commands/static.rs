@@ -10,7 +10,6 @@ use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
-use crate::freeze::FILE;
 use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
@@ -34,33 +33,24 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         Typed { targets: &args.targets, builder: &args.builder, result: &args.result, platforms: Platforms::Several };
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let mut gathered = gather(typed, select, &world)?;
-    let (mut first, mut freeze) = (String::new(), None);
-    if let Some(origin) = args.freeze {
-        let plan = freeze::plan(&gathered, origin, environment)?;
-        let arguments = if args.dry_run {
-            first = format!("{}\n# the lines of the freeze file are arguments of cabal then\n", plan.shell());
-            vec!["--constraint=EACH LINE OF THE FREEZE FILE".to_owned()]
-        } else {
-            let frozen = freeze::follow(&plan, &gathered, &world)?;
-            freeze::tell(&frozen, ui);
-            freeze = Some(freeze::json(&frozen));
-            // There are volumes and images by now that were not.
-            gathered = gather(typed, select, &world)?;
-            gathered.project.index_state = frozen.time().max(gathered.project.index_state);
-            frozen.arguments()
-        };
-        gathered.settings.cabal_args.extend(arguments);
-        if gathered.project.has_freeze_file() {
-            gathered.project.hide(FILE, world.state.empty_file()?);
-        }
+    let freeze = args.freeze.map(|origin| freeze::plan(&gathered, origin, environment)).transpose()?;
+    let mut frozen = None;
+    if let Some(freeze) = freeze.as_ref().filter(|_| !args.dry_run) {
+        frozen = Some(freeze::follow(freeze, &gathered, &world)?);
+        // There are volumes and images by now that were not.
+        gathered = gather(typed, select, &world)?;
+    }
+    if freeze.is_some() {
+        freeze::heed(frozen.as_ref(), &mut gathered, &world)?;
     }
     let Gathered { project, settings, selection, facts } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if args.dry_run {
-        ui.print(&format!("{first}{}", plan.shell()));
+        let first = freeze.map(|freeze| format!("{}# and its lines are arguments of cabal then\n\n", freeze.shell()));
+        ui.print(&format!("{}{}", first.unwrap_or_default(), plan.shell()));
         return Ok(0);
     }
-    let report = Report { freeze, ..execute(&plan, &facts, &world)? };
+    let report = Report { freeze: frozen.as_ref().map(freeze::json), ..execute(&plan, &facts, &world)? };
     match args.output.format {
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),

@@ -140,6 +140,29 @@ fn cabal_here_is_not_asked_where_the_image_is_to_decide() {
 }
 
 #[test]
+fn the_compiler_of_the_shell_stands_in_for_the_projects() {
+    let test = with_host().file("cabal.project", "packages: .\nwith-compiler: ghc-9.10.3\n");
+    let run = test.hsx("freeze").exits(0);
+    assert!(!run.call("cabal").has("--with-compiler=ghc"), "there is no other\n{run}");
+    let test = test.fake_as("ghc-pkg", "bin/ghc");
+    assert!(test.hsx("freeze --force").exits(0).call("cabal").has("--with-compiler=ghc"));
+    let test = test.fake_as("ghc-pkg", "bin/ghc-9.10.3");
+    assert!(!test.hsx("freeze --force").exits(0).call("cabal").has("--with-compiler=ghc"));
+}
+
+#[test]
+fn the_present_file_is_translated() {
+    let test = with_host().file(FILE, "constraints: any.base ==4.18.2.1,\n             any.random ==1.2.1.2\n");
+    test.hsx("freeze --from file").exits(2).says("`--force`");
+    let run = test.hsx("freeze --from file --force").exits(0).prints("any.base ==4.18.2.1  GHC 9.10.3 comes with base");
+    assert_eq!(written(&test).as_deref(), Some("constraints: any.random ==1.2.1.2\n"));
+    assert!(run.calls_of("cabal").is_empty() && run.calls_of("run-freeze")[0].script_args()[0] == "ask", "{run}");
+    Test::new().hsx("freeze --from file").exits(2).says("there is no `").says("/demo/cabal.project.freeze`");
+    let run = test.hsx("static --freeze=file --no-upx").exits(0);
+    assert!(run.call("run-build").has("--constraint=any.random ==1.2.1.2"));
+}
+
+#[test]
 fn every_platform_is_asked_and_has_to_agree() {
     let test = Test::new().scenario(
         "run-freeze",
@@ -168,8 +191,10 @@ fn an_unfit_freeze_is_not_written() {
 #[test]
 fn a_failing_cabal_says_why() {
     let test = with_host().scenario("cabal", "echo 'Error: no ghc' >&2; exit 1");
-    let run = test.hsx("freeze").exits(1).says("  | Error: no ghc").says("hint: let the container's cabal choose");
+    let run = test.hsx("freeze").exits(1).says("Error: no ghc\n").says("error: `cabal freeze` failed on the host");
+    let run = run.says("hint: let the container's cabal choose");
     assert!(run.calls_of("run-freeze").is_empty(), "{run}");
+    test.hsx("freeze -q").exits(1).says("Error: no ghc\n");
     Test::new().scenario("run-freeze", "exit 100").hsx("freeze").exits(1).says("linux/amd64: cabal freeze failed");
 }
 
