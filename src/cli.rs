@@ -10,6 +10,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueE
 use crate::cabal::CommandLine;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::freeze::{FreezeArgs, Origin};
+use crate::commands::lock::LockArgs;
 use crate::commands::man::ManArgs;
 use crate::commands::new::NewArgs;
 use crate::commands::run::RunArgs;
@@ -70,6 +71,8 @@ pub(crate) enum Command {
     Test(Box<TestArgs>),
     /// Open a shell in the builder, or run a command there
     Shell(Box<ShellArgs>),
+    /// Write the image digests and the index-state to hsx.lock
+    Lock(Box<LockArgs>),
     Freeze(Box<FreezeArgs>),
     /// Make a new project, with all that `hsx static` and its releases need
     New(Box<NewArgs>),
@@ -87,6 +90,7 @@ impl Command {
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Test(args) => args.output.clone(),
             Self::Shell(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
+            Self::Lock(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Freeze(args) => args.output.clone(),
             Self::SetupCabal(args) => args.output.clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
@@ -205,6 +209,16 @@ pub(crate) struct BuilderArgs {
         help_heading = "Compiler and image"
     )]
     pub pull: bool,
+
+    /// Build with the image digests and the index-state of hsx.lock, which `hsx lock` writes
+    #[arg(
+        long,
+        value_parser = BoolishValueParser::new(),
+        env = "HSX_LOCKED",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
+    pub locked: bool,
 
     /// Use only what earlier builds fetched: no registry, no Hackage
     #[arg(

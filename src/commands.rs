@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod freeze;
+pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod new;
 pub(crate) mod run;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Run(args) => run::run(args, environment, ui),
         Command::Test(args) => test::run(args, environment, ui),
         Command::Shell(args) => shell::run(args, environment, ui),
+        Command::Lock(args) => lock::run(args, environment, ui),
         Command::Freeze(args) => freeze::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
@@ -64,11 +66,14 @@ pub(crate) fn gather<S>(
 ) -> Result<Gathered<S>, Error> {
     let environment = world.environment;
     let loaded = load::load(typed.builder.directory.as_deref(), environment, world)?;
-    let project = loaded.project;
+    let mut project = loaded.project;
     let (engine, info) = host::engine(settings::engine(typed.builder, &loaded.user_file), world)?;
     let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
     let files = [&loaded.project_file, &loaded.user_file];
-    let settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;
+    let mut settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;
+    if typed.builder.locked {
+        load::read_lockfile(&project.root)?.apply(&mut project, &mut settings)?;
+    }
     // A target that is not there is found out before the registry is asked.
     let selection = select(&project, &settings)?;
     let facts = host::facts(engine, &info, host, &project, &settings, world)?;

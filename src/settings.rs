@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::cli::{BuilderArgs, ResultArgs, StrategyChoice};
 use crate::error::Error;
 use crate::image::{self, Bignum};
+use crate::lockfile::Lockfile;
 use crate::platform::Platform;
 use crate::project::Project;
 
@@ -121,6 +122,8 @@ pub(crate) struct Settings {
     pub engine_args: Vec<String>,
     pub offline: bool,
     pub pull: bool,
+    /// What `--locked` builds with.
+    pub lockfile: Option<Lockfile>,
 }
 
 /// What to build for one platform.
@@ -184,6 +187,10 @@ pub(crate) fn resolve(
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
     }
+    if args.pull && args.locked {
+        return Err(Error::usage("`--pull` asks for a newer image, which `--locked` or `HSX_LOCKED` rules out")
+            .hint("`hsx lock` writes down what the registry has now"));
+    }
     let mut platforms = args.platforms.clone();
     if platforms.is_empty() && number == Platforms::Several {
         let listed = files.iter().find_map(|file| file.platforms.as_ref());
@@ -227,6 +234,7 @@ pub(crate) fn resolve(
         engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
         offline: args.offline,
         pull: args.pull,
+        lockfile: None,
     })
 }
 

@@ -67,7 +67,7 @@ pub(crate) struct ShellArgs {
 /// Whatever keeps the shell from starting.
 pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let result = ResultArgs::default();
+    let result = ResultArgs { no_upx: true, ..ResultArgs::default() };
     let typed = Typed { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
     let Gathered { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
     let planner = Planner { project: &project, settings: &settings, facts: &facts, args };

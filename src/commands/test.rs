@@ -79,7 +79,7 @@ pub(crate) struct TestArgs {
 /// Whatever keeps it from starting; failed builds and tests are in the report it prints.
 pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let result = ResultArgs { out_dir: args.out_dir.clone(), ..ResultArgs::default() };
+    let result = ResultArgs { out_dir: args.out_dir.clone(), no_upx: true, ..ResultArgs::default() };
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
     let select = |project: &Project, _: &Settings| project.select_tests(&args.targets);

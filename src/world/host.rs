@@ -21,6 +21,7 @@ use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifes
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key, test_key};
 use crate::image;
+use crate::lockfile::Lockfile;
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
@@ -104,7 +105,8 @@ pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
         .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
 }
 
-fn now(epoch: Option<String>) -> i64 {
+/// The present time in seconds since 1970, or the one that is to be taken for it.
+pub(crate) fn now(epoch: Option<String>) -> i64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
     epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
 }
@@ -389,7 +391,62 @@ fn find_image_with_packages(
     Ok(image.with_packages(packages, present))
 }
 
-/// Finds the image for a platform: the one remembered, the registry's, or a local one, in this order.
+/// The digests behind an image's name, one a platform, as the registry has them now.
+///
+/// # Errors
+/// When it does not know them.
+pub(crate) fn digests(
+    engine: &Engine,
+    reference: &str,
+    world: &World<'_>,
+) -> Result<BTreeMap<Platform, String>, Error> {
+    let cannot = || Error::host(format!("the digests of the image `{reference}` are not to be had"));
+    match manifest(engine, reference, world)? {
+        Ok(Manifest::Index(children)) => {
+            let known = Platform::all().filter_map(|platform| {
+                let (_, digest) = children.iter().find(|(arch, _)| arch == platform.oci_arch())?;
+                Some((platform, digest.clone()))
+            });
+            Ok(known.collect())
+        }
+        Ok(Manifest::Single) => Err(cannot().hint("it is of one platform only: name one with a list of platforms")),
+        Err(said) => Err(cannot().said(&said).hints(image::known_tags_hint(reference))),
+    }
+}
+
+/// The image that was locked. Says so where its tag is known to stand for another one by now.
+fn locked_image(
+    engine: &Engine,
+    (reference, platform): (&str, Platform),
+    lockfile: &Lockfile,
+    registered: &Registered,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Result<Image, Error> {
+    let digest = lockfile.digest(reference, platform)?;
+    let pinned = format!("{}@{digest}", image::repository(reference));
+    let present = local(engine, &pinned, platform, world)?.is_some();
+    let mut newest = world.state.recall("digests", &format!("{reference} {platform}"));
+    if !present && !settings.offline {
+        // The registry is to be asked for the image anyway. What it says is for the warning only.
+        let answer = registered.get_or_init(|| manifest(engine, reference, world));
+        if let Ok(Ok(Manifest::Index(children))) = answer {
+            newest = children.iter().find(|(arch, _)| arch == platform.oci_arch()).map(|(_, digest)| digest.clone());
+        }
+    }
+    if let Some(newest) = newest.filter(|newest| newest != digest) {
+        world.ui.warning(&format!(
+            "the tag of `{reference}` for {platform} stands for {newest} now, and `hsx.lock` has {digest}"
+        ));
+    }
+    if !present && settings.offline {
+        let said = "`--offline` keeps hsx from asking the registry";
+        return Err(not_to_be_had(&pinned, platform, said).hint("run it once without `--offline`"));
+    }
+    Ok(Image::published(pinned, present))
+}
+
+/// Finds the image for a platform: the one locked, the one remembered, the registry's, or a local one, in this order.
 fn find_image(
     engine: &Engine,
     reference: &str,
@@ -398,6 +455,9 @@ fn find_image(
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
+    if let Some(lockfile) = &settings.lockfile {
+        return locked_image(engine, (reference, platform), lockfile, registered, settings, world);
+    }
     let name = format!("{reference} {platform}");
     if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
         let pinned = format!("{}@{digest}", image::repository(reference));

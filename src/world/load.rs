@@ -6,6 +6,7 @@ use walkdir::WalkDir;
 use super::World;
 use super::host::Environment;
 use crate::error::Error;
+use crate::lockfile::{self, Lockfile};
 use crate::project::{
     Package, Project, ProjectFile, SourceMount, hpack_show, lay_out, parse_package, parse_project_file,
 };
@@ -43,6 +44,28 @@ pub(crate) fn load(
     let project_file =
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
     Ok(Loaded { project: read_project(root, environment.home.as_deref(), world)?, project_file, user_file })
+}
+
+/// Reads `hsx.lock` of a project.
+///
+/// # Errors
+/// When there is none, or it is not valid.
+pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
+    let path = root.join(lockfile::FILE_NAME);
+    if !path.exists() {
+        return Err(lockfile::missing(root));
+    }
+    Lockfile::parse(&read(&path)?, &path)
+}
+
+/// Writes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(), Error> {
+    let path = root.join(lockfile::FILE_NAME);
+    fs_err::write(&path, lockfile.text())
+        .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
 /// The nearest `cabal.project` up to the home directory, as cabal looks for it; else the nearest package.

@@ -7,6 +7,7 @@ mod failures;
 mod freeze;
 mod hello;
 mod interruptions;
+mod locked;
 mod network;
 mod places;
 mod run;

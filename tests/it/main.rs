@@ -14,6 +14,7 @@ mod failures;
 mod fetch;
 mod freeze;
 mod image;
+mod locked;
 mod new;
 mod output;
 mod plan;

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use minijinja::Value;
 
 use super::{Component, License, NewArgs, name};
+use crate::date::{self, Date};
 use crate::error::Error;
 use crate::image;
 use crate::template::{Values, fill_in, license_text};
@@ -217,39 +218,13 @@ impl Component {
     }
 }
 
-/// Midnight of a day, and the year, in UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Date {
-    pub year: i64,
-    pub month: i64,
-    pub day: i64,
-}
-
-impl Date {
-    /// The day a number of seconds after the beginning of 1970; the proleptic Gregorian calendar repeats every 400 years.
-    pub(crate) fn from_unix(seconds: i64) -> Self {
-        const DAYS_OF_400_YEARS: i64 = 146_097;
-        // Counted from 1 March of year 0, so that a leap day is the last of its year.
-        let days = seconds.div_euclid(86_400) + 719_468;
-        let (era, day) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
-        let year = (day - day / 1_460 + day / 36_524 - day / (DAYS_OF_400_YEARS - 1)) / 365;
-        let day_of_year = day - (365 * year + year / 4 - year / 100);
-        // Months from March on have 31, 30, 31, 30, 31 days, twice, and then the rest.
-        let month = (5 * day_of_year + 2) / 153;
-        let (month, day) = (if month < 10 { month + 3 } else { month - 9 }, day_of_year - (153 * month + 2) / 5 + 1);
-        Self { year: era * 400 + year + i64::from(month <= 2), month, day }
-    }
-}
-
 /// What the placeholders of a template stand for.
 ///
 /// # Errors
 /// When the text of a licence is not usable.
 pub(crate) fn values(answers: &Answers, now: i64) -> Result<Values, Error> {
     let Date { year, .. } = Date::from_unix(now);
-    // The day before: Hackage may have nothing newer yet, and cabal refuses a state that is younger than its index.
-    let yesterday = Date::from_unix(now - 86_400);
-    let index_state = format!("{:04}-{:02}-{:02}T00:00:00Z", yesterday.year, yesterday.month, yesterday.day);
+    let index_state = date::index_state(now);
     // cabal's field wants an SPDX expression, and `NONE` may not be distributed.
     let license = if answers.license == License::None { "LicenseRef-AllRightsReserved" } else { answers.license.id() };
     let mut values = Values::from([
@@ -374,21 +349,6 @@ mod tests {
     fn each_ghc_has_its_base() {
         for (ghc, base_version) in [("9.2.8", "4.16"), ("9.6.6", "4.18"), ("9.10.3", "4.20"), ("9.14.1", "4.22")] {
             assert_eq!(base(ghc), base_version);
-        }
-    }
-
-    #[test]
-    fn days_are_counted_as_everybody_does() {
-        for (seconds, year, month, day) in [
-            (0, 1970, 1, 1),
-            (951_782_399, 2000, 2, 28),
-            (951_782_400, 2000, 2, 29),
-            (951_868_800, 2000, 3, 1),
-            (1_798_675_200, 2026, 12, 31),
-            (1_798_761_600, 2027, 1, 1),
-            (4_107_542_400, 2100, 3, 1),
-        ] {
-            assert_eq!(Date::from_unix(seconds), Date { year, month, day }, "{seconds}");
         }
     }
 }

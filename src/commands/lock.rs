@@ -1,0 +1,88 @@
+//! `hsx lock`: writes down what `--locked` builds with.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
+use crate::error::Error;
+use crate::lockfile::{FILE_NAME, Lockfile};
+use crate::platform::Platform;
+use crate::settings::{self, Platforms, Typed};
+use crate::world::host::{self, Environment};
+use crate::world::ui::Ui;
+use crate::world::{World, load};
+
+const HELP: &str = "\
+hsx.lock, beside cabal.project, holds
+  - the digests of the builder image's tag, one a platform, as the registry has them now: tags are
+    built again in place
+  - the index-state: the project's own, or the beginning of yesterday
+  - the version of hsx
+Keep it in git. Builds with `--locked` (or HSX_LOCKED=true) use these, and fail with exit code 2
+where the project, its settings or hsx have changed so that they do not fit any more. Packages that
+are added to the image (`--image-package`) are those of the day all the same.
+
+Examples:
+  hsx lock                                    write it, or bring it up to date
+  hsx lock --dry-run                          what it would write
+  hsx static --locked                         build with it";
+
+/// Write the image digests and the index-state to hsx.lock
+///
+/// Asks the registry for the digests behind the image's tag, for every platform, and writes them down for `--locked`.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx lock --help` for examples and exit codes")]
+pub(crate) struct LockArgs {
+    #[command(flatten)]
+    builder: BuilderArgs,
+
+    /// Print the file instead of writing it
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    pub messages: MessageArgs,
+}
+
+/// Runs `hsx lock`.
+///
+/// # Errors
+/// When the registry does not know an image, or the file cannot be written.
+pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    let loaded = load::load(args.builder.directory.as_deref(), environment, &world)?;
+    let (engine, info) = host::engine(settings::engine(&args.builder, &loaded.user_file), &world)?;
+    let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
+    let mut builder = args.builder.clone();
+    if builder.platforms.is_empty() {
+        // Somebody else's machine may be of another platform, and builds for this one from there.
+        builder.platforms = Platform::all().collect();
+    }
+    let result = ResultArgs::default();
+    let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
+    let files = [&loaded.project_file, &loaded.user_file];
+    let settings = settings::resolve(typed, files, &loaded.project, host, &environment.cwd)?;
+    if settings.offline || args.builder.locked {
+        return Err(Error::usage("`hsx lock` asks the registry, which `--offline` and `--locked` rule out").into());
+    }
+    let mut images = BTreeMap::new();
+    for build in &settings.platforms {
+        if !images.contains_key(&build.image) {
+            images.insert(build.image.clone(), host::digests(&engine, &build.image, &world)?);
+        }
+    }
+    let lockfile = Lockfile::new(&loaded.project, images, host::now(None));
+    if args.dry_run {
+        ui.print(&lockfile.text());
+        return Ok(0);
+    }
+    let path = loaded.project.root.join(FILE_NAME);
+    let old = load::read_lockfile(&loaded.project.root).ok();
+    load::write_lockfile(&loaded.project.root, &lockfile)?;
+    for change in old.map(|old| lockfile.changes(&old)).unwrap_or_default() {
+        ui.status("Changed", &change);
+    }
+    ui.status("Locked", path.as_str());
+    Ok(0)
+}
