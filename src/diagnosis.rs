@@ -83,6 +83,11 @@ impl Failed<'_> {
         (!is_engines).then(|| cross::why_no_toolchain(self.said))
     }
 
+    /// Whether a program of the platform did not start for want of emulation, after a build that needed none.
+    pub(crate) fn lacks_emulation(self) -> bool {
+        self.strategy == Strategy::Cross && self.said.to_ascii_lowercase().contains("exec format error")
+    }
+
     /// The error of an engine's command, with the one thing that most likely helps.
     pub(crate) fn of_engine(self, failure: &str) -> Error {
         let lower = self.said.to_ascii_lowercase();

@@ -85,6 +85,7 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
         trials: BTreeMap::new(),
         done: Done::default(),
         signalled: false,
+        is_untried: false,
         obstacle: None,
     };
     let result = plan.steps.iter().try_for_each(|step| {
@@ -181,6 +182,8 @@ pub(super) struct Run<'a> {
     pub(super) done: Done,
     /// A command that had hsx's own terminal was asked to end.
     signalled: bool,
+    /// Nothing of the platform starts on the engine's host.
+    pub(super) is_untried: bool,
     /// Why emulation may succeed where this failed.
     obstacle: Option<String>,
 }

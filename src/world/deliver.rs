@@ -1,5 +1,6 @@
 //! From what a container left to the results: verified, packed, tried out, put in their places.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -143,6 +144,11 @@ impl Run<'_> {
         let answer = self.quietly(cmd)?;
         if !answer.success() {
             let failed = self.failed(cmd, answer.status, &answer.stderr);
+            if failed.lacks_emulation() {
+                // Nobody knew before, and `cross` had no need of it. What cannot be tried is not packed.
+                (self.is_untried, self.packed) = (true, BTreeMap::new());
+                return Ok(());
+            }
             return Err(failed.of_engine("the executables could not be tried out"));
         }
         for line in answer.stdout.lines() {
@@ -183,7 +189,7 @@ impl Run<'_> {
 
     /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
     pub(super) fn deliver(&mut self) -> Result<(), Error> {
-        let was_tried = self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
+        let was_tried = !self.is_untried && self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
         let mut chosen = Vec::new();
         for built in std::mem::take(&mut self.built) {
             let name = &built.exe.name;

@@ -378,3 +378,17 @@ fn the_results_of_both_strategies_have_the_same_place() {
     test.hsx("static -p arm64 --strategy cross").exits(0);
     assert_eq!(fs_err::read(test.project().join("dist-static/linux-arm64/demo")).unwrap(), newer);
 }
+
+#[test]
+fn where_nobody_knew_of_emulation_its_lack_shows_at_the_end() {
+    let test = Test::new().fake("upx");
+    test.set_scenario("run-try", "echo 'exec /bin/sh: exec format error' >&2; exit 1");
+    let run = test.hsx("static -p arm64 --format json").exits(0);
+    let executable = &run.json()["platforms"][0]["executables"][0];
+    assert_eq!((&executable["started"], &executable["packed"]), (&Value::Bool(false), &Value::Bool(false)), "{run}");
+    assert_eq!(executable["unpacked_reason"], Value::Null, "{run}");
+    test.hsx("static -p arm64")
+        .exits(0)
+        .prints("not started (no emulation), verified by ELF inspection only; not packed");
+    test.hsx("static -p arm64 --strategy emulate").exits(3).says("hint: set it up: ");
+}
