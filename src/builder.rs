@@ -213,7 +213,8 @@ impl<'a> Builder<'a> {
         }
         let volume = &toolchain.volume;
         if !filled(volume) {
-            steps.extend(self.create_volume(volume, &labels("cross")));
+            let platform = ("hsx.platform", self.build.platform.to_string());
+            steps.extend(self.create_volume(volume, &[&labels("cross")[..], &[platform]].concat()));
             let machine = vec![self.build.platform.machine().to_owned()];
             let cmd = run("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
             steps.push(Step::Fill { volume: volume.clone(), cmd });

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cabal::CommandLine;
+use crate::commands::cache::CacheArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::freeze::{FreezeArgs, Origin};
 use crate::commands::lock::LockArgs;
@@ -77,6 +78,7 @@ pub(crate) enum Command {
     /// Make a new project, with all that `hsx static` and its releases need
     New(Box<NewArgs>),
     SetupCabal(SetupCabalArgs),
+    Cache(CacheArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -93,6 +95,7 @@ impl Command {
             Self::Lock(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Freeze(args) => args.output.clone(),
             Self::SetupCabal(args) => args.output.clone(),
+            Self::Cache(args) => args.output().clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
             Self::New(args) => args.output.clone(),
         }
@@ -249,9 +252,8 @@ pub(crate) struct BuilderArgs {
     )]
     pub cabal_args: Vec<String>,
 
-    /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
-    #[arg(long, value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
-    pub engine: Option<String>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 
     /// An argument for the engine's `run`; may be repeated
     #[arg(
@@ -263,6 +265,14 @@ pub(crate) struct BuilderArgs {
         help_heading = "Engine"
     )]
     pub engine_args: Vec<String>,
+}
+
+/// Which engine is asked.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct EngineArgs {
+    /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
+    #[arg(long = "engine", value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
+    pub program: Option<String>,
 }
 
 /// What becomes of the executables.

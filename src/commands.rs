@@ -1,5 +1,6 @@
 //! The subcommands: one file each, named as it is typed.
 
+pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod freeze;
 pub(crate) mod lock;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Lock(args) => lock::run(args, environment, ui),
         Command::Freeze(args) => freeze::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
+        Command::Cache(args) => cache::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),
         Command::New(args) => new::run(args, environment, ui),
@@ -67,7 +69,7 @@ pub(crate) fn gather<S>(
     let environment = world.environment;
     let loaded = load::load(typed.builder.directory.as_deref(), environment, world)?;
     let mut project = loaded.project;
-    let (engine, info) = host::engine(settings::engine(typed.builder, &loaded.user_file), world)?;
+    let (engine, info) = host::engine(settings::engine(&typed.builder.engine, &loaded.user_file), world)?;
     let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
     let files = [&loaded.project_file, &loaded.user_file];
     let mut settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;

@@ -2,6 +2,8 @@
 //!
 //! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
 
+pub(crate) mod storage;
+
 use camino::Utf8PathBuf;
 use serde::Deserialize;
 

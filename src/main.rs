@@ -1,8 +1,10 @@
 //! `hsx`: fully static Haskell executables for every architecture, from any machine, with one command.
 
+mod age;
 mod binfmt;
 mod builder;
 mod cabal;
+mod cache;
 mod cli;
 mod cmd;
 mod commands;

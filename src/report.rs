@@ -213,11 +213,16 @@ pub(crate) fn render(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// A size for people: `1.4 MiB`.
-fn bytes(size: u64) -> String {
+/// A size for people: `12 KiB`, `1.4 MiB`, `2.0 GiB`.
+pub(crate) fn bytes(size: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
     let kib = size as f64 / 1024.0;
-    if kib < 1024.0 { format!("{kib:.0} KiB") } else { format!("{:.1} MiB", kib / 1024.0) }
+    let mib = kib / 1024.0;
+    match () {
+        () if kib < 1024.0 => format!("{kib:.0} KiB"),
+        () if mib < 1024.0 => format!("{mib:.1} MiB"),
+        () => format!("{:.1} GiB", mib / 1024.0),
+    }
 }
 
 /// A duration for people: `12.3s`, `4m05s`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use crate::cli::{BuilderArgs, ResultArgs, StrategyChoice};
+use crate::cli::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::error::Error;
 use crate::image::{self, Bignum};
 use crate::lockfile::Lockfile;
@@ -165,8 +165,8 @@ pub(crate) enum Platforms {
 }
 
 /// The engine program asked for, before anything else is known.
-pub(crate) fn engine(args: &BuilderArgs, user: &SettingsFile) -> Option<String> {
-    args.engine.clone().or_else(|| user.engine.clone())
+pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
+    args.program.clone().or_else(|| user.engine.clone())
 }
 
 /// Resolves all settings.

@@ -19,6 +19,7 @@ pub(crate) mod links;
 pub(crate) mod load;
 pub(crate) mod scaffold;
 pub(crate) mod state;
+pub(crate) mod storage;
 mod tests;
 pub(crate) mod ui;
 pub(crate) mod write;

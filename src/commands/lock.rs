@@ -52,7 +52,7 @@ pub(crate) struct LockArgs {
 pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let loaded = load::load(args.builder.directory.as_deref(), environment, &world)?;
-    let (engine, info) = host::engine(settings::engine(&args.builder, &loaded.user_file), &world)?;
+    let (engine, info) = host::engine(settings::engine(&args.builder.engine, &loaded.user_file), &world)?;
     let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {

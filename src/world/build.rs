@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::deliver::{Built, Packed, Trial};
 use super::exec::{Answer, Source, Tail};
+use super::state::State;
 use super::{World, unwritable};
 use crate::cmd::Cmd;
 use crate::cross;
@@ -149,6 +150,7 @@ fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<(Vec<File>, bool), Err
     for lock in &plan.locks {
         let file = world.state.lock_file(&lock.name)?;
         waited |= wait_for(world, || if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
+        State::mark_used(&file);
         files.push(file);
     }
     Ok((files, waited))

@@ -291,12 +291,12 @@ pub(crate) fn facts(
     })
 }
 
-fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().expect("a fact thread does not panic")
 }
 
 /// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
-fn state_id(info: &Info, world: &World<'_>) -> String {
+pub(super) fn state_id(info: &Info, world: &World<'_>) -> String {
     let node = rustix::system::uname();
     let engine = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
     short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
@@ -357,7 +357,7 @@ fn packer(settings: &Settings, world: &World<'_>) -> Result<Option<Packer>, Erro
     Ok(Some(Packer { program, version, args: settings.upx_args.clone() }))
 }
 
-fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
+pub(super) fn ask(cmd: &crate::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
     let answer = world.exec.capture(cmd)?;
     if answer.success() {
         return Ok(answer);

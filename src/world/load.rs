@@ -36,10 +36,7 @@ pub(crate) fn load(
         Error::usage(format!("no Haskell project in `{start}` or above it"))
             .hint("hsx looks for a `cabal.project`, a `.cabal` file or a `package.yaml`; `--directory` names a place")
     })?;
-    let user_file = match &environment.config_file {
-        Some(path) if path.exists() => settings::parse(&read(path)?, path)?,
-        _ => SettingsFile::default(),
-    };
+    let user_file = user_file(environment)?;
     let path = root.join("hsx.toml");
     let project_file =
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
@@ -66,6 +63,23 @@ pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(),
     let path = root.join(lockfile::FILE_NAME);
     fs_err::write(&path, lockfile.text())
         .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
+}
+
+/// The user's own settings.
+///
+/// # Errors
+/// When they are not usable.
+pub(crate) fn user_file(environment: &Environment) -> Result<SettingsFile, Error> {
+    match &environment.config_file {
+        Some(path) if path.exists() => settings::parse(&read(path)?, path),
+        _ => Ok(SettingsFile::default()),
+    }
+}
+
+/// A path without links and dots, also where nothing is there any more.
+pub(crate) fn real_path(path: &Utf8Path) -> Utf8PathBuf {
+    let plain = |path: &Utf8Path| path.components().filter(|part| part.as_str() != ".").collect::<Utf8PathBuf>();
+    path.canonicalize_utf8().unwrap_or_else(|_| plain(path))
 }
 
 /// The nearest `cabal.project` up to the home directory, as cabal looks for it; else the nearest package.

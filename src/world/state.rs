@@ -4,6 +4,7 @@
 //! without locks two runs would spoil each other's build.
 
 use std::fs::{File, TryLockError};
+use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -87,8 +88,21 @@ impl State {
         Ok(file.into_parts().0)
     }
 
+    /// Notes that what a lock guards is used now.
+    pub(crate) fn mark_used(lock: &File) {
+        let _ = lock.set_modified(SystemTime::now());
+    }
+
+    /// When what a lock guards was last used.
+    pub(crate) fn last_use(&self, name: &str) -> Option<SystemTime> {
+        fs_err::metadata(self.path("locks", name)).and_then(|meta| meta.modified()).ok()
+    }
+
     /// Whether a living hsx holds a lock.
     pub(crate) fn is_held(&self, name: &str) -> bool {
+        if !self.path("locks", name).exists() {
+            return false;
+        }
         let Ok(file) = self.lock_file(name) else { return true };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }

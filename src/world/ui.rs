@@ -56,6 +56,19 @@ impl Ui {
         rustix::termios::tcgetwinsize(&stdout).ok().map_or(80, |size| usize::from(size.ws_col)).max(40)
     }
 
+    /// Shows something and asks a question about it; `None` where there is no terminal to ask on.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn confirm(&self, about: &str, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = anstream::stderr().lock();
+        let _ = write!(err, "{about}{question} [y/N] ").and_then(|()| err.flush());
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        Some(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
+
     /// What hsx does now, in the manner of cargo.
     pub(crate) fn status(&self, verb: &str, what: &str) {
         if self.verbosity >= Verbosity::Normal {

@@ -1,6 +1,7 @@
 //! End-to-end tests: hsx with podman, docker, QEMU, GHC, upx and shells as they are.
 
 mod cabal;
+mod cache;
 mod cross;
 mod dice;
 mod failures;

@@ -463,7 +463,9 @@ impl Call {
         let words: Vec<_> = self.0.iter().map(String::as_str).collect();
         match *words.as_slice() {
             ["podman" | "docker", "image", "inspect", "--format", ..] => "image-arch".to_owned(),
-            ["podman" | "docker", group @ ("image" | "manifest" | "volume"), word, ..] => format!("{group}-{word}"),
+            ["podman" | "docker", group @ ("container" | "image" | "manifest" | "system" | "volume"), word, ..] => {
+                format!("{group}-{word}")
+            }
             ["podman" | "docker", "run", ..] => {
                 let name = self.value("--name").unwrap_or_default();
                 let phase = name.rsplit('-').next().unwrap_or_default();

@@ -59,7 +59,7 @@ impl Shared {
     }
 }
 
-fn open(dir: &Path) {
+pub(crate) fn open(dir: &Path) {
     fs_err::set_permissions(dir, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
