@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Ended {
     /// The exit code; 128+N for signal N.
     pub code: u8,
-    /// hsx was asked to end, and so was the command.
+    /// It was ended from outside, so that it may have left something behind.
     pub signalled: bool,
 }
 
@@ -55,7 +55,7 @@ impl Exec<'_> {
                 Ok(Event::Exited(mut child)) => {
                     let lost = |error: std::io::Error| Error::host("a command was lost").said(&error.to_string());
                     let status = child.wait().map_err(lost)?;
-                    signalled |= self.take_signal().is_some();
+                    signalled |= self.take_signal().is_some() || status.code().is_none();
                     return Ok(Ended { code: code(status), signalled });
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}

@@ -157,6 +157,13 @@ fn a_program_that_heeds_no_signal_is_ended_all_the_same() {
 }
 
 #[test]
+fn a_client_that_is_killed_leaves_no_container() {
+    let test = elsewhere().scenario("run-run", "kill -KILL $$");
+    let run = test.hsx("run").exits(137);
+    assert!(test.containers().is_empty(), "{run}");
+}
+
+#[test]
 fn a_container_that_people_use_is_not_swept() {
     let test = elsewhere().scenario("run-run", ": > \"$FAKE/running\"; exec /bin/sleep 30");
     let hsx = test.start("run");
