@@ -123,7 +123,10 @@ Settings:
   Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
 
 Results:
-  dist-static/linux-ARCH/NAME, each replaced only by a verified one. Your source is mounted
+  dist-static/linux-ARCH/NAME, each replaced only by a verified one. Where neither they nor anything
+  in the mounted directories, the settings and the image has changed since they were built, nothing
+  is started: `--force` builds all the same. Not looked at: `dist-newstyle`, `dist-static` and git's
+  objects; `--pull` asks whether the image has changed. Your source is mounted
   read-only; the package store and the build directory are volumes labelled `hsx.kind`.
 
 Examples:
@@ -278,6 +281,10 @@ pub(crate) struct EngineArgs {
 /// What becomes of the executables.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ResultArgs {
+    /// Build also where nothing has changed since the last build
+    #[arg(long)]
+    pub force: bool,
+
     /// Where the executables go [default: dist-static]
     #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
     pub out_dir: Option<Utf8PathBuf>,

@@ -13,14 +13,16 @@ pub(crate) mod r#static;
 pub(crate) mod test;
 
 use crate::cli::Command;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::facts::Facts;
 use crate::plan::Step;
 use crate::project::{Project, hpack_write};
 use crate::settings::{self, Settings, Typed};
+use crate::world::World;
+use crate::world::engines::{self, Known};
 use crate::world::host::{self, Environment};
+use crate::world::load::{self, Loaded};
 use crate::world::ui::Ui;
-use crate::world::{World, load};
 
 /// Runs a command, and tells its exit code.
 ///
@@ -57,27 +59,81 @@ pub(crate) struct Gathered<S> {
     pub facts: Facts,
 }
 
+/// The project and its settings, as far as they are known without asking the machine anything new.
+pub(crate) struct Found<S> {
+    pub project: Project,
+    pub settings: Settings,
+    pub selection: S,
+    pub known: Known,
+}
+
+/// Resolves a project's settings, selects from it what the command is about, and finds the engine.
+///
+/// # Errors
+/// When there is no engine, or a setting or the selection is not usable.
+pub(crate) fn find<S>(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    known: Known,
+    world: &World<'_>,
+) -> Result<Found<S>, Error> {
+    let mut project = loaded.project.clone();
+    let host = known.info.platform;
+    let host = host.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
+    let files = [&loaded.project_file, &loaded.user_file];
+    let mut settings = settings::resolve(typed, files, &project, host, &world.environment.cwd)?;
+    if typed.builder.locked {
+        load::read_lockfile(&project.root)?.apply(&mut project, &mut settings)?;
+    }
+    // A target that is not there is found out before the registry is asked.
+    let selection = select(&project, &settings)?;
+    Ok(Found { project, settings, selection, known })
+}
+
+/// Finds and reads the project.
+///
+/// # Errors
+/// When there is none, or a file of it is not usable.
+pub(crate) fn load(typed: Typed<'_>, world: &World<'_>) -> Result<Loaded, Error> {
+    load::load(typed.builder.directory.as_deref(), world.environment, world)
+}
+
 /// Finds the project, resolves its settings and selects from it what the command is about, then asks the machine.
 ///
 /// # Errors
 /// When there is no project, no engine or no image, or a setting or the selection is not usable.
 pub(crate) fn gather<S>(
     typed: Typed<'_>,
-    select: impl FnOnce(&Project, &Settings) -> Result<S, Error>,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
     world: &World<'_>,
 ) -> Result<Gathered<S>, Error> {
-    let environment = world.environment;
-    let loaded = load::load(typed.builder.directory.as_deref(), environment, world)?;
-    let mut project = loaded.project;
-    let (engine, info) = host::engine(settings::engine(&typed.builder.engine, &loaded.user_file), world)?;
-    let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
-    let files = [&loaded.project_file, &loaded.user_file];
-    let mut settings = settings::resolve(typed, files, &project, host, &environment.cwd)?;
-    if typed.builder.locked {
-        load::read_lockfile(&project.root)?.apply(&mut project, &mut settings)?;
+    gather_loaded(typed, &load(typed, world)?, select, world)
+}
+
+/// The same for a project that has been read. What an engine is remembered to have said of itself is asked for again
+/// when the engine does not do by it.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn gather_loaded<S>(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    world: &World<'_>,
+) -> Result<Gathered<S>, Error> {
+    let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
+    let asked = asked.as_deref();
+    let gather = |known| {
+        let Found { project, settings, selection, known } = find(typed, loaded, &select, known, world)?;
+        let facts = host::facts(known, &project, &settings, world)?;
+        Ok(Gathered { project, settings, selection, facts })
+    };
+    if let Some(known) = engines::recall(asked, world) {
+        match gather(known) {
+            Err(Error { kind: Kind::Host, .. }) => engines::forget(asked, world),
+            ended => return ended,
+        }
     }
-    // A target that is not there is found out before the registry is asked.
-    let selection = select(&project, &settings)?;
-    let facts = host::facts(engine, &info, host, &project, &settings, world)?;
-    Ok(Gathered { project, settings, selection, facts })
+    gather(engines::ask(asked, world)?)
 }

@@ -2,10 +2,11 @@
 //!
 //! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
 
+pub(crate) mod args;
 pub(crate) mod storage;
 
 use camino::Utf8PathBuf;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cmd::Cmd;
 use crate::platform::Platform;
@@ -14,21 +15,21 @@ use crate::platform::Platform;
 pub(crate) const LABEL: &str = "hsx.kind";
 
 /// Which command line an engine program speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Dialect {
     Docker,
     Podman,
 }
 
 /// An engine program and the dialect it speaks. A `docker` that is really podman speaks [`Dialect::Podman`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Engine {
     pub program: String,
     pub dialect: Dialect,
 }
 
 /// What an engine says of itself and its host.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Info {
     pub dialect: Dialect,
     /// The engine's own architecture; on macOS that of its virtual machine. `None`: one hsx has no platform for.
@@ -256,28 +257,12 @@ impl Engine {
         for mount in container.mounts {
             cmd = cmd.arg("--mount").arg(mount_spec(mount));
         }
-        cmd = cmd.arg("--workdir").arg(container.workdir).args(own_args(container));
+        cmd = cmd.arg("--workdir").arg(container.workdir).args(args::own_args(container.extra, container.network));
         // `hsx` is the script's `$0`: it names the speaker in the shell's own messages.
         let (program, arguments) = container.entry.split_first().unwrap_or((&"/bin/sh", &[]));
         cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
         cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
-}
-
-/// The user's own arguments, without those about the network where a container has none: engines join several networks.
-fn own_args<'a>(container: &Container<'a>) -> Vec<&'a str> {
-    let mut args = container.extra.iter().map(String::as_str);
-    let mut kept = Vec::new();
-    while let Some(arg) = args.next() {
-        let is_network =
-            |flag: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
-        if container.network == Network::Default || !["--network", "--net"].into_iter().any(is_network) {
-            kept.push(arg);
-        } else if !arg.contains('=') {
-            args.next();
-        }
-    }
-    kept
 }
 
 /// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
@@ -511,29 +496,6 @@ mod tests {
         assert_eq!(engine(Dialect::Docker).remove(&names).to_string(), "engine rm --force --volumes a");
         let podman = engine(Dialect::Podman).remove(&names).to_string();
         assert_eq!(podman, "engine rm --force --ignore --volumes --time 0 a");
-    }
-
-    #[test]
-    fn the_users_network_is_no_business_of_a_container_without() {
-        let extra = ["--net", "a", "--cpus=2", "--network=b", "--network-alias", "c"].map(str::to_owned);
-        let container = |network| Container {
-            name: "",
-            platform: Platform::Amd64,
-            image: "",
-            lifetime: Lifetime::UntilExit,
-            network,
-            stdin: Stdin::Closed,
-            labels: &[],
-            env: &[],
-            mounts: &[],
-            workdir: "/",
-            entry: SHELL,
-            extra: &extra,
-            script: "",
-            args: Vec::new(),
-        };
-        assert_eq!(own_args(&container(Network::None)), ["--cpus=2", "--network-alias", "c"]);
-        assert_eq!(own_args(&container(Network::Default)), extra);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod engine;
 mod error;
 mod facts;
 mod freeze;
+mod git_index;
 mod image;
 mod linkage;
 mod lockfile;

@@ -12,8 +12,10 @@ use crate::strategy::Choice;
 use crate::upx::Packer;
 
 /// Everything one `hsx static` does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
+    /// Where there is nothing to do.
+    pub fresh: Vec<Platform>,
     /// Steps for all platforms together, first.
     pub prepare: Vec<Step>,
     pub platforms: Vec<PlatformPlan>,
@@ -169,6 +171,9 @@ impl Plan {
     /// The plan as a POSIX shell script that does the same when nothing goes wrong.
     pub(crate) fn shell(&self) -> String {
         let mut script = String::new();
+        for platform in &self.fresh {
+            let _ = writeln!(script, "# {platform}: up to date; `--force` builds again");
+        }
         for step in &self.prepare {
             step.shell(None, &mut script);
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::Error;
@@ -32,11 +32,13 @@ pub(crate) struct PlatformReport {
     pub notes: Vec<String>,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
+    /// Nothing was to be done: the results are those of an earlier build.
+    pub fresh: bool,
     pub result: Result<Vec<Delivered>, Error>,
 }
 
 /// A verified executable in its place. Sizes are in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Delivered {
     pub name: String,
     pub package: String,
@@ -167,6 +169,7 @@ impl PlatformReport {
             "ghc": self.ghc,
             "image": self.image,
             "seconds": self.seconds,
+            "fresh": self.fresh,
             "warnings": self.warnings,
             "notes": self.notes,
         });
@@ -273,6 +276,7 @@ mod tests {
             warnings: Vec::new(),
             notes: Vec::new(),
             seconds: 245.0,
+            fresh: false,
             result,
         };
         Report { freeze: None, platforms: vec![platform] }

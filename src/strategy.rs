@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::platform::Platform;
 
 /// How the compiler runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Strategy {
     /// The platform is the engine host's own.
@@ -31,7 +31,7 @@ impl fmt::Display for Strategy {
 }
 
 /// A strategy and the reason for it, as half a sentence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub(crate) struct Choice {
     pub strategy: Strategy,
     pub reason: String,

@@ -12,7 +12,9 @@ use crate::plan::Step;
 pub(crate) mod build;
 mod cache;
 mod deliver;
+pub(crate) mod engines;
 pub(crate) mod exec;
+pub(crate) mod fresh;
 pub(crate) mod host;
 pub(crate) mod interact;
 pub(crate) mod links;
@@ -21,6 +23,7 @@ pub(crate) mod scaffold;
 pub(crate) mod state;
 pub(crate) mod storage;
 mod tests;
+mod tree;
 pub(crate) mod ui;
 pub(crate) mod write;
 
@@ -50,6 +53,8 @@ pub(crate) struct World<'a> {
     pub ui: &'a Ui,
     pub exec: Exec<'a>,
     pub state: State,
+    /// What the last builds' results depended on.
+    pub records: Cache,
     pub cache: Cache,
 }
 
@@ -59,7 +64,14 @@ impl<'a> World<'a> {
     pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
         let state = State::new(environment.state_dir.clone());
         let cache = Cache::new(environment.cache_dir.clone());
-        Ok(Self { environment, ui, exec: Exec::new(ui)?, state, cache })
+        Ok(Self {
+            environment,
+            ui,
+            exec: Exec::new(ui)?,
+            records: Cache::new(Some(state.dir().to_owned())),
+            state,
+            cache,
+        })
     }
 
     /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.

@@ -11,7 +11,8 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::settings;
-use crate::world::host::{self, Environment};
+use crate::world::engines::{self, Known};
+use crate::world::host::Environment;
 use crate::world::ui::Ui;
 use crate::world::{World, load, storage};
 
@@ -212,7 +213,8 @@ fn filter(args: &PruneArgs, environment: &Environment) -> Result<Filter, Error> 
 
 fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), Error> {
     let user_file = load::user_file(world.environment)?;
-    let (engine, info) = host::engine(settings::engine(args, &user_file), world)?;
+    let asked = settings::engine(args, &user_file);
+    let Known { engine, info } = engines::ask(asked.as_deref(), world)?;
     let items = storage::items(&engine, &info, world)?;
     Ok((engine, items))
 }

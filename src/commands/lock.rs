@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::lockfile::{FILE_NAME, Lockfile};
 use crate::platform::Platform;
 use crate::settings::{self, Platforms, Typed};
+use crate::world::engines::{self, Known};
 use crate::world::host::{self, Environment};
 use crate::world::ui::Ui;
 use crate::world::{World, load};
@@ -52,7 +53,8 @@ pub(crate) struct LockArgs {
 pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let loaded = load::load(args.builder.directory.as_deref(), environment, &world)?;
-    let (engine, info) = host::engine(settings::engine(&args.builder.engine, &loaded.user_file), &world)?;
+    let asked = settings::engine(&args.builder.engine, &loaded.user_file);
+    let Known { engine, info } = engines::ask(asked.as_deref(), &world)?;
     let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&format!("{}{}", plan.shell(), start.shell()));
         return Ok(0);
     }
-    let report = r#static::execute(&plan, &facts, &world)?;
+    let report = r#static::execute(&plan, &facts, None, &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));

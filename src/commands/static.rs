@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Gathered, freeze, gather, preparation};
+use super::{Found, Gathered, find, freeze, gather, gather_loaded, load, preparation};
 use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cabal;
@@ -11,13 +11,17 @@ use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::{Error, Kind};
 use crate::facts::Facts;
 use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
+use crate::platform::Platform;
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
-use crate::settings::{Packing, Platforms, Settings, Typed};
+use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
 use crate::world::World;
 use crate::world::build::build;
+use crate::world::engines;
+use crate::world::fresh::{self, Sources, Wanted};
 use crate::world::host::Environment;
+use crate::world::load::Loaded;
 use crate::world::ui::Ui;
 
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
@@ -32,25 +36,11 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &args.result, platforms: Platforms::Several };
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    let mut gathered = gather(typed, select, &world)?;
-    let freeze = args.freeze.map(|origin| freeze::plan(&gathered, origin, environment)).transpose()?;
-    let mut frozen = None;
-    if let Some(freeze) = freeze.as_ref().filter(|_| !args.dry_run) {
-        frozen = Some(freeze::follow(freeze, &gathered, &world)?);
-        // There are volumes and images by now that were not.
-        gathered = gather(typed, select, &world)?;
-    }
-    if freeze.is_some() {
-        freeze::heed(frozen.as_ref(), &mut gathered, &world)?;
-    }
-    let Gathered { project, settings, selection, facts } = gathered;
-    let plan = plan(&project, &settings, &selection, &facts)?;
-    if args.dry_run {
-        let first = freeze.map(|freeze| format!("{}# and its lines are arguments of cabal then\n\n", freeze.shell()));
-        ui.print(&format!("{}{}", first.unwrap_or_default(), plan.shell()));
-        return Ok(0);
-    }
-    let report = Report { freeze: frozen.as_ref().map(freeze::json), ..execute(&plan, &facts, &world)? };
+    let report = match args.freeze {
+        Some(origin) => report_frozen(typed, origin, args.dry_run, &world)?,
+        None => report(typed, select, args.dry_run, &world)?,
+    };
+    let Some(report) = report else { return Ok(0) };
     match args.output.format {
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
@@ -62,6 +52,114 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         }
     }
     Ok(report.exit_code())
+}
+
+/// Builds where anything has changed since the last build. `None`: the plan was printed instead.
+fn report(
+    typed: Typed<'_>,
+    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    dry_run: bool,
+    world: &World<'_>,
+) -> anyhow::Result<Option<Report>> {
+    let loaded = load(typed, world)?;
+    let Checked { mut order, fresh } = check(typed, &loaded, &select, world)?;
+    let mut builder = typed.builder.clone();
+    let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
+    let mut built = Report { freeze: None, platforms: Vec::new() };
+    if fresh.is_empty() || fresh.len() < order.len() {
+        if !fresh.is_empty() {
+            builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
+        }
+        let typed = Typed { builder: &builder, ..typed };
+        let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, &select, world)?;
+        let Plan { prepare, platforms, .. } = self::plan(&project, &settings, &selection, &facts)?;
+        (plan.prepare, plan.platforms) = (prepare, platforms);
+        if order.is_empty() {
+            order = plan.platforms.iter().map(|plan| plan.platform).collect();
+        }
+        if !dry_run {
+            let known = engines::recall(settings::engine(&builder.engine, &loaded.user_file).as_deref(), world);
+            let wanted = known.as_ref().map(|known| Wanted {
+                project: &project,
+                settings: &settings,
+                selection: &selection,
+                known,
+            });
+            built = execute(&plan, &facts, wanted, world)?;
+        }
+    }
+    if dry_run {
+        world.ui.print(&plan.shell());
+        return Ok(None);
+    }
+    for platform in &plan.fresh {
+        world.ui.status("Fresh", &format!("{platform} is up to date"));
+    }
+    let mut platforms: Vec<_> = fresh.into_iter().chain(built.platforms).collect();
+    platforms.sort_by_key(|report| order.iter().position(|platform| *platform == report.platform));
+    Ok(Some(Report { freeze: None, platforms }))
+}
+
+/// Builds with the lines of a freeze file that is made first. `None`: the plan was printed instead.
+fn report_frozen(
+    typed: Typed<'_>,
+    origin: freeze::Origin,
+    dry_run: bool,
+    world: &World<'_>,
+) -> anyhow::Result<Option<Report>> {
+    let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
+    let mut gathered = gather(typed, select, world)?;
+    let freeze = freeze::plan(&gathered, origin, world.environment)?;
+    let mut frozen = None;
+    if !dry_run {
+        frozen = Some(freeze::follow(&freeze, &gathered, world)?);
+        // There are volumes and images by now that were not.
+        gathered = gather(typed, select, world)?;
+    }
+    freeze::heed(frozen.as_ref(), &mut gathered, world)?;
+    let Gathered { project, settings, selection, facts } = gathered;
+    let plan = plan(&project, &settings, &selection, &facts)?;
+    if dry_run {
+        let first = format!("{}# and its lines are arguments of cabal then\n\n", freeze.shell());
+        world.ui.print(&format!("{first}{}", plan.shell()));
+        return Ok(None);
+    }
+    let freeze = frozen.as_ref().map(freeze::json);
+    Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
+}
+
+/// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.
+#[derive(Default)]
+struct Checked {
+    order: Vec<Platform>,
+    fresh: Vec<PlatformReport>,
+}
+
+/// Looks for platforms where there is nothing to do, without asking an engine.
+fn check(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    world: &World<'_>,
+) -> Result<Checked, Error> {
+    let start = Instant::now();
+    if typed.result.force || typed.builder.pull {
+        return Ok(Checked::default());
+    }
+    let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
+    let Some(known) = engines::recall(asked.as_deref(), world) else { return Ok(Checked::default()) };
+    let Found { project, settings, selection, known } = find(typed, loaded, select, known, world)?;
+    let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
+    let mut checked =
+        Checked { order: settings.platforms.iter().map(|build| build.platform).collect(), fresh: Vec::new() };
+    let Some(mut sources) = Sources::look(wanted, world) else { return Ok(checked) };
+    for build in &settings.platforms {
+        let decided = fresh::decided(wanted, build, world);
+        if let Some(report) = decided.and_then(|decided| fresh::recall(&decided, build.platform, &mut sources, world)) {
+            checked.fresh.push(PlatformReport { seconds: start.elapsed().as_secs_f64(), ..report });
+        }
+    }
+    Ok(checked)
 }
 
 /// Decides everything a run does.
@@ -93,7 +191,7 @@ pub(crate) fn plan(
         }
         Ok(plan)
     });
-    Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare })
 }
 
 /// Plans one platform.
@@ -210,25 +308,46 @@ fn container_spelling(exe: &Executable) -> String {
 ///
 /// # Errors
 /// When what precedes all platforms fails.
-pub(crate) fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Report> {
+pub(crate) fn execute(
+    plan: &Plan,
+    facts: &Facts,
+    wanted: Option<Wanted<'_>>,
+    world: &World<'_>,
+) -> anyhow::Result<Report> {
     for step in &plan.prepare {
         world.prepare(step)?;
     }
+    // As it is before anything is built: what changes meanwhile is built next time.
+    let mut sources = wanted.and_then(|wanted| Sources::look(wanted, world));
     let mut platforms = Vec::new();
     for platform in &plan.platforms {
         let start = Instant::now();
+        let decided = wanted.and_then(|wanted| {
+            let build = wanted.settings.platforms.iter().find(|build| build.platform == platform.platform)?;
+            fresh::decided(wanted, build, world)
+        });
+        let inputs = decided.as_ref().zip(sources.as_mut());
+        let inputs = inputs.map(|(decided, sources)| {
+            fresh::read(decided, sources, world);
+            (decided, &*sources)
+        });
         let built = build(platform, &facts.os_release, world);
         let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
-        platforms.push(PlatformReport {
+        let report = PlatformReport {
             platform: platform.platform,
             ghc: platform.ghc.clone(),
             image: platform.image.clone(),
             warnings: platform.warnings.clone(),
             notes: built.notes,
             seconds: start.elapsed().as_secs_f64(),
+            fresh: false,
             choice: built.choice,
             result: built.result.map(|done| done.delivered),
-        });
+        };
+        if let Some((decided, sources)) = inputs {
+            fresh::remember(decided, sources, &report, world);
+        }
+        platforms.push(report);
         if interrupted {
             break;
         }

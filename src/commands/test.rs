@@ -133,7 +133,7 @@ fn plan(
         }
         Ok(plan)
     });
-    Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare })
 }
 
 /// Fails where the suites could be built but not run.

@@ -12,12 +12,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy;
 
 use super::World;
+use super::engines::Known;
 use super::exec::Answer;
 use crate::binfmt::{self, Emulation};
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
-use crate::digest::short_hash;
-use crate::engine::{self, Dialect, Engine, Info, InfoAnswer, LocalImage, Manifest, Stdin};
+use crate::digest::{hash, short_hash};
+use crate::engine::{self, Dialect, Engine, Info, LocalImage, Manifest, Stdin};
 use crate::error::Error;
 use crate::facts::{Facts, Image, build_key, test_key};
 use crate::image;
@@ -45,6 +46,10 @@ pub(crate) struct Environment {
     pub now: i64,
     /// Names of variables that a build needs to see, of those that are set.
     pass: Vec<String>,
+    /// A digest of their values.
+    pub passed: String,
+    /// A digest of the variables that engines heed.
+    pub of_engines: String,
 }
 
 /// Variables that builds see: proxies for the fetch phase, and the time that reproducible builds write.
@@ -71,6 +76,8 @@ impl Environment {
             // Without a home, hsx remembers nothing beyond the next reboot.
             state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
             now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
+            passed: variables(|name| PASSED.contains(&name)),
+            of_engines: variables(is_for_engines),
             pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
             cwd,
         })
@@ -111,6 +118,22 @@ pub(crate) fn now(epoch: Option<String>) -> i64 {
     epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
 }
 
+/// A digest of the names and values of some variables.
+fn variables(is_wanted: impl Fn(&str) -> bool) -> String {
+    let wanted = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(&is_wanted));
+    let mut words: Vec<_> = wanted
+        .map(|(name, value)| [name, value].map(|text| text.as_encoded_bytes().escape_ascii().to_string()).join("="))
+        .collect();
+    words.sort_unstable();
+    hash(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Whether a variable may decide which engine answers, and how.
+fn is_for_engines(name: &str) -> bool {
+    ["DOCKER_", "CONTAINER", "PODMAN_", "BUILDAH_", "STORAGE_"].iter().any(|prefix| name.starts_with(prefix))
+        || ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].contains(&name)
+}
+
 /// Whether a variable is set, but to nothing.
 #[expect(clippy::disallowed_methods, reason = "clap has read it; this is what it means")]
 pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
@@ -122,70 +145,8 @@ fn is_executable(path: &Utf8Path) -> bool {
     fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-fn os_release() -> String {
+pub(super) fn os_release() -> String {
     fs_err::read_to_string("/etc/os-release").unwrap_or_default()
-}
-
-/// The engine to use: the one asked for, else podman, else docker, whichever answers.
-///
-/// # Errors
-/// When none answers; with what each said.
-pub(crate) fn engine(asked: Option<String>, world: &World<'_>) -> Result<(Engine, Info), Error> {
-    let candidates = match asked {
-        Some(program) => vec![program],
-        None => vec!["podman".to_owned(), "docker".to_owned()],
-    };
-    let mut failures = Vec::new();
-    for program in candidates {
-        let is_path = program.contains('/');
-        if !is_path && world.environment.find(&program).is_none() {
-            failures.push((program, None));
-            continue;
-        }
-        let cmd = Engine::info(&program);
-        let answer = world.exec.capture(&cmd)?;
-        match engine::parse_info(&answer.stdout) {
-            Ok(InfoAnswer::Ready(info)) => return Ok((Engine { program, dialect: info.dialect }, info)),
-            // Docker's client may print an empty answer, and why so on standard error.
-            Ok(InfoAnswer::Unreachable(said)) => {
-                failures.push((program, Some(if said.is_empty() { answer.stderr } else { said })));
-            }
-            _ => failures
-                .push((program, Some(format!("{}\n{}", answer.stdout.trim_matches(['{', '}', '\n']), answer.stderr)))),
-        }
-    }
-    Err(no_engine(&failures))
-}
-
-fn no_engine(failures: &[(String, Option<String>)]) -> Error {
-    let installed: Vec<_> = failures.iter().filter_map(|(program, said)| Some((program, said.as_ref()?))).collect();
-    let Some((program, said)) = installed.first() else {
-        let names: Vec<_> = failures.iter().map(|(program, _)| format!("`{program}`")).collect();
-        let message = format!("no container engine: {} not on PATH", names.join(" and "));
-        let preferred = failures.first().map_or("podman", |(program, _)| program);
-        return Error::host(message).hint(binfmt::engine_hint(preferred, &os_release()));
-    };
-    let message = format!("the container engine `{program}` does not answer");
-    let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
-    for (other, said) in &installed[1..] {
-        let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
-        error.said.push(format!("`{other}` does not answer either: {why}"));
-    }
-    installed.iter().filter_map(|(_, said)| advice(said)).fold(error, Error::hint)
-}
-
-/// What to do about an engine that does not answer, going by what it said.
-fn advice(said: &str) -> Option<String> {
-    let lower = said.to_ascii_lowercase();
-    if lower.contains("permission denied") {
-        let group = "sudo usermod --append --groups docker \"$USER\", then log in again";
-        return Some(format!("let your user reach it: {group}; or use rootless podman"));
-    }
-    if lower.contains("cannot connect") || lower.contains("connection refused") || lower.contains("no such file") {
-        let start = "start it: sudo systemctl start docker (docker), podman machine start (podman on macOS)";
-        return Some(start.to_owned());
-    }
-    None
 }
 
 /// Everything the plan depends on. The engine's answers are asked for side by side.
@@ -193,13 +154,13 @@ fn advice(said: &str) -> Option<String> {
 /// # Errors
 /// When an image is not to be had, or the engine fails.
 pub(crate) fn facts(
-    engine: Engine,
-    info: &Info,
-    platform: Platform,
+    Known { engine, info }: Known,
     project: &Project,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Facts, Error> {
+    let info = &info;
+    let platform = info.platform.ok_or_else(|| Error::host("the engine's host is of no known platform"))?;
     let state_id = state_id(info, world);
     let is_foreign = |build: &&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&PlatformSettings| {
@@ -319,7 +280,7 @@ fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() { Stdin::Terminal } else { Stdin::Passed }
 }
 
-fn binfmt_entries() -> Vec<(String, String)> {
+pub(super) fn binfmt_entries() -> Vec<(String, String)> {
     let Ok(dir) = fs_err::read_dir("/proc/sys/fs/binfmt_misc") else { return Vec::new() };
     let names = dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| name != "register");
     names
@@ -510,7 +471,12 @@ fn no_image(reference: &str, platform: Platform, said: &str) -> Error {
 }
 
 /// The image in the engine's storage, if it is of the right architecture.
-fn local(engine: &Engine, reference: &str, platform: Platform, world: &World<'_>) -> Result<Option<LocalImage>, Error> {
+pub(super) fn local(
+    engine: &Engine,
+    reference: &str,
+    platform: Platform,
+    world: &World<'_>,
+) -> Result<Option<LocalImage>, Error> {
     let answer = world.exec.capture(&engine.image_inspect(reference))?;
     let image = engine::parse_image(&answer.stdout).ok().flatten().filter(|_| answer.success());
     Ok(image.filter(|image| image.arch == platform.oci_arch()))

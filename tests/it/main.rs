@@ -14,6 +14,7 @@ mod engines;
 mod failures;
 mod fetch;
 mod freeze;
+mod fresh;
 mod image;
 mod locked;
 mod new;

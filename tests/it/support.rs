@@ -279,7 +279,7 @@ impl Test {
 
     /// A command in this world.
     pub(crate) fn command(&self, program: &str) -> Command {
-        for dir in ["home/.cache/hsx"] {
+        for dir in ["home/.cache/hsx", "home/.state/hsx/records", "home/.state/hsx/engines"] {
             if !self.remembers {
                 let _ = fs_err::remove_dir_all(self.root.join(dir));
             }

@@ -143,8 +143,8 @@ fn a_program_that_serves_on_is_the_same_packed_and_not() {
 #[test]
 fn what_was_packed_and_tried_before_is_taken() {
     let test = Test::new().remembering().fake("upx");
-    let first = test.hsx("static --format json").exits(0);
-    let again = test.hsx("static --format json").exits(0);
+    let first = test.hsx("static --force --format json").exits(0);
+    let again = test.hsx("static --force --format json").exits(0);
     assert_eq!(delivered(&test), packed());
     assert!(again.calls_of("upx").is_empty() && again.calls_of("run-try").is_empty(), "{again}");
     assert_eq!(again.json()["platforms"][0]["executables"], first.json()["platforms"][0]["executables"]);
@@ -153,23 +153,23 @@ fn what_was_packed_and_tried_before_is_taken() {
 #[test]
 fn another_file_or_upx_or_argument_is_packed_anew() {
     let test = Test::new().remembering().fake("upx");
-    test.hsx("static").exits(0).call("upx");
+    test.hsx("static --force").exits(0).call("upx");
     let other = elf("linux/amd64", &[(PT_LOAD, b"another program")]);
     test.builds("linux/amd64", &[("demo:demo", &other)]);
-    test.hsx("static").exits(0).call("upx");
+    test.hsx("static --force").exits(0).call("upx");
     assert_eq!(delivered(&test), [other, b"UPX!".to_vec()].concat());
-    test.hsx_args(&["static", "--upx-arg=--lzma"]).exits(0).call("upx");
+    test.hsx_args(&["static", "--force", "--upx-arg=--lzma"]).exits(0).call("upx");
     test.set_scenario("upx-version", "version=5.0.0");
-    test.hsx("static").exits(0).call("upx");
+    test.hsx("static --force").exits(0).call("upx");
     test.clear_scenario("upx-version");
-    assert!(test.hsx("static").exits(0).calls_of("upx").is_empty());
+    assert!(test.hsx("static --force").exits(0).calls_of("upx").is_empty());
 }
 
 #[test]
 fn an_upx_that_tells_no_version_is_asked_each_time() {
     let test = Test::new().remembering().fake("upx").scenario("upx-version", "exit 1");
     for _ in 0..2 {
-        test.hsx("static").exits(0).call("upx");
+        test.hsx("static --force").exits(0).call("upx");
         assert_eq!(delivered(&test), packed());
     }
 }
@@ -177,7 +177,7 @@ fn an_upx_that_tells_no_version_is_asked_each_time() {
 #[test]
 fn a_spoilt_cache_does_no_harm() {
     let test = Test::new().remembering().fake("upx");
-    test.hsx("static").exits(0);
+    test.hsx("static --force").exits(0);
     let cache = test.root().join("home/.cache/hsx");
     for entry in walkdir::WalkDir::new(&cache).into_iter().map(Result::unwrap) {
         if entry.file_type().is_file() {
@@ -186,13 +186,13 @@ fn a_spoilt_cache_does_no_harm() {
             fs_err::write(entry.path(), content).unwrap();
         }
     }
-    let run = test.hsx("static").exits(0);
+    let run = test.hsx("static --force").exits(0);
     run.call("upx");
     run.call("run-try");
     assert_eq!(delivered(&test), packed());
     fs_err::remove_dir_all(&cache).unwrap();
     fs_err::write(&cache, "").unwrap();
-    test.hsx("static").exits(0).call("upx");
+    test.hsx("static --force").exits(0).call("upx");
     assert_eq!(delivered(&test), packed());
 }
 
@@ -200,15 +200,15 @@ fn a_spoilt_cache_does_no_harm() {
 fn what_did_not_behave_is_tried_again() {
     let test =
         Test::new().remembering().fake("upx").scenario("run-try", "echo 'bin demo 0'; echo 'packed demo 132'; exit 0");
-    test.hsx("static").exits(0).prints("dies of SIGILL when packed").call("run-try");
+    test.hsx("static --force").exits(0).prints("dies of SIGILL when packed").call("run-try");
     test.clear_scenario("run-try");
-    let run = test.hsx("static").exits(0);
+    let run = test.hsx("static --force").exits(0);
     assert!(run.calls_of("upx").is_empty(), "{run}");
     run.call("run-try");
     assert_eq!(delivered(&test), packed());
     test.set_scenario("run-try", "echo 'bin demo 127'; exit 0");
-    test.hsx("static --no-upx").exits(4);
-    test.hsx("static --no-upx").exits(4).call("run-try");
+    test.hsx("static --force --no-upx").exits(4);
+    test.hsx("static --force --no-upx").exits(4).call("run-try");
 }
 
 #[test]
@@ -218,9 +218,9 @@ fn one_file_of_several_that_is_new_has_all_of_them_tried() {
         .fake("upx")
         .file("demo.cabal", &format!("{DEMO_CABAL}\nexecutable tool\n  main-is: T.hs\n"));
     test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &plain())]);
-    assert_eq!(test.hsx("static").exits(0).calls_of("upx").len(), 2);
+    assert_eq!(test.hsx("static --force").exits(0).calls_of("upx").len(), 2);
     test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &elf("linux/amd64", &[(PT_LOAD, b"new")]))]);
-    let run = test.hsx("static").exits(0);
+    let run = test.hsx("static --force").exits(0);
     assert!(run.call("upx").last().ends_with("/bin/tool"), "{run}");
     assert_eq!(run.call("run-try").script_args()[1..], ["demo", "tool"]);
 }

@@ -18,7 +18,7 @@ fn a_c_library_is_added_on_every_engine() {
         let result = hello.result(platform, "hello");
         assert!(!elf(&result).has_interpreter);
         assert_eq!(output(&mut Command::new(result)), "Hello from a static executable\n");
-        let again = hello.hsx(&["--platform", platform]).run();
+        let again = hello.hsx(&["--platform", platform, "--force"]).run();
         again.exits(0).does_not_say("image with libbz2-dev").does_not_say("bzlib-0");
         hello.assert_nothing_left();
     }

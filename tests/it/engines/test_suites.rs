@@ -69,7 +69,7 @@ fn tests_do_not_make_builds_start_over() {
     with_suites(&hello);
     hello.hsx(&[]).run().exits(0).says("Compiling Main");
     hello.hsx_command(&["test", "good"]).run().exits(0);
-    let again = hello.hsx(&[]).run();
+    let again = hello.hsx(&["--force"]).run();
     again.exits(0).does_not_say("Configuring").does_not_say("Linking").does_not_say("Fetching");
     hello.write("Bad.hs", "main :: IO ()\nmain = putLine\n");
     hello.hsx_command(&["test"]).run().exits(1).says("Variable not in scope").says("cabal build of the tests failed");
