@@ -19,7 +19,8 @@
       devShells = forEach (pkgs: {
         default = pkgs.mkShell {
           packages = [
-            # GHC {= ghc =}, the one that cabal.project names.
+            # The one that cabal.project names. Nixpkgs keeps the last releases of a series only: for older ones,
+            # name an older nixpkgs above.
             pkgs.haskell.compiler.ghc{= ghc | replace(".", "") =}
             pkgs.cabal-install
             pkgs.haskellPackages.fourmolu

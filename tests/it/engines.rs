@@ -10,6 +10,7 @@ mod hello;
 mod interruptions;
 mod locked;
 mod network;
+mod new;
 mod packages;
 mod places;
 mod run;
