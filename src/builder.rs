@@ -1,6 +1,5 @@
 //! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
 
-use crate::binfmt;
 use crate::cabal;
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
@@ -13,6 +12,7 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{PlatformSettings, Settings};
 use crate::strategy::{self, Choice, Question, Strategy};
+use crate::system::System;
 
 /// Adds packages to an image; runs in it.
 const DERIVE: &str = include_str!("../scripts/container/derive.sh");
@@ -34,7 +34,7 @@ pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Fa
         ghc: build.ghc.as_deref(),
         emulation: facts.emulation(build.platform),
         native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
-        setup: &binfmt::setup_hint(build.platform, &facts.os_release),
+        setup: &System::of(&facts.os_release).setup_emulation(build.platform),
     })
 }
 

@@ -10,6 +10,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueE
 use crate::cabal::CommandLine;
 use crate::commands::cache::CacheArgs;
 use crate::commands::completions::CompletionsArgs;
+use crate::commands::doctor::DoctorArgs;
 use crate::commands::freeze::{FreezeArgs, Origin};
 use crate::commands::lock::LockArgs;
 use crate::commands::man::ManArgs;
@@ -78,6 +79,7 @@ pub(crate) enum Command {
     /// Make a new project, with all that `hsx static` and its releases need
     New(Box<NewArgs>),
     SetupCabal(SetupCabalArgs),
+    Doctor(Box<DoctorArgs>),
     Cache(CacheArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -95,6 +97,7 @@ impl Command {
             Self::Lock(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Freeze(args) => args.output.clone(),
             Self::SetupCabal(args) => args.output.clone(),
+            Self::Doctor(args) => args.output(),
             Self::Cache(args) => args.output().clone(),
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
             Self::New(args) => args.output.clone(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod freeze;
 pub(crate) mod lock;
 pub(crate) mod man;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Lock(args) => lock::run(args, environment, ui),
         Command::Freeze(args) => freeze::run(args, environment, ui),
         Command::SetupCabal(args) => setup_cabal::run(args, environment, ui),
+        Command::Doctor(args) => doctor::run(args, environment, ui),
         Command::Cache(args) => cache::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),

@@ -1,12 +1,12 @@
 //! What went wrong, read from how a tool ended and what it said last; and what to type next.
 
-use crate::binfmt;
 use crate::cabal;
 use crate::cmd::Cmd;
 use crate::cross;
 use crate::error::{Error, Kind};
 use crate::platform::Platform;
 use crate::strategy::{self, Strategy};
+use crate::system::System;
 
 /// The exit status of the container scripts when cabal failed: no engine, shell or signal uses it.
 const CABAL_FAILED: i32 = 100;
@@ -31,7 +31,7 @@ impl Failed<'_> {
             return self.of_engine("the builder container failed");
         }
         if let Some(needed) = self.needed_emulation() {
-            let setup = binfmt::setup_hint(self.platform, self.os_release);
+            let setup = System::of(self.os_release).setup_emulation(self.platform);
             let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
             return Error::host(message).hint(format!("set up emulation: {setup}"));
         }
@@ -93,7 +93,7 @@ impl Failed<'_> {
         let lower = self.said.to_ascii_lowercase();
         let error = |message: &str| Error::host(message).tried(self.cmd.brief()).said(self.said);
         if lower.contains("exec format error") {
-            let setup = binfmt::setup_hint(self.platform, self.os_release);
+            let setup = System::of(self.os_release).setup_emulation(self.platform);
             let why = "no QEMU handler is at work in containers";
             return strategy::missing_emulation(self.platform, why, &setup).tried(self.cmd.brief()).said(self.said);
         }

@@ -3,6 +3,7 @@
 //! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
 
 pub(crate) mod args;
+pub(crate) mod health;
 pub(crate) mod storage;
 
 use camino::Utf8PathBuf;

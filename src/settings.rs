@@ -288,6 +288,11 @@ fn packages(typed: &[String], tables: &[PlatformTable]) -> Result<Vec<String>, E
 }
 
 impl SettingsFile {
+    /// The platforms that it lists.
+    pub(crate) fn platforms(&self) -> Vec<Platform> {
+        self.platforms.iter().flatten().filter_map(|text| text.parse().ok()).collect()
+    }
+
     /// The platform's own table, then what the file says for all platforms.
     fn tables(&self, platform: Platform) -> Vec<PlatformTable> {
         let own = self.platform.iter().filter(|(name, _)| name.parse() == Ok(platform)).map(|(_, table)| table.clone());

@@ -13,6 +13,7 @@ pub(crate) mod build;
 mod cache;
 mod deliver;
 pub(crate) mod engines;
+pub(crate) mod examine;
 pub(crate) mod exec;
 pub(crate) mod fresh;
 pub(crate) mod host;

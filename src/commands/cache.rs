@@ -13,8 +13,9 @@ use crate::platform::Platform;
 use crate::settings;
 use crate::world::engines::{self, Known};
 use crate::world::host::Environment;
+use crate::world::storage::{self, Measure};
 use crate::world::ui::Ui;
-use crate::world::{World, load, storage};
+use crate::world::{World, load};
 
 const KEPT: &str = "\
 What is kept:
@@ -215,7 +216,7 @@ fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), E
     let user_file = load::user_file(world.environment)?;
     let asked = settings::engine(args, &user_file);
     let Known { engine, info } = engines::ask(asked.as_deref(), world)?;
-    let items = storage::items(&engine, &info, world)?;
+    let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))
 }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::{Gathered, gather, r#static};
-use crate::binfmt::{self, Emulation};
+use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::cmd::Cmd;
@@ -14,6 +14,7 @@ use crate::plan::{Lock, PlatformPlan};
 use crate::project::{Executable, Project, Selection};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy;
+use crate::system::System;
 use crate::world::World;
 use crate::world::build::build;
 use crate::world::host::Environment;
@@ -137,7 +138,7 @@ fn start(
     match facts.emulation(build.platform) {
         Emulation::Ready => Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args))),
         Emulation::Missing(why) => {
-            let setup = binfmt::setup_hint(build.platform, &facts.os_release);
+            let setup = System::of(&facts.os_release).setup_emulation(build.platform);
             Err(strategy::missing_emulation(build.platform, why, &setup))
         }
         Emulation::Unknown => Ok(Start::Container(Box::new(in_container(project, settings, build, exe, args, facts)?))),

@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Gathered, gather, preparation};
-use crate::binfmt::{self, Emulation};
+use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cabal;
 use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
@@ -16,6 +16,7 @@ use crate::plan::{Plan, PlatformPlan, Step};
 use crate::project::{Project, Selection};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy::{self, Strategy};
+use crate::system::System;
 use crate::test_report::{PlatformTests, TestReport};
 use crate::world::World;
 use crate::world::build::build;
@@ -139,7 +140,7 @@ fn plan(
 /// Fails where the suites could be built but not run.
 fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
     let Emulation::Missing(why) = facts.emulation(build.platform) else { return Ok(()) };
-    let setup = binfmt::setup_hint(build.platform, &facts.os_release);
+    let setup = System::of(&facts.os_release).setup_emulation(build.platform);
     Err(strategy::missing_emulation(build.platform, why, &setup))
 }
 

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::World;
 use super::host::os_release;
 use super::tree::Stamp;
-use crate::binfmt;
 use crate::digest::hash;
 use crate::engine::{self, Engine, Info, InfoAnswer};
 use crate::error::Error;
+use crate::system::System;
 
 /// An engine, and what it said of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -102,7 +102,7 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
         let names: Vec<_> = failures.iter().map(|(program, _)| format!("`{program}`")).collect();
         let message = format!("no container engine: {} not on PATH", names.join(" and "));
         let preferred = failures.first().map_or("podman", |(program, _)| program);
-        return Error::host(message).hint(binfmt::engine_hint(preferred, &os_release()));
+        return Error::host(message).hint(System::of(&os_release()).install_engine(preferred));
     };
     let message = format!("the container engine `{program}` does not answer");
     let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);

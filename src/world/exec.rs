@@ -87,6 +87,8 @@ pub(super) enum Event {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnSignal {
     End,
+    /// So does the time.
+    EndAlsoAfter(Duration),
     /// It is the cleaning up after one; it has a time limit instead.
     Ignore,
 }
@@ -131,6 +133,16 @@ impl<'a> Exec<'a> {
         self.captured(cmd, OnSignal::End)
     }
 
+    /// Runs a command and keeps what it says; `None` when it had to be ended because it took too long.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub(crate) fn capture_within(&self, cmd: &Cmd, limit: Duration) -> Result<Option<Answer>, Error> {
+        let started = Instant::now();
+        let answer = self.captured(cmd, OnSignal::EndAlsoAfter(limit))?;
+        Ok(Some(answer).filter(|answer| answer.success() || started.elapsed() < limit))
+    }
+
     /// Runs a command that must run even after a signal, for a few seconds at most. Its failure changes nothing.
     pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Answer> {
         self.captured(cmd, OnSignal::Ignore).ok()
@@ -171,7 +183,7 @@ impl<'a> Exec<'a> {
     }
 
     fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
-        if on_signal == OnSignal::End {
+        if on_signal != OnSignal::Ignore {
             self.check()?;
         }
         self.ui.command(cmd);
@@ -193,7 +205,7 @@ impl<'a> Exec<'a> {
             if let Some(status) = status
                 && (open == 0 || ended_at.is_some_and(|at| at.elapsed() > DRAIN))
             {
-                if on_signal == OnSignal::End {
+                if on_signal != OnSignal::Ignore {
                     self.settle(status);
                     self.check()?;
                 }
@@ -201,6 +213,7 @@ impl<'a> Exec<'a> {
             }
             let end = match on_signal {
                 OnSignal::End => self.interrupted().is_some(),
+                OnSignal::EndAlsoAfter(limit) => self.interrupted().is_some() || started.elapsed() > limit,
                 OnSignal::Ignore => started.elapsed() > CLEAN_UP,
             };
             if end && status.is_none() {

@@ -40,6 +40,8 @@ pub(crate) struct Environment {
     /// The user's settings file, which need not exist.
     pub config_file: Option<Utf8PathBuf>,
     pub state_dir: Utf8PathBuf,
+    /// The locale's encoding is UTF-8 (locale(7)).
+    pub unicode: bool,
     /// Without a home there is none: nobody else may write there.
     pub cache_dir: Option<Utf8PathBuf>,
     /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
@@ -79,6 +81,7 @@ impl Environment {
             passed: variables(|name| PASSED.contains(&name)),
             of_engines: variables(is_for_engines),
             pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
+            unicode: is_unicode(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).unwrap_or_default())),
             cwd,
         })
     }
@@ -93,6 +96,12 @@ impl Environment {
     pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
         self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
     }
+}
+
+/// The first of the locale's variables that is set to something decides.
+fn is_unicode(variables: [String; 3]) -> bool {
+    let locale = variables.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// Whether a variable is set, to whatever.
@@ -264,7 +273,7 @@ pub(super) fn state_id(info: &Info, world: &World<'_>) -> String {
 }
 
 /// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
-fn is_this_kernel(info: &Info) -> bool {
+pub(super) fn is_this_kernel(info: &Info) -> bool {
     let this = rustix::system::uname();
     !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
 }

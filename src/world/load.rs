@@ -65,6 +65,13 @@ pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(),
         .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
+/// Whether the project at or above a directory is one that hpack must read first.
+pub(crate) fn has_package_yaml_only(directory: Option<&Utf8Path>, environment: &Environment) -> bool {
+    let start = directory.map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
+    let root = find_root(&start, environment.home.as_deref());
+    root.is_some_and(|root| root.join("package.yaml").is_file() && entries_with_extension(&root, "cabal").is_empty())
+}
+
 /// The user's own settings.
 ///
 /// # Errors

@@ -11,15 +11,25 @@ use crate::engine::storage::{Kind, Stored, parse_stored, parse_usage};
 use crate::engine::{Engine, Info};
 use crate::error::Error;
 
+/// Whether volumes are measured, which takes time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Yes,
+    No,
+}
+
 /// Everything of hsx's in the engine, in the order in which it can be removed.
 ///
 /// # Errors
 /// When the engine fails.
-pub(crate) fn items(engine: &Engine, info: &Info, world: &World<'_>) -> Result<Vec<Item>, Error> {
+pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &World<'_>) -> Result<Vec<Item>, Error> {
     let kinds = [Kind::Container, Kind::Volume, Kind::Image];
     let (stored, sizes) = thread::scope(|scope| {
         let stored = kinds.map(|kind| scope.spawn(move || stored(kind, engine, world)));
-        let sizes = scope.spawn(|| world.exec.capture(&engine.usage()).map(|answer| parse_usage(&answer.stdout)));
+        let sizes = scope.spawn(|| match measure {
+            Measure::Yes => world.exec.capture(&engine.usage()).map(|answer| parse_usage(&answer.stdout)),
+            Measure::No => Ok(BTreeMap::new()),
+        });
         (stored.map(joined), joined(sizes))
     });
     world.exec.check()?;

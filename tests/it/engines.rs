@@ -4,6 +4,7 @@ mod cabal;
 mod cache;
 mod cross;
 mod dice;
+mod doctor;
 mod failures;
 mod freeze;
 mod hello;

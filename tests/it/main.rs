@@ -8,6 +8,7 @@ mod cache;
 mod cli;
 mod completions;
 mod cross;
+mod doctor;
 mod engine;
 #[cfg(feature = "real-engines")]
 mod engines;

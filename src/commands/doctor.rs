@@ -1,0 +1,132 @@
+//! `hsx doctor`: looks at the machine, judges what it finds, and says what to type.
+
+use clap::Args;
+
+use crate::cli::{BuilderArgs, Format, OutputArgs, ResultArgs};
+use crate::doctor::{document, exit_code, judge, screen};
+use crate::error::Error;
+use crate::image::{self, Bignum};
+use crate::platform::Platform;
+use crate::settings::{self, Platforms, SettingsFile, Typed};
+use crate::world::World;
+use crate::world::examine::{Question, examine};
+use crate::world::host::Environment;
+use crate::world::load::{self, Loaded};
+use crate::world::ui::Ui;
+
+const HELP: &str = "\
+What is looked at:
+  the container engines, rootless set-up, storage, SELinux, control groups, limits; emulation of
+  other platforms, as the kernel tells it and as a program fares in a container, where an image is
+  here to try it in; the builder image and whether its tag was made again; upx and other tools;
+  room on the disks. Nothing is changed, nothing is pulled.
+
+Marks:
+  ✓  well    !  builds work, but not as well as they could    ✗  builds fail
+  In a locale without Unicode: + ! x
+
+Examples:
+  hsx doctor                        this machine, and the project here if there is one
+  hsx doctor -p linux/arm64         is it ready to build for linux/arm64?
+  hsx doctor --engine docker        with docker
+  hsx doctor --json                 for programs
+
+Exit codes:
+    0  ready
+    2  usage or configuration
+    3  not ready: builds would fail
+  128+N  ended by signal N";
+
+/// Is this machine ready? What to type where it is not
+///
+/// Looks at the engine, emulation, image, tools and disks, and prints a line for each, with the commands that mend
+/// what is wrong on this system. It changes nothing.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = HELP, after_help = "See `hsx doctor --help` for what is looked at, exit codes and examples")]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub builder: BuilderArgs,
+
+    /// The same as `--format json`
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl DoctorArgs {
+    pub(crate) fn output(&self) -> OutputArgs {
+        let format = if self.json { Format::Json } else { self.output.format };
+        OutputArgs { format, messages: self.output.messages.clone() }
+    }
+}
+
+/// Runs `hsx doctor`.
+///
+/// # Errors
+/// When a settings file is not usable, or a signal came.
+pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    // Without a project, or with one that cannot be read, there is the machine all the same.
+    let loaded = load::load(args.builder.directory.as_deref(), environment, &world).ok();
+    let user_file = load::user_file(environment)?;
+    let engine = settings::engine(&args.builder.engine, &user_file);
+    let settings = loaded.as_ref().and_then(|loaded| resolved(args, loaded, environment));
+    let builds = settings.iter().flat_map(|settings| &settings.platforms);
+    let builds: Vec<_> = builds.map(|build| (build.platform, build.image.clone())).collect();
+    let named = named_platforms(args, loaded.as_ref(), &user_file);
+    let fallback = default_image(&args.builder)?;
+    let image = |platform: Platform| {
+        let build = builds.iter().find(|(known, _)| *known == platform).or(builds.first());
+        Some(build.map_or_else(|| fallback.clone(), |(_, image)| image.clone()))
+    };
+    let lockfile = loaded.as_ref().and_then(|loaded| load::read_lockfile(&loaded.project.root).ok());
+    let machine = examine(
+        &Question {
+            engines: engine.map_or_else(|| vec!["podman".to_owned(), "docker".to_owned()], |engine| vec![engine]),
+            platforms: &named,
+            image: &image,
+            locked: &|reference, platform| {
+                let digest = lockfile.as_ref()?.digest(reference, platform).ok()?;
+                Some(digest.to_owned())
+            },
+            needs_hpack: load::has_package_yaml_only(args.builder.directory.as_deref(), environment),
+            offline: args.builder.offline,
+        },
+        &world,
+    )?;
+    let findings = judge(&machine);
+    ui.print(&match args.output().format {
+        Format::Text => screen(&findings, environment.unicode),
+        Format::Json => document(&findings),
+    });
+    Ok(exit_code(&findings))
+}
+
+/// The settings of a build for every platform, so that each has its image.
+fn resolved(args: &DoctorArgs, loaded: &Loaded, environment: &Environment) -> Option<settings::Settings> {
+    let builder = BuilderArgs { platforms: Platform::all().collect(), ..args.builder.clone() };
+    let result = ResultArgs::default();
+    let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
+    let files = [&loaded.project_file, &loaded.user_file];
+    settings::resolve(typed, files, &loaded.project, Platform::Amd64, &environment.cwd).ok()
+}
+
+/// The platforms that are typed or set: only for these must programs start.
+fn named_platforms(args: &DoctorArgs, loaded: Option<&Loaded>, user_file: &SettingsFile) -> Vec<Platform> {
+    if !args.builder.platforms.is_empty() {
+        return args.builder.platforms.clone();
+    }
+    loaded
+        .map(|loaded| loaded.project_file.platforms())
+        .filter(|named| !named.is_empty())
+        .unwrap_or_else(|| user_file.platforms())
+}
+
+/// The image of a build where there is no project to say otherwise.
+fn default_image(args: &BuilderArgs) -> Result<String, Error> {
+    let image = args.image.as_deref().unwrap_or(image::DEFAULT_REPOSITORY);
+    let ghc = args.ghc.as_deref().unwrap_or(image::DEFAULT_GHC);
+    Ok(image::reference(image, ghc, args.bignum.unwrap_or(Bignum::Gmp))?.0)
+}
