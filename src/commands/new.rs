@@ -93,7 +93,7 @@ pub(crate) struct NewArgs {
     #[arg(long, value_name = "ADDRESS", help_heading = "Project")]
     pub maintainer: Option<String>,
 
-    /// Repository on GitHub, or `none` [default: NAME of git's `github.user`]
+    /// Repository on GitHub, or `none`: `cabal check` misses it then [default: NAME of git's `github.user`]
     #[arg(long, value_name = "OWNER/NAME", help_heading = "Project")]
     pub github: Option<String>,
 
@@ -244,7 +244,7 @@ fn report(args: &NewArgs, answers: &Answers, made: &Made<'_>, environment: &Envi
 fn next_steps(dir: &Utf8Path, answers: &Answers) -> Vec<(String, &'static str)> {
     let enter = (dir != ".").then(|| (format!("cd {}", quote(dir.as_str())), ""));
     let build = if answers.executable {
-        ("hsx static".to_owned(), "   static executables for linux/amd64 and linux/arm64")
+        ("hsx static".to_owned(), "   static executables, in dist-static")
     } else {
         ("cabal test".to_owned(), "")
     };

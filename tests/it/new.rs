@@ -60,7 +60,7 @@ fn the_description_of_the_package() {
         str![[r#"
 packages: .
 
--- The compiler of this project, here and in `hsx static`.
+-- The compiler of this project, in `hsx static` too; `ghcup install ghc 9.10.3` puts it on PATH.
 with-compiler: ghc-9.10.3
 
 -- Packages as Hackage had them then: builds find the same ones every time.
@@ -191,7 +191,7 @@ fn the_project_is_a_repository_with_one_commit() {
         str![[r#"
      Created `hello` from the template `cli`: 16 files, a git repository with one commit
              cd hello
-             hsx static   static executables for linux/amd64 and linux/arm64
+             hsx static   static executables, in dist-static
 
 "#]]
     );
@@ -215,7 +215,7 @@ warning: there is no git repository: git is not on PATH; the files are all there
 hint: `--no-git` asks for none
      Created `hello` from the template `cli`: 16 files
              cd hello
-             hsx static   static executables for linux/amd64 and linux/arm64
+             hsx static   static executables, in dist-static
 
 "#]]
     );

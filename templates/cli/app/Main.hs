@@ -6,7 +6,7 @@ module Main (main) where
 import {= module =}.Cli (run)
 import {= module =}.Commit (commit)
 
--- Here, and not in a module of its own: whatever changes, this is compiled again or linked again.
+-- Here, and not in the library: GHC looks at this module whenever anything has changed.
 main :: IO ()
 main = run $(commit)
 {% endif %}

@@ -1,8 +1,8 @@
 -- | What this package is about. It knows nothing of command lines.
-module {= module =}
-  ( Greeting (..)
-  , greet
-  ) where
+module {= module =} (
+  Greeting (..),
+  greet,
+) where
 
 import Data.Char (toUpper)
 

@@ -17,7 +17,7 @@ main = do
   passed <-
     sequence
       [ check "everybody is greeted" (greet plain ["Ada", "Bo"]) ["Hello, Ada!", "Hello, Bo!"]
-      , check "a loud greeting is in capital letters" (greet plain { loud = True } ["Ada"]) ["HELLO, ADA!"]
+      , check "a loud greeting is in capital letters" (greet plain {loud = True} ["Ada"]) ["HELLO, ADA!"]
       , check "nobody is greeted without names" (greet plain []) []
 {% if executable %}
       , check "the world is greeted by default" (parsed []) (Just (Options plain ["world"]))
@@ -31,7 +31,7 @@ main = do
   unless (and passed) exitFailure
 
 plain :: Greeting
-plain = Greeting { salutation = "Hello", loud = False }
+plain = Greeting {salutation = "Hello", loud = False}
 {% if executable %}
 
 parsed :: [String] -> Maybe Options

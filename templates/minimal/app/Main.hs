@@ -1,8 +1,9 @@
 {% if executable %}
 module Main (main) where
 
-import {= module =} (greeting)
 import System.Environment (getArgs)
+
+import {= module =} (greeting)
 
 main :: IO ()
 main = do

@@ -2,6 +2,7 @@ module Main (main) where
 
 import Control.Monad (unless)
 import System.Exit (die)
+
 import {= module =} (greeting)
 
 main :: IO ()

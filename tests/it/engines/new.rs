@@ -105,7 +105,9 @@ fn the_workflows_are_valid() {
 }
 
 fn validator() -> Command {
-    let mut command = Command::new(Path::new("/var/lib/hsx-world/check-jsonschema/bin/check-jsonschema"));
+    let program = Path::new("/var/lib/hsx-world/check-jsonschema/bin/check-jsonschema");
+    assert!(program.exists(), "{} is not there: run `scripts/setup-host` where PyPI answers", program.display());
+    let mut command = Command::new(program);
     command.args(["--builtin-schema", "vendor.github-workflows"]);
     command
 }

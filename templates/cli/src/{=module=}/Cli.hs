@@ -1,15 +1,16 @@
 {% if executable %}
 -- | The command line: arguments in, text out.
-module {= module =}.Cli
-  ( Options (..)
-  , options
-  , run
-  ) where
+module {= module =}.Cli (
+  Options (..),
+  options,
+  run,
+) where
 
 import Data.Version (showVersion)
 import Options.Applicative
 
 import {= module =} (Greeting (..), greet)
+
 import Paths_{= name | replace("-", "_") =} (version)
 
 -- | What the command line says.
