@@ -238,7 +238,9 @@ impl<'a> Builder<'a> {
     /// Everything that could change what [`Self::fetch`] downloads.
     pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
         let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
-        let words = [self.image.reference.as_str()].into_iter().chain(cabal_args.iter().map(String::as_str));
+        // How many packages are built at once decides nothing of what is fetched.
+        let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
+        let words = [self.image.reference.as_str()].into_iter().chain(args);
         hash(&words.chain(files).collect::<Vec<_>>())
     }
 

@@ -283,10 +283,15 @@ pub(crate) struct EngineArgs {
 
 /// What becomes of the executables.
 #[derive(Args, Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is one")]
 pub(crate) struct ResultArgs {
     /// Build also where nothing has changed since the last build
     #[arg(long)]
     pub force: bool,
+
+    /// Build for one platform after the other; default: at once, as cores and memory allow
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "HSX_SERIAL", hide_env = true, help_heading = "Build")]
+    pub serial: bool,
 
     /// Where the executables go [default: dist-static]
     #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]

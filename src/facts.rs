@@ -39,6 +39,9 @@ pub(crate) struct Facts {
     pub stale: Vec<String>,
     /// What each build's fetch phase last depended on, by the build's key.
     pub fetched: BTreeMap<String, String>,
+    /// The host's cores, and the memory that programs could get, in bytes.
+    pub cores: usize,
+    pub memory: u64,
     pub upx: Option<Packer>,
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.

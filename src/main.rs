@@ -23,6 +23,7 @@ mod linkage;
 mod lockfile;
 mod plan;
 mod platform;
+mod progress;
 mod project;
 mod report;
 mod settings;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         (false, false) => Verbosity::Normal,
         (false, true) => Verbosity::Verbose,
     };
-    let ui = Ui::new(verbosity, color);
+    let ui = Ui::new(verbosity, color, host::reader());
     let result = Environment::read().and_then(|environment| commands::run(&command, &environment, &ui));
     result.map_or_else(|error| ExitCode::from(fail(&error, format, &ui)), ExitCode::from)
 }

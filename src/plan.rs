@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     /// Steps for all platforms together, first.
     pub prepare: Vec<Step>,
     pub platforms: Vec<PlatformPlan>,
+    /// How many platforms are built for at the same time; 0 is 1.
+    pub at_once: usize,
 }
 
 /// The build for one platform. It fails or succeeds on its own.
@@ -167,6 +169,20 @@ pub(crate) struct Pack {
     pub cmd: Cmd,
 }
 
+/// How many platforms are built for at once, and how many packages of each: what the machine bears.
+pub(crate) fn share(platforms: usize, jobs: Option<u32>, cores: usize, memory: u64) -> (usize, Option<u32>) {
+    /// What a GHC and a linker may need beside each other, in bytes.
+    const MEMORY: u64 = 2 << 30;
+    let memory = usize::try_from(memory / MEMORY).unwrap_or(usize::MAX);
+    let at_once = platforms.min(cores).min(memory).max(1);
+    if at_once == 1 {
+        return (1, jobs);
+    }
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX);
+    let share = jobs.unwrap_or(cores) / u32::try_from(at_once).unwrap_or(1);
+    (at_once, Some(share.max(1)))
+}
+
 impl Plan {
     /// The plan as a POSIX shell script that does the same when nothing goes wrong.
     pub(crate) fn shell(&self) -> String {
@@ -176,6 +192,9 @@ impl Plan {
         }
         for step in &self.prepare {
             step.shell(None, &mut script);
+        }
+        if self.at_once > 1 {
+            let _ = writeln!(script, "# hsx builds for {} platforms at once", self.at_once);
         }
         for platform in &self.platforms {
             script.push('\n');
@@ -292,5 +311,28 @@ impl Step {
         };
         script.push_str(&line);
         script.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_shared_out() {
+        const GIB: u64 = 1 << 30;
+        for (platforms, jobs, cores, memory, shared) in [
+            (1, None, 8, 64 * GIB, (1, None)),
+            (2, None, 8, 64 * GIB, (2, Some(4))),
+            (3, None, 8, 64 * GIB, (3, Some(2))),
+            (2, None, 2, 64 * GIB, (2, Some(1))),
+            (2, Some(6), 8, 64 * GIB, (2, Some(3))),
+            (2, Some(1), 8, 64 * GIB, (2, Some(1))),
+            (2, None, 1, 64 * GIB, (1, None)),
+            (3, None, 8, 5 * GIB, (2, Some(4))),
+            (2, Some(4), 8, GIB, (1, Some(4))),
+        ] {
+            assert_eq!(share(platforms, jobs, cores, memory), shared, "{platforms} {jobs:?} {cores} {memory}");
+        }
     }
 }

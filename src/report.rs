@@ -79,6 +79,34 @@ impl Report {
         format!("{document:#}\n")
     }
 
+    /// A table in Markdown, for the page of a job.
+    pub(crate) fn markdown(&self, cwd: &Utf8Path) -> String {
+        let mut text =
+            "| platform | executable | size | linkage | sha256 | time | |\n|---|---|--:|---|---|--:|---|\n".to_owned();
+        for platform in &self.platforms {
+            let (name, time) = (platform.platform, seconds(platform.seconds));
+            let how = if platform.fresh { "up to date".to_owned() } else { platform.choice.strategy.to_string() };
+            match &platform.result {
+                Ok(delivered) => {
+                    for exe in delivered {
+                        let path = exe.path.strip_prefix(cwd).unwrap_or(&exe.path);
+                        let (size, digest) = (bytes(exe.size), &exe.sha256);
+                        let _ = writeln!(
+                            text,
+                            "| {name} | `{path}` | {size} | {} | `{digest}` | {time} | {how} |",
+                            exe.linkage
+                        );
+                    }
+                }
+                Err(error) => {
+                    let _ =
+                        writeln!(text, "| {name} | | | | | {time} | failed: {} |", error.message.replace('|', "\\|"));
+                }
+            }
+        }
+        text
+    }
+
     /// Every platform failed: the errors say it all.
     pub(crate) fn delivered_nothing(&self) -> bool {
         self.platforms.iter().all(|platform| platform.result.is_err())

@@ -109,12 +109,15 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
 
 /// What to build, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a switch is one")]
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
     /// Absolute: engines mount nothing else.
     pub out_dir: Utf8PathBuf,
     pub jobs: Option<u32>,
+    /// One platform after the other.
+    pub serial: bool,
     pub cabal_args: Vec<String>,
     pub strip: bool,
     pub upx: Packing,
@@ -226,6 +229,7 @@ pub(crate) fn resolve(
             (None, Some(dir)) => project.root.join(dir),
             (None, None) => project.root.join("dist-static"),
         },
+        serial: result.serial,
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
         strip: !result.no_strip && result.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),

@@ -1,5 +1,6 @@
 //! The doors to the machine: nothing outside this module reads or changes it.
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,10 @@ use crate::cmd::Cmd;
 use crate::error::{Error, Kind};
 use crate::plan::Step;
 
+pub(crate) mod at_once;
 pub(crate) mod build;
 mod cache;
+mod channel;
 mod deliver;
 pub(crate) mod engines;
 pub(crate) mod examine;
@@ -57,6 +60,8 @@ pub(crate) struct World<'a> {
     /// What the last builds' results depended on.
     pub records: Cache,
     pub cache: Cache,
+    /// Held while an image is got or made, which several platforms may need.
+    images: Mutex<()>,
 }
 
 impl<'a> World<'a> {
@@ -72,6 +77,7 @@ impl<'a> World<'a> {
             records: Cache::new(Some(state.dir().to_owned())),
             state,
             cache,
+            images: Mutex::new(()),
         })
     }
 

@@ -8,21 +8,23 @@ use crate::builder::{Again, Builder, choose};
 use crate::cabal;
 use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::facts::Facts;
-use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step};
+use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step, share};
 use crate::platform::Platform;
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
 use crate::world::World;
+use crate::world::at_once::side_by_side;
 use crate::world::build::build;
 use crate::world::engines;
 use crate::world::fresh::{self, Sources, Wanted};
 use crate::world::host::Environment;
 use crate::world::load::Loaded;
 use crate::world::ui::Ui;
+use crate::world::write::append;
 
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
@@ -45,6 +47,9 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
         Format::Json => ui.print(&report.json()),
+    }
+    if let Some(path) = &environment.step_summary {
+        append(path, &report.markdown(&environment.cwd));
     }
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
@@ -72,8 +77,8 @@ fn report(
         }
         let typed = Typed { builder: &builder, ..typed };
         let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, &select, world)?;
-        let Plan { prepare, platforms, .. } = self::plan(&project, &settings, &selection, &facts)?;
-        (plan.prepare, plan.platforms) = (prepare, platforms);
+        let Plan { prepare, platforms, at_once, .. } = self::plan(&project, &settings, &selection, &facts)?;
+        (plan.prepare, plan.platforms, plan.at_once) = (prepare, platforms, at_once);
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.platform).collect();
         }
@@ -179,10 +184,12 @@ pub(crate) fn plan(
     if !facts.out_dir_exists {
         prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
     }
+    let platforms = if settings.serial { 1 } else { settings.platforms.len() };
+    let (at_once, jobs) = share(platforms, settings.jobs, facts.cores, facts.memory);
     let platforms = settings.platforms.iter().map(|build| {
         let choice = choose(build, build.strategy, facts)?;
         let planner =
-            |choice, again| Planner::new(Builder::new(project, settings, facts, build, choice, again), selection);
+            |choice, again| Planner::new(Builder::new(project, settings, facts, build, choice, again), selection, jobs);
         let mut plan = planner(choice.clone(), Again::No).plan();
         if choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
             // Where there is no emulation either, the failure stands.
@@ -191,7 +198,7 @@ pub(crate) fn plan(
         }
         Ok(plan)
     });
-    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare, at_once })
 }
 
 /// Plans one platform.
@@ -203,11 +210,11 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(builder: Builder<'a>, selection: &'a Selection) -> Self {
+    fn new(builder: Builder<'a>, selection: &'a Selection, jobs: Option<u32>) -> Self {
         let settings = builder.settings;
         Self {
             stage: Stage(settings.out_dir.join(format!(".hsx-{}", builder.key))),
-            cabal_args: cabal::build_args(&selection.targets, settings.jobs, &settings.cabal_args),
+            cabal_args: cabal::build_args(&selection.targets, jobs, &settings.cabal_args),
             selection,
             builder,
         }
@@ -319,20 +326,24 @@ pub(crate) fn execute(
     }
     // As it is before anything is built: what changes meanwhile is built next time.
     let mut sources = wanted.and_then(|wanted| Sources::look(wanted, world));
-    let mut platforms = Vec::new();
-    for platform in &plan.platforms {
-        let start = Instant::now();
-        let decided = wanted.and_then(|wanted| {
+    let builds: Vec<_> = plan
+        .platforms
+        .iter()
+        .map(|platform| {
+            let wanted = wanted?;
             let build = wanted.settings.platforms.iter().find(|build| build.platform == platform.platform)?;
-            fresh::decided(wanted, build, world)
-        });
-        let inputs = decided.as_ref().zip(sources.as_mut());
-        let inputs = inputs.map(|(decided, sources)| {
-            fresh::read(decided, sources, world);
-            (decided, &*sources)
-        });
+            let decided = fresh::decided(wanted, build, world)?;
+            fresh::read(&decided, sources.as_mut()?, world);
+            Some(decided)
+        })
+        .zip(&plan.platforms)
+        .collect();
+    world.ui.expect(plan.at_once);
+    let platforms = side_by_side(&builds, plan.at_once.max(1), |(decided, platform)| {
+        // After a signal nothing further is begun.
+        world.exec.check().ok()?;
+        let start = Instant::now();
         let built = build(platform, &facts.os_release, world);
-        let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
         let report = PlatformReport {
             platform: platform.platform,
             ghc: platform.ghc.clone(),
@@ -344,13 +355,11 @@ pub(crate) fn execute(
             choice: built.choice,
             result: built.result.map(|done| done.delivered),
         };
-        if let Some((decided, sources)) = inputs {
+        if let Some((decided, sources)) = decided.as_ref().zip(sources.as_ref()) {
             fresh::remember(decided, sources, &report, world);
         }
-        platforms.push(report);
-        if interrupted {
-            break;
-        }
-    }
-    Ok(Report { platforms, freeze: None })
+        Some(report)
+    });
+    world.ui.expect(1);
+    Ok(Report { platforms: platforms.into_iter().flatten().collect(), freeze: None })
 }

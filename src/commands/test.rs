@@ -134,7 +134,7 @@ fn plan(
         }
         Ok(plan)
     });
-    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare })
+    Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare, ..Plan::default() })
 }
 
 /// Fails where the suites could be built but not run.

@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::channel::Channel;
 use super::deliver::{Built, Packed, Trial};
 use super::exec::{Answer, Source, Tail};
 use super::state::State;
@@ -80,6 +81,7 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
         world,
         os_release,
         log,
+        channel: Channel::new(world.ui, plan.platform),
         tail: Tail::default(),
         built: Vec::new(),
         packed: BTreeMap::new(),
@@ -93,6 +95,8 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
         world.exec.check()?;
         run.step(step)
     });
+    run.channel.clear();
+    world.ui.group(&format!("{}: all that was said", plan.platform), &log_path);
     if run.signalled {
         remove_containers(plan, true, world);
     }
@@ -174,6 +178,7 @@ pub(super) struct Run<'a> {
     pub(super) world: &'a World<'a>,
     os_release: &'a str,
     log: fs_err::File,
+    channel: Channel<'a>,
     pub(super) tail: Tail,
     /// The executables that cabal built, verified.
     pub(super) built: Vec<Built>,
@@ -193,15 +198,16 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         let Self { plan, world, .. } = *self;
-        let say = |verb: &str, what: &str| world.ui.status(verb, &format!("{} {what}", plan.platform));
         match step {
             Step::Sweep(_) | Step::Hpack(_) | Step::MakeOutDir(_) => Ok(()),
             Step::Pull { platform, cmd } => {
+                let _turn = world.images.lock();
                 world.ui.status("Pulling", &format!("{platform} {}", subject(cmd)));
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
             Step::Derive { platform, reference, packages, commands } => {
+                let _turn = world.images.lock();
                 if world.state.recall("derived", reference).is_some() {
                     return Ok(());
                 }
@@ -212,18 +218,18 @@ impl Run<'_> {
             Step::Fill { volume, cmd } => self.fill(volume, cmd),
             Step::MakeStage => self.make_stage(),
             Step::Fetch(cmd) => {
-                say("Fetching", "dependencies");
+                self.say("Fetching", "dependencies");
                 let status = self.streamed(cmd)?;
                 self.container_ended(cmd, status, "fetching the dependencies failed")
             }
             Step::Solve { cmd, status: (verb, what), failure } => {
-                say(verb, what);
+                self.say(verb, what);
                 let status = self.answered(cmd)?;
                 self.container_ended(cmd, status, failure)
             }
             Step::Build(cmd) => {
                 let ghc = image::ghc_name(plan.ghc.as_deref());
-                say("Building", &format!("with {ghc} ({})", plan.choice.strategy));
+                self.say("Building", &format!("with {ghc} ({})", plan.choice.strategy));
                 let status = self.streamed(cmd)?;
                 self.container_ended(cmd, status, "cabal build failed")
             }
@@ -235,25 +241,39 @@ impl Run<'_> {
             Step::Deliver => self.deliver(),
             Step::Test(cmd) => {
                 let ghc = image::ghc_name(plan.ghc.as_deref());
-                say("Testing", &format!("with {ghc} ({})", plan.choice.strategy));
+                self.say("Testing", &format!("with {ghc} ({})", plan.choice.strategy));
                 self.test(cmd)
             }
             Step::DeliverLogs => self.deliver_logs(),
-            Step::Interact(cmd) => self.interact(cmd),
+            Step::Interact(cmd) => {
+                self.channel.clear();
+                self.interact(cmd)
+            }
             Step::Clean => fs_err::remove_dir_all(&plan.stage.0).map_err(|error| unwritable(&error)),
+        }
+    }
+
+    /// Says what is done for the platform now.
+    pub(super) fn say(&mut self, verb: &str, what: &str) {
+        if self.world.ui.screen().is_live() {
+            self.channel.phase(&verb.to_lowercase());
+        } else {
+            self.world.ui.status(verb, &format!("{} {what}", self.plan.platform));
         }
     }
 
     /// Runs a command whose output people want to follow; it goes to the log and its end is kept.
     pub(super) fn streamed(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
-        let Self { world, log, tail, .. } = self;
+        let Self { world, log, tail, channel, .. } = self;
         *tail = Tail::default();
         let _ = writeln!(log, "$ {cmd}");
-        world.exec.stream(cmd, &mut |_: Source, bytes| {
-            world.ui.stream(bytes);
+        let ended = world.exec.stream(cmd, &mut |_: Source, bytes| {
+            channel.write(bytes);
             let _ = log.write_all(bytes);
             tail.push(bytes);
-        })
+        });
+        channel.flush();
+        ended
     }
 
     /// The same for one that answers on standard output, and says the rest on standard error.
@@ -332,11 +352,11 @@ impl Run<'_> {
 
     /// Fills a shared volume, unless another build has done so since the plan was made: its lock was waited for.
     fn fill(&mut self, volume: &str, cmd: &Cmd) -> Result<(), Error> {
-        let Self { plan, world, .. } = *self;
+        let world = self.world;
         if world.state.recall("filled", volume).is_some() {
             return Ok(());
         }
-        world.ui.status("Preparing", &format!("{} toolchain from the image", plan.platform));
+        self.say("Preparing", "toolchain from the image");
         let status = self.streamed(cmd)?;
         if !status.success() {
             let said = self.tail.text();

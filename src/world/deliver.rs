@@ -1,13 +1,9 @@
 //! From what a container left to the results: verified, packed, tried out, put in their places.
 
-use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
-
 use camino::Utf8Path;
+use std::collections::BTreeMap;
 
+use super::at_once::{cores, side_by_side};
 use super::build::Run;
 use super::exec::Answer;
 use super::unwritable;
@@ -93,9 +89,9 @@ impl Run<'_> {
             }
         }
         for (pack, _) in &fresh {
-            self.world.ui.status("Packing", &format!("{} {}", self.plan.platform, pack.name));
+            self.say("Packing", &pack.name);
         }
-        let answers = side_by_side(&fresh, |(pack, _)| self.world.exec.capture(&pack.cmd));
+        let answers = side_by_side(&fresh, cores(), |(pack, _)| self.world.exec.capture(&pack.cmd));
         for ((pack, key), answer) in fresh.iter().zip(answers) {
             let answer = answer?;
             self.log_answer(&pack.cmd, &answer);
@@ -140,7 +136,7 @@ impl Run<'_> {
             self.note("all of these files were started before");
             return Ok(());
         }
-        self.world.ui.status("Checking", &format!("{} that what was built starts", self.plan.platform));
+        self.say("Checking", "that what was built starts");
         let answer = self.quietly(cmd)?;
         if !answer.success() {
             let failed = self.failed(cmd, answer.status, &answer.stderr);
@@ -261,28 +257,6 @@ impl Run<'_> {
     }
 }
 
-/// Does the same with each, as many at once as the machine has cores; the answers are in the order of the items.
-fn side_by_side<T: Sync, A: Send>(items: &[T], act: impl Fn(&T) -> A + Sync) -> Vec<A> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
-    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some((index, item)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).map(|item| (index, item))
-                } {
-                    let answer = act(item);
-                    answers.lock().expect("no worker panics").push((index, answer));
-                }
-            });
-        }
-    });
-    let mut answers = answers.into_inner().expect("no worker panics");
-    answers.sort_unstable_by_key(|(index, _)| *index);
-    answers.into_iter().map(|(_, answer)| answer).collect()
-}
-
 /// Moves a file to its place, executable, and tells its size.
 fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
     use std::os::unix::fs::PermissionsExt;
@@ -314,17 +288,5 @@ fn describe(status: u8) -> String {
         136 => "dies of SIGFPE".to_owned(),
         139 => "dies of SIGSEGV".to_owned(),
         status => format!("exits with {status}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_come_in_the_order_of_the_questions() {
-        let items: Vec<u32> = (0..50).collect();
-        assert_eq!(side_by_side(&items, |item| item * 2), items.iter().map(|item| item * 2).collect::<Vec<_>>());
-        assert!(side_by_side(&[] as &[u32], |item| *item).is_empty());
     }
 }

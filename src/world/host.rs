@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
+use std::num::NonZero;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +15,7 @@ use etcetera::BaseStrategy;
 use super::World;
 use super::engines::Known;
 use super::exec::Answer;
+use super::ui::Reader;
 use crate::binfmt::{self, Emulation};
 use crate::cli::StrategyChoice;
 use crate::cross::{self, Toolchain};
@@ -46,6 +48,8 @@ pub(crate) struct Environment {
     pub cache_dir: Option<Utf8PathBuf>,
     /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
     pub now: i64,
+    /// GitHub's file for a summary of the job.
+    pub step_summary: Option<Utf8PathBuf>,
     /// Names of variables that a build needs to see, of those that are set.
     pass: Vec<String>,
     /// A digest of their values.
@@ -78,6 +82,7 @@ impl Environment {
             // Without a home, hsx remembers nothing beyond the next reboot.
             state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
             now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
+            step_summary: std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|path| !path.is_empty()).map(Into::into),
             passed: variables(|name| PASSED.contains(&name)),
             of_engines: variables(is_for_engines),
             pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
@@ -141,6 +146,17 @@ fn variables(is_wanted: impl Fn(&str) -> bool) -> String {
 fn is_for_engines(name: &str) -> bool {
     ["DOCKER_", "CONTAINER", "PODMAN_", "BUILDAH_", "STORAGE_"].iter().any(|prefix| name.starts_with(prefix))
         || ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].contains(&name)
+}
+
+/// Who reads what hsx says on its way.
+#[expect(clippy::disallowed_methods, reason = "it has to be known before anything is said")]
+pub(crate) fn reader() -> Reader {
+    let has = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false");
+    match () {
+        () if has("GITHUB_ACTIONS") => Reader::GitHub,
+        () if has("CI") || std::env::var("TERM").is_ok_and(|term| term == "dumb") => Reader::Log,
+        () => Reader::Anybody,
+    }
 }
 
 /// Whether a variable is set, but to nothing.
@@ -253,6 +269,8 @@ pub(crate) fn facts(
         volumes,
         stale: stale?,
         fetched,
+        cores: thread::available_parallelism().map_or(1, NonZero::get),
+        memory: available_memory(),
         upx: packer?,
         // A file in its place is found out before anything is pulled.
         out_dir_exists: settings.out_dir.is_dir(),
@@ -316,6 +334,14 @@ fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Resul
         })
         .map(|(id, _)| id.to_owned())
         .collect())
+}
+
+/// The memory that programs could get now, in bytes (proc(5), `MemAvailable`); where that is not told, much.
+fn available_memory() -> u64 {
+    let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map_or(u64::MAX, |kib| kib * 1024)
 }
 
 /// The upx to pack with, if there is one and it is wanted.

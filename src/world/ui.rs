@@ -1,10 +1,13 @@
 //! What people see: results on standard output, all else on standard error.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::channel::Screen;
 use super::exec::Exec;
 use crate::cli::Color;
 use crate::cmd::Cmd;
@@ -21,6 +24,20 @@ pub(crate) enum Verbosity {
 /// The printer. Writing never fails: a closed terminal must not keep hsx from cleaning up.
 pub(crate) struct Ui {
     verbosity: Verbosity,
+    screen: Screen,
+    /// Several platforms are built at once: each line says which it is about.
+    several: AtomicBool,
+    /// GitHub's log folds what is marked as a group.
+    groups: bool,
+}
+
+/// What reads standard error, where it is no person at a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Anybody,
+    /// No cursor can be moved: a log, or a terminal that cannot.
+    Log,
+    GitHub,
 }
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -30,13 +47,40 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 impl Ui {
-    pub(crate) fn new(verbosity: Verbosity, color: Color) -> Self {
+    pub(crate) fn new(verbosity: Verbosity, color: Color, reader: Reader) -> Self {
         match color {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
             Color::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Self { verbosity }
+        Self {
+            verbosity,
+            screen: Screen::new(verbosity, reader != Reader::Anybody),
+            several: AtomicBool::new(false),
+            groups: reader == Reader::GitHub && verbosity == Verbosity::Normal,
+        }
+    }
+
+    pub(super) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    pub(super) fn has_several(&self) -> bool {
+        self.several.load(Ordering::Relaxed)
+    }
+
+    /// Says how many platforms are built at once from now on.
+    pub(crate) fn expect(&self, platforms: usize) {
+        self.several.store(platforms > 1, Ordering::Relaxed);
+    }
+
+    /// A log as a whole, where it did not stream.
+    pub(super) fn group(&self, title: &str, log: &Utf8Path) {
+        if self.groups
+            && let Ok(text) = fs_err::read_to_string(log)
+        {
+            self.line(&format!("::group::{title}\n{}\n::endgroup::", text.trim_end()));
+        }
     }
 
     /// A result.
@@ -69,59 +113,69 @@ impl Ui {
         Some(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
     }
 
+    fn line(&self, text: &str) {
+        self.screen.above(|| {
+            let mut err = anstream::stderr().lock();
+            let _ = writeln!(err, "{text}");
+        });
+    }
+
     /// What hsx does now, in the manner of cargo.
     pub(crate) fn status(&self, verb: &str, what: &str) {
         if self.verbosity >= Verbosity::Normal {
-            line(&format!("{GOOD}{verb:>12}{GOOD:#} {what}"));
+            self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {what}"));
         }
     }
 
     /// A command that is about to run.
     pub(crate) fn command(&self, cmd: &Cmd) {
         if self.verbosity >= Verbosity::Verbose {
-            line(&format!("{DIM}$ {}{DIM:#}", cmd.brief()));
+            self.line(&format!("{DIM}$ {}{DIM:#}", cmd.brief()));
         }
     }
 
     /// A tool's own output, as it comes.
     pub(crate) fn stream(&self, bytes: &[u8]) {
-        if self.verbosity >= Verbosity::Normal {
+        let shown = self.verbosity == Verbosity::Verbose || !(self.screen.is_live() || self.groups);
+        if self.verbosity >= Verbosity::Normal && shown {
             let mut err = std::io::stderr().lock();
             let _ = err.write_all(bytes).and_then(|()| err.flush());
         }
     }
 
-    /// Output that was held back because it streams only at [`Verbosity::Normal`].
+    /// The end of output that was held back.
     pub(crate) fn replay(&self, text: &str) {
+        const LINES: usize = 40;
         if self.verbosity == Verbosity::Quiet {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        } else if self.screen.is_live() {
+            let lines: Vec<_> = text.lines().collect();
+            self.line(&lines[lines.len().saturating_sub(LINES)..].join("\n"));
         }
     }
 
-    #[expect(clippy::unused_self, reason = "warnings are said at every verbosity")]
     pub(crate) fn warning(&self, text: &str) {
-        line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+        self.line(&format!("{WARNING}warning:{WARNING:#} {text}"));
     }
 
     pub(crate) fn error(&self, error: &Error) {
-        line(&format!("{BAD}error:{BAD:#} {}", error.message));
+        self.line(&format!("{BAD}error:{BAD:#} {}", error.message));
         self.details(error);
     }
 
     /// All of an error but its message.
-    #[expect(clippy::unused_self, reason = "they are said at every verbosity")]
     pub(crate) fn details(&self, error: &Error) {
         if let Some(tried) = &error.tried {
-            line(&format!("  tried: {tried}"));
+            self.line(&format!("  tried: {tried}"));
         }
         for said in &error.said {
-            line(&format!("  | {said}"));
+            self.line(&format!("  | {said}"));
         }
         for hint in &error.hints {
-            line(&format!("{HINT}hint:{HINT:#} {hint}"));
+            self.line(&format!("{HINT}hint:{HINT:#} {hint}"));
         }
         if let Some(log) = &error.log {
-            line(&format!("  log: {log}"));
+            self.line(&format!("  log: {log}"));
         }
     }
 
@@ -152,9 +206,4 @@ impl Ui {
         let _ = writeln!(err);
         Err(Error::usage("there was no answer").hint("`--yes` asks nothing, and each question has a flag"))
     }
-}
-
-fn line(text: &str) {
-    let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{text}");
 }

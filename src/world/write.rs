@@ -25,3 +25,9 @@ pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Er
 pub(crate) fn exists(path: &Utf8Path) -> Error {
     Error::usage(format!("there is a `{path}` already")).hint("replace it with `--force`")
 }
+
+/// Adds text to the end of a file. Best effort: it is for reading only.
+pub(crate) fn append(path: &Utf8Path, text: &str) {
+    let file = fs_err::OpenOptions::new().create(true).append(true).open(path);
+    let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+}

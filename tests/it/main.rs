@@ -20,6 +20,7 @@ mod image;
 mod locked;
 mod new;
 mod output;
+mod parallel;
 mod plan;
 mod project;
 mod run;

@@ -77,6 +77,8 @@ impl Test {
             ("XDG_CACHE_HOME", "home/.cache"),
             ("FAKE", "fake"),
         ];
+        // Calls come in the order of the platforms.
+        let test = test.env("HSX_SERIAL", "true");
         variables.into_iter().fold(test, |test, (name, dir)| {
             let value = test.root.join(dir).into_string();
             test.env(name, &value)

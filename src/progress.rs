@@ -1,0 +1,121 @@
+//! How far a build is, read from what cabal and GHC say on their way.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// What cabal has said of a build so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// What hsx is about.
+    phase: String,
+    /// Of the packages to be built, as cabal counts them: a component each.
+    total: usize,
+    is_listing: bool,
+    started: BTreeSet<String>,
+    package: String,
+    /// The number of the module, how many there are, and its name.
+    module: Option<(u32, u32, String)>,
+}
+
+impl Progress {
+    /// Begins another phase of the build.
+    pub(crate) fn begin(&mut self, phase: &str) {
+        *self = Self { phase: phase.to_owned(), ..Self::default() };
+    }
+
+    /// Reads a line. Tells whether it says anything new.
+    pub(crate) fn read(&mut self, line: &str) -> bool {
+        let line = line.trim_end();
+        if line.starts_with("In order, the following will be built") {
+            (self.total, self.is_listing) = (0, true);
+            return true;
+        }
+        if self.is_listing {
+            self.is_listing = line.starts_with(" - ");
+            self.total += usize::from(self.is_listing);
+        }
+        if let Some((number, of, module)) = compiled(line) {
+            self.module = Some((number, of, module.to_owned()));
+            return true;
+        }
+        let Some(unit) = unit(line) else { return self.is_listing };
+        unit.rsplit_once(" for ").map_or(unit, |(_, package)| package).clone_into(&mut self.package);
+        self.started.insert(unit.to_owned());
+        self.module = None;
+        true
+    }
+
+    /// The state as a short line; what matters most comes first, for narrow terminals.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.phase.clone();
+        if !self.package.is_empty() {
+            let (number, of) = (self.started.len(), self.total.max(self.started.len()));
+            let _ = write!(text, "  {number}/{of} {}", self.package);
+        }
+        if let Some((number, of, name)) = &self.module {
+            let _ = write!(text, "  [{number}/{of}] {name}");
+        }
+        text
+    }
+}
+
+/// The module that GHC says it compiles: `[ 3 of 28] Compiling Data.Foo ( src/Data/Foo.hs, … )`.
+fn compiled(line: &str) -> Option<(u32, u32, &str)> {
+    let (numbers, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
+    let (number, of) = numbers.split_once(" of ")?;
+    let (verb, rest) = rest.trim_start().split_once(' ')?;
+    let name = rest.split_whitespace().next()?;
+    let name = if verb == "Linking" { "linking" } else { name };
+    ["Compiling", "Linking"].contains(&verb).then_some(())?;
+    Some((number.trim().parse().ok()?, of.trim().parse().ok()?, name))
+}
+
+/// What cabal begins to build: `Starting     text-2.0 (lib)`, of the store, or, of the project,
+/// `Configuring library for dice-0.3.1..`, then the same with `Preprocessing` and `Building`.
+fn unit(line: &str) -> Option<&str> {
+    if let Some(unit) = line.strip_prefix("Starting ") {
+        return Some(unit.trim());
+    }
+    let verbs = ["Configuring ", "Preprocessing ", "Building "];
+    let rest = verbs.iter().find_map(|verb| line.strip_prefix(verb))?;
+    rest.strip_suffix("..").filter(|unit| unit.contains(" for "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_is_followed() {
+        let mut progress = Progress::default();
+        progress.begin("building");
+        for (line, text) in [
+            ("Resolving dependencies...", "building"),
+            ("In order, the following will be built (use -v for more details):", "building"),
+            (" - random-1.2 (lib) (requires build)", "building"),
+            (" - dice-0.3.1 (lib) (first run)", "building"),
+            (" - dice-0.3.1 (exe:dice) (first run)", "building"),
+            ("Starting     random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
+            ("Building     random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
+            ("Completed    random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
+            ("Configuring library for dice-0.3.1..", "building  2/3 dice-0.3.1"),
+            ("Building library for dice-0.3.1..", "building  2/3 dice-0.3.1"),
+            ("[ 3 of 28] Compiling Dice.Cli ( src/Dice/Cli.hs, x.o )", "building  2/3 dice-0.3.1  [3/28] Dice.Cli"),
+            ("Building executable 'dice' for dice-0.3.1..", "building  3/3 dice-0.3.1"),
+            ("[2 of 2] Linking /hsx/build/x", "building  3/3 dice-0.3.1  [2/2] linking"),
+            ("[warning]: Building nothing", "building  3/3 dice-0.3.1  [2/2] linking"),
+        ] {
+            progress.read(line);
+            assert_eq!(progress.text(), text, "{line}");
+        }
+        progress.begin("packing");
+        assert_eq!(progress.text(), "packing");
+    }
+
+    #[test]
+    fn what_says_nothing_is_told() {
+        let mut progress = Progress::default();
+        assert!(!progress.read("Build profile: -w ghc-9.6.6 -O1"));
+        assert!(progress.read("[1 of 1] Compiling Main ( Main.hs )"));
+    }
+}

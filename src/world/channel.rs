@@ -1,0 +1,119 @@
+//! How the build of one platform is shown while others may be on their way: as it comes, with its platform before each
+//! line, in a line of its own on a terminal, or as a group once it has ended.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::ui::{Ui, Verbosity};
+use crate::platform::Platform;
+use crate::progress::Progress;
+
+/// Redraws a second: enough for the seconds to go by.
+const REDRAWS: u8 = 10;
+
+/// The part of a screen that all platforms share.
+pub(crate) struct Screen {
+    lines: Option<MultiProgress>,
+}
+
+impl Screen {
+    /// A screen with a line a platform, on a terminal that can move its cursor; `is_plain` where nobody looks at one.
+    pub(crate) fn new(verbosity: Verbosity, is_plain: bool) -> Self {
+        let shown = verbosity == Verbosity::Normal && !is_plain && std::io::stderr().is_terminal();
+        let lines = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
+        Self { lines: shown.then(lines) }
+    }
+
+    /// Whether there are lines that show how far builds are.
+    pub(crate) fn is_live(&self) -> bool {
+        self.lines.is_some()
+    }
+
+    /// Writes above the lines.
+    pub(crate) fn above<R>(&self, write: impl FnOnce() -> R) -> R {
+        match &self.lines {
+            Some(lines) => lines.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn line(&self, platform: Platform) -> Option<ProgressBar> {
+        // Nothing but ASCII and no colour: it is the same on every terminal.
+        let style =
+            ProgressStyle::with_template("{spinner} {prefix} {elapsed:>4} {wide_msg}").ok()?.tick_chars("|/-\\ ");
+        let line = self.lines.as_ref()?.add(ProgressBar::new_spinner().with_style(style));
+        line.set_prefix(platform.to_string());
+        line.enable_steady_tick(Duration::from_millis(100));
+        Some(line)
+    }
+}
+
+/// Where a platform's output goes.
+pub(crate) struct Channel<'a> {
+    ui: &'a Ui,
+    platform: Platform,
+    /// The end of the output that is no whole line yet.
+    rest: Vec<u8>,
+    progress: Progress,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> Channel<'a> {
+    pub(crate) fn new(ui: &'a Ui, platform: Platform) -> Self {
+        Self { ui, platform, rest: Vec::new(), progress: Progress::default(), bar: None }
+    }
+
+    /// Says what is done now.
+    pub(crate) fn phase(&mut self, phase: &str) {
+        self.progress.begin(phase);
+        if self.bar.is_none() {
+            self.bar = self.ui.screen().line(self.platform);
+        }
+        self.show();
+    }
+
+    /// A tool's output, as it comes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        if self.bar.is_none() && !self.ui.has_several() {
+            self.ui.stream(bytes);
+            return;
+        }
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            if self.bar.is_none() {
+                self.ui.stream(&[format!("{} | ", self.platform).as_bytes(), &line].concat());
+            } else if self.progress.read(&String::from_utf8_lossy(&line)) {
+                self.show();
+            }
+        }
+    }
+
+    /// The tool has ended: what it has not ended with a line is one.
+    pub(crate) fn flush(&mut self) {
+        if !self.rest.is_empty() {
+            self.write(b"\n");
+        }
+    }
+
+    /// Gives the terminal to somebody else.
+    pub(crate) fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.progress.text());
+        }
+    }
+}
+
+impl Drop for Channel<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
