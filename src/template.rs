@@ -109,7 +109,7 @@ pub(crate) type Values = BTreeMap<&'static str, Value>;
 ///
 /// # Errors
 /// When a file is no valid template, uses a placeholder that does not exist, or would get a path outside the project
-/// or that of another file.
+/// or that of another file; when there is none.
 pub(crate) fn render(files: &[File], values: &Values) -> Result<Vec<File>, Error> {
     let environment = environment()?;
     let mut rendered: Vec<File> = Vec::new();
@@ -133,6 +133,9 @@ pub(crate) fn render(files: &[File], values: &Values) -> Result<Vec<File>, Error
             return Err(Error::usage(format!("the template has two files for `{path}`")));
         }
         rendered.push(File { path, content, executable: file.executable });
+    }
+    if rendered.is_empty() {
+        return Err(Error::usage("the template has no file to write"));
     }
     rendered.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(rendered)
@@ -189,7 +192,7 @@ fn fill(environment: &Environment<'_>, text: &str, values: &Values, place: Place
     let template = environment.template_from_str(text).map_err(|error| invalid(&error))?;
     // Not only those that would be met: the next project may have other options.
     let mut unknown: Vec<_> = template.undeclared_variables(false).into_iter().collect();
-    unknown.retain(|name| !values.contains_key(name.as_str()));
+    unknown.retain(|name| !values.contains_key(name.as_str()) && environment.globals().all(|(known, _)| known != name));
     unknown.sort();
     if let Some(name) = unknown.first() {
         let known: Vec<_> = values.keys().map(|name| format!("`{name}`")).collect();
@@ -237,6 +240,8 @@ mod tests {
             ),
             ("a{=# a note #=}b", "ab"),
             ("{% raw %}{= x =}{% endraw %}", "{= x =}"),
+            ("{% for x in range(2) %}{= loop.index =}{= x =}{% endfor %}", "1021"),
+            ("{% set shout = name | upper %}{= shout =}", "DEMO"),
             ("no newline at the end", "no newline at the end"),
         ] {
             let made = render(&[file("f", text)], &values()).unwrap();
@@ -278,6 +283,8 @@ mod tests {
         }
         let twice = render(&[file("demo", "1"), file("{=name=}", "2")], &values()).unwrap_err();
         assert_eq!(twice.message, "the template has two files for `demo`");
+        let none = render(&[file("a", "{% if nix %}a{% endif %}")], &values()).unwrap_err();
+        assert_eq!(none.message, "the template has no file to write");
     }
 
     #[test]

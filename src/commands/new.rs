@@ -35,7 +35,8 @@ Templates of your own:
     github                  OWNER/NAME, or nothing
     license, license_text   SPDX identifier and text
     ghc, base               `9.10.3`, and the version of base in it
-    index_state             a time for `index-state:` in cabal.project
+    index_state             a time for `index-state:` in cabal.project: the day before
+                            today, or before SOURCE_DATE_EPOCH
     library, executable, nix
                             true or false, for conditions
     hsx_repository          where hsx is built from, or nothing

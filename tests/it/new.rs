@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use snapbox::{assert_data_eq, file, str};
 
@@ -374,26 +374,53 @@ fn an_interrupted_run_leaves_nothing() {
 
 // Questions.
 
+/// An hsx at a terminal of its own.
+struct AtTerminal<'a> {
+    test: &'a Test,
+    terminal: File,
+    child: Child,
+    shown: Vec<u8>,
+}
+
+impl<'a> AtTerminal<'a> {
+    fn start(test: &'a Test, args: &str) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
+        let open = || File::options().read(true).write(true).open(&name).unwrap();
+        let mut command = test.command(env!("CARGO_BIN_EXE_hsx"));
+        command.args(args.split_whitespace()).stdin(open()).stderr(open()).stdout(Stdio::piped());
+        // With the command go this process's ends of the terminal: it is closed when hsx ends.
+        Self { test, terminal: terminal.into(), child: command.spawn().unwrap(), shown: Vec::new() }
+    }
+
+    fn types(mut self, text: &str) -> Self {
+        self.terminal.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    fn wait_for(mut self, text: &str) -> Self {
+        while !String::from_utf8_lossy(&self.shown).contains(text) {
+            let mut byte = [0];
+            self.terminal.read_exact(&mut byte).unwrap();
+            self.shown.extend(byte);
+        }
+        self
+    }
+
+    fn ends(mut self) -> Run {
+        // A closed terminal is an error to read from.
+        let _ = self.terminal.read_to_end(&mut self.shown);
+        let mut run = self.test.ended(self.child.wait_with_output().unwrap());
+        run.stderr = String::from_utf8(self.shown).unwrap().replace("\r\n", "\n");
+        run
+    }
+}
+
 /// Runs hsx at a terminal, where somebody types.
 fn at_terminal(test: &Test, args: &str, typed: &str) -> Run {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap().into_string().unwrap();
-    let open = || File::options().read(true).write(true).open(&name).unwrap();
-    let mut command = test.command(env!("CARGO_BIN_EXE_hsx"));
-    command.args(args.split_whitespace()).stdin(open()).stderr(open()).stdout(Stdio::piped());
-    let child = command.spawn().unwrap();
-    // With it go this process's ends of the terminal: it is closed when hsx ends.
-    drop(command);
-    let mut terminal = File::from(terminal);
-    terminal.write_all(typed.as_bytes()).unwrap();
-    let mut shown = Vec::new();
-    // A closed terminal is an error to read from.
-    let _ = terminal.read_to_end(&mut shown);
-    let mut run = test.ended(child.wait_with_output().unwrap());
-    run.stderr = String::from_utf8(shown).unwrap().replace("\r\n", "\n");
-    run
+    AtTerminal::start(test, args).types(typed).ends()
 }
 
 #[test]
@@ -434,5 +461,14 @@ fn somebody_who_leaves_gets_nothing() {
     // Ctrl-D
     let run = at_terminal(&test, "new", "hello\n\n\x04").exits(2);
     assert!(run.stderr.contains("there was no answer"), "{run}");
+    assert_empty(&test);
+}
+
+#[test]
+fn a_signal_ends_the_questions() {
+    let test = world();
+    let hsx = AtTerminal::start(&test, "new hello").wait_for("What it is");
+    kill_process(Pid::from_child(&hsx.child), Signal::INT).unwrap();
+    hsx.ends().exits(130).says("interrupted by SIGINT");
     assert_empty(&test);
 }
