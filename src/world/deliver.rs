@@ -82,7 +82,7 @@ impl Run<'_> {
                 Some(content) => {
                     self.note(&format!("{} was packed before", pack.name));
                     let path = self.plan.stage.packed(&pack.name);
-                    fs_err::write(path, &content).map_err(|error| unwritable(&error))?;
+                    write_program(&path, &content).map_err(|error| unwritable(&error))?;
                     self.packed.insert(pack.name.clone(), Packed::Yes(sha256(&content)));
                 }
                 None => fresh.push((pack, key)),
@@ -255,6 +255,13 @@ impl Run<'_> {
         })?;
         upx::known_fault(upx::parse_version(packer.version.as_deref()?)?, self.plan.platform)
     }
+}
+
+/// Writes a file that can be started.
+fn write_program(path: &Utf8Path, content: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::write(path, content)?;
+    fs_err::set_permissions(path, PermissionsExt::from_mode(0o755))
 }
 
 /// Moves a file to its place, executable, and tells its size.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -175,7 +175,9 @@ impl Test {
             units.push(json!({
                 "type": "configured", "style": "local", "pkg-name": package, "component-name": format!("exe:{name}"),
             }));
-            self.write_at(&format!("{out}/bin/{name}"), content);
+            let path = format!("{out}/bin/{name}");
+            self.write_at(&path, content);
+            fs_err::set_permissions(self.root.join(path), PermissionsExt::from_mode(0o755)).expect("it is ours");
         }
         self.write_at(&format!("{out}/plan.json"), json!({ "install-plan": units }).to_string());
     }
