@@ -355,8 +355,8 @@ pub(crate) fn execute(
             choice: built.choice,
             result: built.result.map(|done| done.delivered),
         };
-        if let Some((decided, sources)) = decided.as_ref().zip(sources.as_ref()) {
-            fresh::remember(decided, sources, &report, world);
+        if let (Some(decided), Some(wanted), Some(sources)) = (decided, wanted, &sources) {
+            fresh::remember(decided, wanted, sources, &report, world);
         }
         Some(report)
     });

@@ -208,9 +208,19 @@ pub(crate) fn read(decided: &Decided, sources: &mut Sources, world: &World<'_>) 
     sources.0.read(before.as_ref());
 }
 
-/// Remembers a platform's results and what decided them: as it was before the build began.
-pub(crate) fn remember(decided: &Decided, sources: &Sources, report: &PlatformReport, world: &World<'_>) {
+/// Remembers a platform's results and what decided them: as it was before the build began. Where any of it was touched
+/// since, nobody can tell what the build has read.
+pub(crate) fn remember(
+    decided: &Decided,
+    wanted: Wanted<'_>,
+    sources: &Sources,
+    report: &PlatformReport,
+    world: &World<'_>,
+) {
     let Ok(results) = &report.result else { return };
+    if !Sources::look(wanted, world).is_some_and(|mut after| after.0.is_untouched(&sources.0)) {
+        return;
+    }
     // Another hsx may have made the image's name stand for another.
     if report.image != decided.image {
         return;

@@ -13,11 +13,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
+use super::at_once::{cores, side_by_side};
 use crate::digest::sha256;
 use crate::git_index;
 
 /// How long after a change another one may leave the times as they are: FAT counts in two seconds.
 const RACY: i128 = 2_500_000_000;
+
+/// How many files a thread looks at before it takes more.
+const PART: usize = 256;
 
 /// Larger files are not read: they have changed when their state has.
 const READ_AT_MOST: u64 = 64 << 20;
@@ -104,29 +108,37 @@ impl Tree {
     /// When something cannot be looked at.
     pub(super) fn take(roots: &[Utf8PathBuf], is_own: &dyn Fn(&Utf8Path) -> bool) -> std::io::Result<Self> {
         let taken = now();
-        let mut entries = Vec::new();
+        let mut found = Vec::new();
         for root in roots {
             // A git directory by itself is mounted for a work tree elsewhere.
-            let repository = is_repository(root.as_std_path()).then(|| root.as_std_path().to_owned());
-            let mut repositories: Vec<PathBuf> = repository.into_iter().collect();
+            let mut repository = is_repository(root.as_std_path()).then(|| (0, root.as_std_path().to_owned()));
             let mut walk = WalkDir::new(root).into_iter();
             while let Some(entry) = walk.next() {
                 let entry = entry?;
-                let repository = repositories.iter().rfind(|dir| entry.path().starts_with(dir));
-                if entry.depth() > 0 && is_skipped(&entry, repository.map(PathBuf::as_path), is_own) {
+                if repository.as_ref().is_some_and(|(depth, _)| entry.depth() <= *depth && entry.depth() > 0) {
+                    repository = None;
+                }
+                let inside = repository.as_ref().map(|(_, path)| path.as_path());
+                if entry.depth() > 0 && is_skipped(&entry, inside, is_own) {
                     if entry.file_type().is_dir() {
                         walk.skip_current_dir();
                     }
                     continue;
                 }
-                let in_repository = repository.is_some();
-                if entry.file_type().is_dir() && entry.file_name() == ".git" {
-                    repositories.push(entry.path().to_owned());
+                let is_inside = inside.is_some();
+                if !is_inside && entry.file_type().is_dir() && entry.file_name() == ".git" {
+                    repository = Some((entry.depth(), entry.path().to_owned()));
                 }
-                entries.push(Entry::new(entry, in_repository)?);
+                found.push((entry, is_inside));
             }
         }
-        entries.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        // Most of the time goes into asking for each file's state.
+        let parts: Vec<_> = found.chunks(PART).collect();
+        let parts = side_by_side(&parts, cores(), |part| {
+            part.iter().map(|(entry, is_inside)| Entry::new(entry, *is_inside)).collect::<std::io::Result<Vec<_>>>()
+        });
+        let mut entries = parts.into_iter().collect::<std::io::Result<Vec<_>>>()?.concat();
+        entries.sort_unstable_by(|one, other| one.path.as_os_str().cmp(other.path.as_os_str()));
         entries.dedup_by(|one, other| one.path == other.path);
         Ok(Self { taken, entries })
     }
@@ -162,6 +174,20 @@ impl Tree {
                 }
                 entry.read();
                 entry.kind == Kind::Directory || (entry.content.is_some() && entry.content == old.content)
+            })
+    }
+
+    /// Whether nothing was changed since `before`, not even back: its times would tell.
+    pub(super) fn is_untouched(&mut self, before: &Self) -> bool {
+        self.entries.len() == before.entries.len()
+            && self.entries.iter_mut().zip(&before.entries).all(|(entry, old)| {
+                let is_same = entry.path == old.path && entry.kind == old.kind && entry.stamp.mode == old.stamp.mode;
+                // Git renews its index when somebody asks it for the status.
+                if entry.kind == Kind::GitIndex && entry.stamp != old.stamp {
+                    entry.read();
+                    return is_same && entry.content == old.content;
+                }
+                is_same && (entry.kind == Kind::Directory || entry.stamp == old.stamp)
             })
     }
 
@@ -253,7 +279,7 @@ fn is_skipped(entry: &DirEntry, repository: Option<&Path>, is_own: &dyn Fn(&Utf8
 }
 
 impl Entry {
-    fn new(entry: DirEntry, in_repository: bool) -> std::io::Result<Self> {
+    fn new(entry: &DirEntry, in_repository: bool) -> std::io::Result<Self> {
         let stamp = Stamp::of(&entry.metadata()?);
         let kind = entry.file_type();
         let kind = match () {
@@ -263,7 +289,7 @@ impl Entry {
             () if in_repository && entry.file_name() == "index" => Kind::GitIndex,
             () => Kind::File,
         };
-        Ok(Self { path: entry.into_path(), kind, stamp, content: None })
+        Ok(Self { path: entry.path().to_owned(), kind, stamp, content: None })
     }
 
     fn is_plain(&self) -> bool {

@@ -279,6 +279,18 @@ fn what_changes_during_a_build_is_built_next_time() {
 }
 
 #[test]
+fn what_changes_during_a_build_and_back_is_built_next_time() {
+    let test = built();
+    test.write("app/Main.hs", "main = print 1\n");
+    let main = test.project().join("app/Main.hs");
+    test.set_scenario("run-build", &format!("echo 'main = print 2' > {main}; echo 'main = print 1' > {main}"));
+    builds(&test, "");
+    test.set_scenario("run-build", "");
+    builds(&test, "");
+    is_fresh(&test, "");
+}
+
+#[test]
 fn a_spoilt_record_is_no_record() {
     let test = built();
     for topic in ["records", "trees"] {
