@@ -129,6 +129,35 @@ fn hsx_static_reads_the_project() {
     run.prints("quay.io/benz0li/ghc-musl").prints("# linux/amd64").prints("# linux/arm64").prints("9.10.3");
 }
 
+/// The script of a step of the workflow.
+fn script(workflow: &str, step: &str) -> String {
+    let rest = workflow.split_once(&format!("- name: {step}\n")).unwrap().1.split_once("run: |\n").unwrap().1;
+    rest.lines().map_while(|line| line.strip_prefix("          ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn the_workflow_makes_an_archive_for_each_platform() {
+    for license in ["MIT", "none"] {
+        let test = world();
+        test.hsx(&format!("new hello --yes --license {license} --dir .")).exits(0);
+        for platform in ["linux-amd64", "linux-arm64"] {
+            test.write(&format!("dist-static/{platform}/hello"), platform);
+        }
+        let workflow = text(&test, ".github/workflows/ci.yml");
+        test.shell(&format!("set -e\n{}", script(&workflow, "Make the archives"))).exits(0);
+        test.shell("cd archives && sha256sum --quiet --check SHA256SUMS").exits(0);
+        let list = test.shell("tar --list --file archives/hello-0.1.0.0-linux-arm64.tar.gz").exits(0).stdout;
+        let has_license = list.contains("hello-0.1.0.0-linux-arm64/LICENSE\n");
+        assert_eq!(has_license, license == "MIT", "{list}");
+        let program = "tar -xOf archives/hello-0.1.0.0-linux-amd64.tar.gz hello-0.1.0.0-linux-amd64/hello";
+        assert_eq!(test.shell(program).exits(0).stdout, "linux-amd64");
+        let install = script(&workflow, "Install hsx");
+        test.shell(&format!("set -e\n{install}"))
+            .exits(1)
+            .prints("::error::set the repository variable HSX_REPOSITORY");
+    }
+}
+
 #[test]
 fn what_is_typed_is_in_the_project() {
     let test = world();
