@@ -89,11 +89,11 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
         Error::usage(format!("`{dir}` cannot be written")).said(&error.to_string()).hint("`--dir` names another place")
     };
     // In the same file system, for renaming; in a directory that is there already, for that may be the root of one.
-    let nearest = dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(Utf8Path::new("/"));
+    let nearest = dir.ancestors().find_map(|dir| dir.canonicalize_utf8().ok()).unwrap_or_else(|| "/".into());
     let stage = tempfile::Builder::new()
         .prefix(".hsx-new-")
         .permissions(PermissionsExt::from_mode(0o777))
-        .tempdir_in(nearest)
+        .tempdir_in(&nearest)
         .map_err(unwritable)?;
     let stage_dir = Utf8PathBuf::from_path_buf(stage.path().to_owned())
         .map_err(|path| Error::host(format!("`{}` is not Unicode", path.display())))?;
@@ -102,7 +102,7 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
         write(&stage_dir, file).map_err(unwritable)?;
     }
     let git = match name {
-        Some(name) => repository(&stage_dir, nearest, name, world)?,
+        Some(name) => repository(&stage_dir, &nearest, name, world)?,
         None => Git::None,
     };
     world.exec.check()?;

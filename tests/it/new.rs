@@ -132,7 +132,7 @@ fn hsx_static_reads_the_project() {
 /// The script of a step of the workflow.
 fn script(workflow: &str, step: &str) -> String {
     let rest = workflow.split_once(&format!("- name: {step}\n")).unwrap().1.split_once("run: |\n").unwrap().1;
-    rest.lines().map_while(|line| line.strip_prefix("          ")).map(|line| format!("{line}\n")).collect()
+    rest.lines().map_while(|line| line.strip_prefix("          ")).collect::<Vec<_>>().join("\n") + "\n"
 }
 
 #[test]
@@ -268,6 +268,7 @@ fn a_part_of_a_repository_gets_none_of_its_own() {
     test.hsx("new hello --yes").exits(0).does_not_say("warning");
     assert!(!test.project().join("hello/.git").exists());
     assert_eq!(test.hsx("new other --yes --format json").exits(0).json()["git"], "within another");
+    assert_eq!(test.hsx("new beside --yes --format json --dir ../beside").exits(0).json()["git"], "committed");
 }
 
 // Places.
