@@ -98,6 +98,14 @@ pub(crate) struct Base {
     pub packages: Vec<String>,
 }
 
+/// What git knows of the person: `user.name`, `user.email` and `github.user`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub name: Option<String>,
+    pub email: Option<String>,
+    pub github: Option<String>,
+}
+
 /// What a build's tests are known by: their log, and what they last fetched.
 pub(crate) fn test_key(build_key: &str) -> String {
     format!("{build_key}-test")

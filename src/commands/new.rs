@@ -17,7 +17,6 @@ use crate::world::World;
 use crate::world::host::Environment;
 use crate::world::scaffold::{self, Git};
 use crate::world::ui::Ui;
-pub(crate) use answers::Defaults;
 use answers::{Answers, answers, values};
 
 const HELP: &str = "\
@@ -150,22 +149,27 @@ pub(crate) fn run(args: &NewArgs, environment: &Environment, ui: &Ui) -> anyhow:
         return Ok(0);
     }
     let world = World::new(environment, ui)?;
+    let place = |name: &str| environment.cwd.join(args.dir.as_deref().unwrap_or(Utf8Path::new(name)));
+    if let Some(name) = &args.name {
+        // Nobody likes to answer questions first.
+        scaffold::is_free(&place(name))?;
+    }
     let template = args.template.as_deref().unwrap_or(BUILTINS[0].name);
     let (files, library) = match Builtin::find(template) {
         Some(builtin) => (builtin.files(), builtin.library),
         None => (own_template(template, environment)?, true),
     };
-    let defaults = Defaults { library, ..scaffold::defaults(&world)? };
+    let identity = scaffold::identity(&world)?;
     let mut ask = |question: &str| ui.ask(question, &world.exec);
     let may_ask = !args.yes && ui.has_somebody_to_ask();
     let complain = |error: &Error| ui.error(error);
     let ask: Option<&mut answers::Ask<'_>> = if may_ask { Some(&mut ask) } else { None };
-    let answers = answers(args, &defaults, ask, &complain)?;
+    let answers = answers(args, &identity, library, ask, &complain)?;
     let files = render(&files, &values(&answers, environment.now)?)?;
 
-    let dir = environment.cwd.join(args.dir.as_deref().unwrap_or(Utf8Path::new(&answers.name)));
+    let dir = place(&answers.name);
     let git = scaffold::create(&dir, &files, (!args.no_git).then_some(answers.name.as_str()), &world)?;
-    if defaults.author.is_none() && args.author.is_none() && !may_ask {
+    if identity.name.is_none() && args.author.is_none() && !may_ask {
         ui.warning(&format!(
             "git does not know your name: {} is the author in `{}.cabal`",
             answers.author, answers.name

@@ -7,17 +7,17 @@ use walkdir::WalkDir;
 
 use super::World;
 use crate::cmd::Cmd;
-use crate::commands::new::Defaults;
 use crate::error::Error;
+use crate::facts::Identity;
 use crate::template::File;
 
 /// What git knows of the person.
 ///
 /// # Errors
 /// When a signal comes.
-pub(crate) fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
+pub(crate) fn identity(world: &World<'_>) -> Result<Identity, Error> {
     if world.environment.find("git").is_none() {
-        return Ok(Defaults::default());
+        return Ok(Identity::default());
     }
     let keys = r"^(user\.name|user\.email|github\.user)$";
     let answer = world.exec.capture(&Cmd::new("git").args(["config", "--null", "--get-regexp", keys]))?;
@@ -27,12 +27,7 @@ pub(crate) fn defaults(world: &World<'_>) -> Result<Defaults, Error> {
         settings.rfind(|(name, _)| *name == key).map(|(_, value)| value.trim().to_owned())
     };
     let value = |key| value(key).filter(|value| !value.is_empty());
-    Ok(Defaults {
-        author: value("user.name"),
-        maintainer: value("user.email"),
-        github_user: value("github.user"),
-        ..Defaults::default()
-    })
+    Ok(Identity { name: value("user.name"), email: value("user.email"), github: value("github.user") })
 }
 
 /// The files of a template's directory, but for its own git repository; links stand for what they lead to.
@@ -117,8 +112,11 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
     Ok(git)
 }
 
-/// Whether a directory is there, and empty.
-fn is_free(dir: &Utf8Path) -> Result<bool, Error> {
+/// Whether a directory is there, and empty; if not, it can be made.
+///
+/// # Errors
+/// When something is there.
+pub(crate) fn is_free(dir: &Utf8Path) -> Result<bool, Error> {
     let taken = |why: &str| Error::usage(format!("`{dir}` {why}")).hint("`--dir` names another place");
     match fs_err::read_dir(dir) {
         Ok(mut entries) => match entries.next() {

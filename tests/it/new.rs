@@ -486,6 +486,13 @@ fn yes_asks_nothing() {
 }
 
 #[test]
+fn nothing_is_asked_for_a_place_that_is_taken() {
+    let test = world().file("hello/notes.txt", "mine");
+    let run = at_terminal(&test, "new hello", "").exits(2).says("is there already, and not empty");
+    assert!(!run.stderr.contains('?'), "{run}");
+}
+
+#[test]
 fn somebody_who_leaves_gets_nothing() {
     let test = world();
     // Ctrl-D

@@ -6,19 +6,9 @@ use minijinja::Value;
 use super::{Component, License, NewArgs, name};
 use crate::date::{self, Date};
 use crate::error::Error;
+use crate::facts::Identity;
 use crate::image;
 use crate::template::{Values, fill_in, license_text};
-
-/// What the machine suggests.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Defaults {
-    /// git's `user.name`, `user.email` and `github.user`.
-    pub author: Option<String>,
-    pub maintainer: Option<String>,
-    pub github_user: Option<String>,
-    /// Whether the template has a library, unless somebody says otherwise.
-    pub library: bool,
-}
 
 /// All that a template may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,13 +32,15 @@ pub(crate) type Ask<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
 /// Says why an answer will not do.
 pub(crate) type Complain<'a> = dyn Fn(&Error) + 'a;
 
-/// Takes what was typed, asks for the rest if there is somebody to ask, and else takes defaults.
+/// Takes what was typed, asks for the rest if there is somebody to ask, and else takes defaults; `library` says whether
+/// the template has one unless somebody says otherwise.
 ///
 /// # Errors
 /// When what was typed is not usable, there is no name, or the person leaves.
 pub(crate) fn answers(
     args: &NewArgs,
-    defaults: &Defaults,
+    identity: &Identity,
+    library: bool,
     ask: Option<&mut Ask<'_>>,
     complain: &Complain<'_>,
 ) -> Result<Answers, Error> {
@@ -61,17 +53,17 @@ pub(crate) fn answers(
         if text.is_empty() { Err(Error::usage("a line about the project is needed")) } else { line(text) }
     })?;
     let authors = format!("The {name} authors");
-    let author = defaults.author.as_deref().unwrap_or(&authors);
+    let author = identity.name.as_deref().unwrap_or(&authors);
     let author = interview.take(typed(&args.author), "Author", author, person)?;
-    let maintainer = defaults.maintainer.as_deref().unwrap_or(&author);
+    let maintainer = identity.email.as_deref().unwrap_or(&author);
     let maintainer = interview.take(typed(&args.maintainer), "Maintainer's address", maintainer, person)?;
-    let github = defaults.github_user.as_ref().map_or(String::new(), |user| format!("{user}/{name}"));
+    let github = identity.github.as_ref().map_or(String::new(), |user| format!("{user}/{name}"));
     let github = interview.take(typed(&args.github), "GitHub repository, OWNER/NAME, `none`", &github, repository)?;
     let license = args.license.map(|license| license.id().to_owned());
     let license =
         interview.take(license, "Licence: MIT, BSD-3-Clause, Apache-2.0, MPL-2.0, `none`", "MIT", License::parse)?;
     let ghc = interview.take(typed(&args.ghc), "GHC", image::DEFAULT_GHC, compiler)?;
-    let both = if defaults.library { "library,executable" } else { "executable" };
+    let both = if library { "library,executable" } else { "executable" };
     let typed_components: Vec<_> = args.components.iter().map(|component| component.word()).collect();
     let typed_components = (!typed_components.is_empty()).then(|| typed_components.join(","));
     let components = interview.take(typed_components, "Components: library, executable, or both", both, components)?;
@@ -259,13 +251,12 @@ mod tests {
             questions.push(question.to_owned());
             said.next().map(|text| (*text).to_owned()).ok_or_else(|| Error::usage("left"))
         };
-        let defaults = Defaults {
-            author: Some("Ada".to_owned()),
-            maintainer: Some("ada@example.org".to_owned()),
-            github_user: Some("ada".to_owned()),
-            library: true,
+        let identity = Identity {
+            name: Some("Ada".to_owned()),
+            email: Some("ada@example.org".to_owned()),
+            github: Some("ada".to_owned()),
         };
-        let result = answers(args, &defaults, Some(&mut ask), &|_| {});
+        let result = answers(args, &identity, true, Some(&mut ask), &|_| {});
         (result, questions)
     }
 
@@ -309,11 +300,11 @@ mod tests {
     #[test]
     fn without_anybody_to_ask_there_are_defaults() {
         let args = NewArgs { name: Some("demo".to_owned()), ..NewArgs::default() };
-        let answers = answers(&args, &Defaults::default(), None, &|_| {}).unwrap();
+        let answers = answers(&args, &Identity::default(), false, None, &|_| {}).unwrap();
         assert_eq!((answers.author.as_str(), answers.maintainer.as_str()), ("The demo authors", "The demo authors"));
         assert_eq!((answers.github, answers.license, answers.nix), (None, License::Mit, false));
         assert_eq!((answers.ghc.as_str(), answers.library, answers.executable), (image::DEFAULT_GHC, false, true));
-        let error = super::answers(&NewArgs::default(), &Defaults::default(), None, &|_| {}).unwrap_err();
+        let error = super::answers(&NewArgs::default(), &Identity::default(), false, None, &|_| {}).unwrap_err();
         assert_eq!(error.message, "a project needs a name");
     }
 
@@ -332,7 +323,7 @@ mod tests {
             ),
         ] {
             let args = NewArgs { name: Some("demo".to_owned()), ..args };
-            assert_eq!(answers(&args, &Defaults::default(), None, &|_| {}).unwrap_err().message, message);
+            assert_eq!(answers(&args, &Identity::default(), false, None, &|_| {}).unwrap_err().message, message);
         }
     }
 
