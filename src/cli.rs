@@ -132,6 +132,12 @@ Results:
   objects; `--pull` asks whether the image has changed. Your source is mounted
   read-only; the package store and the build directory are volumes labelled `hsx.kind`.
 
+Events:
+  `--format json-lines` prints a line of JSON for each event, as it comes: `event` is its kind,
+  `platform` what it is about, `time` the seconds since hsx began. Kinds: `phase`; `package` and
+  `module`, with `number` and `of`; `finish`, with what `--format json` has of the platform; and
+  `end`, the last, with `exit_code`. New kinds and keys may come, none goes.
+
 Examples:
   hsx static                                  every executable, for this machine's architecture
   hsx static -p linux/amd64,linux/arm64       for both
@@ -158,6 +164,10 @@ pub(crate) struct StaticArgs {
     /// Freeze the versions for this build only, as `hsx freeze` would in a file
     #[arg(long, value_enum, value_name = "FROM", num_args = 0..=1, default_missing_value = "auto", require_equals = true, help_heading = "Build")]
     pub freeze: Option<Origin>,
+
+    /// Write a page that shows what took how long, beside the logs
+    #[arg(long)]
+    pub timings: bool,
 
     /// Print the commands instead of running them, as shell
     #[arg(long)]
@@ -360,6 +370,8 @@ pub(crate) enum Format {
     Text,
     /// One JSON document
     Json,
+    /// A line of JSON for each event, as it comes; `hsx static` only
+    JsonLines,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

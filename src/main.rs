@@ -31,12 +31,13 @@ mod strategy;
 mod system;
 mod template;
 mod test_report;
+mod timings;
 mod upx;
 mod world;
 
 use std::process::ExitCode;
 
-use cli::{Cli, Format, MessageArgs, OutputArgs};
+use cli::{Cli, Command, Format, MessageArgs, OutputArgs};
 use error::{Error, Kind};
 use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
@@ -50,7 +51,12 @@ fn main() -> ExitCode {
         (false, false) => Verbosity::Normal,
         (false, true) => Verbosity::Verbose,
     };
-    let ui = Ui::new(verbosity, color, host::reader());
+    let ui = Ui::new(verbosity, color, format, host::reader());
+    if format == Format::JsonLines && !matches!(command, Command::Static(_)) {
+        let error =
+            Error::usage("`--format json-lines` is for `hsx static` only").hint("`--format json` is for others");
+        return ExitCode::from(fail(&error.into(), format, &ui));
+    }
     let result = Environment::read().and_then(|environment| commands::run(&command, &environment, &ui));
     result.map_or_else(|error| ExitCode::from(fail(&error, format, &ui)), ExitCode::from)
 }
@@ -59,6 +65,10 @@ fn main() -> ExitCode {
 fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
     let unexpected = || Error::new(Kind::Host, format!("{error:#}"));
     let error = error.downcast_ref::<Error>().cloned().unwrap_or_else(unexpected);
+    if format == Format::JsonLines {
+        let error = report::error_json(&error);
+        ui.tell(serde_json::json!({ "event": "end", "exit_code": error["exit_code"], "error": error }));
+    }
     if format == Format::Json {
         let document = serde_json::json!({ "exit_code": error.kind.exit_code(), "error": report::error_json(&error) });
         ui.print(&format!("{document:#}\n"));

@@ -3,6 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use serde_json::{Value, json};
+
+/// What a line of cabal's tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    Package,
+    Module,
+}
+
 /// What cabal has said of a build so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
@@ -23,12 +32,12 @@ impl Progress {
         *self = Self { phase: phase.to_owned(), ..Self::default() };
     }
 
-    /// Reads a line. Tells whether it says anything new.
-    pub(crate) fn read(&mut self, line: &str) -> bool {
+    /// Reads a line. Tells what is new.
+    pub(crate) fn read(&mut self, line: &str) -> Option<News> {
         let line = line.trim_end();
         if line.starts_with("In order, the following will be built") {
             (self.total, self.is_listing) = (0, true);
-            return true;
+            return None;
         }
         if self.is_listing {
             self.is_listing = line.starts_with(" - ");
@@ -36,13 +45,28 @@ impl Progress {
         }
         if let Some((number, of, module)) = compiled(line) {
             self.module = Some((number, of, module.to_owned()));
-            return true;
+            return Some(News::Module);
         }
-        let Some(unit) = unit(line) else { return self.is_listing };
+        let unit = unit(line)?;
         unit.rsplit_once(" for ").map_or(unit, |(_, package)| package).clone_into(&mut self.package);
-        self.started.insert(unit.to_owned());
         self.module = None;
-        true
+        // The same is said of it several times.
+        self.started.insert(unit.to_owned()).then_some(News::Package)
+    }
+
+    pub(crate) fn phase(&self) -> &str {
+        &self.phase
+    }
+
+    /// What is new as an event for programs.
+    pub(crate) fn event(&self, news: News) -> Value {
+        let of = self.total.max(self.started.len());
+        match (news, &self.module) {
+            (News::Module, Some((number, of, module))) => {
+                json!({ "event": "module", "package": self.package, "module": module, "number": number, "of": of })
+            }
+            _ => json!({ "event": "package", "package": self.package, "number": self.started.len(), "of": of }),
+        }
     }
 
     /// The state as a short line; what matters most comes first, for narrow terminals.
@@ -115,7 +139,14 @@ mod tests {
     #[test]
     fn what_says_nothing_is_told() {
         let mut progress = Progress::default();
-        assert!(!progress.read("Build profile: -w ghc-9.6.6 -O1"));
-        assert!(progress.read("[1 of 1] Compiling Main ( Main.hs )"));
+        assert_eq!(progress.read("Build profile: -w ghc-9.6.6 -O1"), None);
+        assert_eq!(progress.read("[1 of 1] Compiling Main ( Main.hs )"), Some(News::Module));
+        assert_eq!(progress.event(News::Module)["module"], "Main");
+        assert_eq!(progress.read("Configuring library for a-1.."), Some(News::Package));
+        assert_eq!(progress.read("Building library for a-1.."), None);
+        assert_eq!(
+            progress.event(News::Package),
+            json!({ "event": "package", "package": "a-1", "number": 1, "of": 1 })
+        );
     }
 }

@@ -189,6 +189,13 @@ impl PlatformReport {
         vec![platform, format!("failed: {}", message.trim_start())]
     }
 
+    /// The end of the platform's build as an event: what the document has of it.
+    pub(crate) fn event(&self) -> Value {
+        let mut event = self.json();
+        event["event"] = json!("finish");
+        event
+    }
+
     fn json(&self) -> Value {
         let mut value = json!({
             "platform": self.platform,

@@ -134,7 +134,7 @@ fn list(args: &ListArgs, world: &World<'_>) -> Result<u8, Error> {
     match args.output.format {
         Format::Text if items.is_empty() => world.ui.status("Nothing", &format!("of hsx's is in {}", engine.program)),
         Format::Text => world.ui.print(&table(&items)),
-        Format::Json => {
+        Format::Json | Format::JsonLines => {
             let entries: Vec<_> = items.iter().map(Item::json).collect();
             let document = json!({ "exit_code": 0, "engine": engine.program, "size": total(&items), "items": entries });
             world.ui.print(&format!("{document:#}\n"));
@@ -172,7 +172,7 @@ fn prune(args: &PruneArgs, world: &World<'_>) -> Result<u8, Error> {
     }
     match args.output.format {
         Format::Text => world.ui.status("Removed", &summary(&pruned.removed)),
-        Format::Json => world.ui.print(&format!("{:#}\n", pruned.json())),
+        Format::Json | Format::JsonLines => world.ui.print(&format!("{:#}\n", pruned.json())),
     }
     Ok(pruned.exit_code())
 }

@@ -99,7 +99,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
     let findings = judge(&machine);
     ui.print(&match args.output().format {
         Format::Text => screen(&findings, environment.unicode),
-        Format::Json => document(&findings),
+        Format::Json | Format::JsonLines => document(&findings),
     });
     Ok(exit_code(&findings))
 }

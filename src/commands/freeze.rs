@@ -118,7 +118,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
     tell_notes(&frozen, ui);
     match args.output.format {
         Format::Text => ui.print(&table(&frozen, path.strip_prefix(&environment.cwd).unwrap_or(&path))),
-        Format::Json => {
+        Format::Json | Format::JsonLines => {
             let mut document = json(&frozen);
             document["exit_code"] = json!(0);
             document["path"] = json!(path);

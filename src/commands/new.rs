@@ -182,7 +182,7 @@ pub(crate) fn run(args: &NewArgs, environment: &Environment, ui: &Ui) -> anyhow:
 fn list_templates(format: Format, ui: &Ui) {
     let text = match format {
         Format::Text => BUILTINS.map(|Builtin { name, about, .. }| format!("{name:<8} {about}\n")).concat(),
-        Format::Json => {
+        Format::Json | Format::JsonLines => {
             let list: Vec<_> =
                 BUILTINS.iter().map(|Builtin { name, about, .. }| json!({ "name": name, "about": about })).collect();
             format!("{:#}\n", json!({ "exit_code": 0, "templates": list }))
@@ -229,7 +229,7 @@ fn report(args: &NewArgs, answers: &Answers, made: &Made<'_>, environment: &Envi
     }
     match args.output.format {
         Format::Text => ui.print(&format!("{dir}\n")),
-        Format::Json => {
+        Format::Json | Format::JsonLines => {
             let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
             let git = match git {
                 Git::Committed => "committed",

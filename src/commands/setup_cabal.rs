@@ -63,7 +63,7 @@ pub(crate) fn run(args: &SetupCabalArgs, environment: &Environment, ui: &Ui) -> 
     }
     match args.output.format {
         Format::Text => links.iter().for_each(|(path, ..)| ui.print(&format!("{path}\n"))),
-        Format::Json => {
+        Format::Json | Format::JsonLines => {
             let links = links.iter().map(|(path, typed, action)| {
                 json!({ "path": path, "target": program, "command": typed, "made": *action == Action::Link })
             });

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde_json::json;
+
 use super::{Found, Gathered, find, freeze, gather, gather_loaded, load, preparation};
 use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
@@ -16,6 +18,7 @@ use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::strategy::Strategy;
+use crate::timings;
 use crate::world::World;
 use crate::world::at_once::side_by_side;
 use crate::world::build::build;
@@ -24,7 +27,7 @@ use crate::world::fresh::{self, Sources, Wanted};
 use crate::world::host::Environment;
 use crate::world::load::Loaded;
 use crate::world::ui::Ui;
-use crate::world::write::append;
+use crate::world::write::{append, replace};
 
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
@@ -47,6 +50,15 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
         Format::Json => ui.print(&report.json()),
+        Format::JsonLines => ui.tell(json!({ "event": "end", "exit_code": report.exit_code() })),
+    }
+    if args.timings {
+        let dir =
+            args.builder.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
+        let name = dir.file_name().unwrap_or("project");
+        let path = world.state.dir().join("logs").join(format!("{name}-timings.html"));
+        replace(&path, &timings::page(name, &ui.events()), true)?;
+        ui.status("Timings", path.as_str());
     }
     if let Some(path) = &environment.step_summary {
         append(path, &report.markdown(&environment.cwd));
@@ -99,6 +111,9 @@ fn report(
     }
     for platform in &plan.fresh {
         world.ui.status("Fresh", &format!("{platform} is up to date"));
+    }
+    for report in &fresh {
+        world.ui.event(report.platform, report.event());
     }
     let mut platforms: Vec<_> = fresh.into_iter().chain(built.platforms).collect();
     platforms.sort_by_key(|report| order.iter().position(|platform| *platform == report.platform));
@@ -355,6 +370,7 @@ pub(crate) fn execute(
             choice: built.choice,
             result: built.result.map(|done| done.delivered),
         };
+        world.ui.event(report.platform, report.event());
         if let (Some(decided), Some(wanted), Some(sources)) = (decided, wanted, &sources) {
             fresh::remember(decided, wanted, sources, &report, world);
         }

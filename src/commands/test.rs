@@ -96,7 +96,7 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     match args.output.format {
         Format::Text if report.ran_nothing() => {}
         Format::Text => ui.print(&report.table(&environment.cwd)),
-        Format::Json => ui.print(&report.json()),
+        Format::Json | Format::JsonLines => ui.print(&report.json()),
     }
     for platform in &report.platforms {
         if let Err(error) = &platform.result {

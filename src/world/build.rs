@@ -202,6 +202,7 @@ impl Run<'_> {
             Step::Sweep(_) | Step::Hpack(_) | Step::MakeOutDir(_) => Ok(()),
             Step::Pull { platform, cmd } => {
                 let _turn = world.images.lock();
+                self.channel.phase("pulling");
                 world.ui.status("Pulling", &format!("{platform} {}", subject(cmd)));
                 self.pull(cmd)
             }
@@ -211,6 +212,7 @@ impl Run<'_> {
                 if world.state.recall("derived", reference).is_some() {
                     return Ok(());
                 }
+                self.channel.phase("preparing");
                 world.ui.status("Preparing", &format!("{platform} image with {}", packages.join(", ")));
                 self.derive(*platform, reference, commands)
             }
@@ -255,9 +257,8 @@ impl Run<'_> {
 
     /// Says what is done for the platform now.
     pub(super) fn say(&mut self, verb: &str, what: &str) {
-        if self.world.ui.screen().is_live() {
-            self.channel.phase(&verb.to_lowercase());
-        } else {
+        self.channel.phase(&verb.to_lowercase());
+        if !self.world.ui.screen().is_live() {
             self.world.ui.status(verb, &format!("{} {what}", self.plan.platform));
         }
     }

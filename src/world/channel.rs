@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
 
 use super::ui::{Ui, Verbosity};
 use crate::platform::Platform;
@@ -68,6 +69,7 @@ impl<'a> Channel<'a> {
     /// Says what is done now.
     pub(crate) fn phase(&mut self, phase: &str) {
         self.progress.begin(phase);
+        self.ui.event(self.platform, json!({ "event": "phase", "phase": self.progress.phase() }));
         if self.bar.is_none() {
             self.bar = self.ui.screen().line(self.platform);
         }
@@ -76,24 +78,31 @@ impl<'a> Channel<'a> {
 
     /// A tool's output, as it comes.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if self.bar.is_none() && !self.ui.has_several() {
+        let is_raw = self.bar.is_none() && !self.ui.has_several();
+        if is_raw {
             self.ui.stream(bytes);
-            return;
         }
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
-            if self.bar.is_none() {
-                self.ui.stream(&[format!("{} | ", self.platform).as_bytes(), &line].concat());
-            } else if self.progress.read(&String::from_utf8_lossy(&line)) {
+            if let Some(news) = self.progress.read(&String::from_utf8_lossy(&line)) {
+                self.ui.event(self.platform, self.progress.event(news));
                 self.show();
+            }
+            if self.bar.is_none() && !is_raw {
+                self.ui.stream(&[format!("{} | ", self.platform).as_bytes(), &line].concat());
             }
         }
     }
 
     /// The tool has ended: what it has not ended with a line is one.
     pub(crate) fn flush(&mut self) {
-        if !self.rest.is_empty() {
+        if self.rest.is_empty() {
+            return;
+        }
+        if self.bar.is_none() && !self.ui.has_several() {
+            self.rest.clear();
+        } else {
             self.write(b"\n");
         }
     }

@@ -1,17 +1,21 @@
 //! What people see: results on standard output, all else on standard error.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anstyle::{AnsiColor, Style};
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
 
 use super::channel::Screen;
 use super::exec::Exec;
-use crate::cli::Color;
+use crate::cli::{Color, Format};
 use crate::cmd::Cmd;
 use crate::error::Error;
+use crate::platform::Platform;
 
 /// How much is said besides results and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +33,10 @@ pub(crate) struct Ui {
     several: AtomicBool,
     /// GitHub's log folds what is marked as a group.
     groups: bool,
+    /// Events go to standard output as they come.
+    streams_events: bool,
+    started: Instant,
+    events: Mutex<Vec<Value>>,
 }
 
 /// What reads standard error, where it is no person at a terminal.
@@ -47,7 +55,7 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 impl Ui {
-    pub(crate) fn new(verbosity: Verbosity, color: Color, reader: Reader) -> Self {
+    pub(crate) fn new(verbosity: Verbosity, color: Color, format: Format, reader: Reader) -> Self {
         match color {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -58,6 +66,9 @@ impl Ui {
             screen: Screen::new(verbosity, reader != Reader::Anybody),
             several: AtomicBool::new(false),
             groups: reader == Reader::GitHub && verbosity == Verbosity::Normal,
+            streams_events: format == Format::JsonLines,
+            started: Instant::now(),
+            events: Mutex::default(),
         }
     }
 
@@ -81,6 +92,28 @@ impl Ui {
         {
             self.line(&format!("::group::{title}\n{}\n::endgroup::", text.trim_end()));
         }
+    }
+
+    /// Something that has happened, for programs: a line of JSON with the platform, and the seconds since hsx began.
+    pub(crate) fn event(&self, platform: Platform, mut event: Value) {
+        event["platform"] = json!(platform);
+        self.tell(event);
+    }
+
+    /// The same for what is about no platform.
+    pub(crate) fn tell(&self, mut event: Value) {
+        event["time"] = json!((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+        if self.streams_events {
+            self.print(&format!("{event}\n"));
+        }
+        if let Ok(mut events) = self.events.lock() {
+            events.push(event);
+        }
+    }
+
+    /// All events so far.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().map(|events| events.clone()).unwrap_or_default()
     }
 
     /// A result.

@@ -12,6 +12,7 @@ mod doctor;
 mod engine;
 #[cfg(feature = "real-engines")]
 mod engines;
+mod events;
 mod failures;
 mod fetch;
 mod freeze;

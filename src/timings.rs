@@ -1,0 +1,114 @@
+//! A page that shows what took how long, made from the events of a run.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// One bar of the page. Times are seconds since hsx began.
+#[derive(Debug, PartialEq)]
+struct Span {
+    /// 0: a phase, 1: a package, 2: a module.
+    level: usize,
+    name: String,
+    start: f64,
+    end: f64,
+}
+
+const STYLE: &str = "body{font:14px/1.5 sans-serif;margin:2em}table{border-collapse:collapse;width:100%}\
+    td{padding:0 .5em;white-space:nowrap}td.bar{width:60%}td.seconds{text-align:right}.l1{padding-left:2em}.l2{padding-left:4em}\
+    td.bar div{height:.8em;min-width:1px}.b0{background:#35a}.b1{background:#5a3}.b2{background:#c93}";
+
+/// The page: it needs nothing but itself.
+pub(crate) fn page(project: &str, events: &[Value]) -> String {
+    let mut platforms: Vec<&str> = Vec::new();
+    for platform in events.iter().filter_map(|event| event["platform"].as_str()) {
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    let total = events.iter().filter_map(|event| event["time"].as_f64()).fold(0.001, f64::max);
+    let project = escaped(project);
+    let mut page = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{project}: timings of hsx</title>\n<style>{STYLE}</style>\n\
+        <h1>{project}: {total:.1} s</h1>\n"
+    );
+    for platform in platforms {
+        let _ = writeln!(page, "<h2>{}</h2>\n<table>", escaped(platform));
+        for Span { level, name, start, end } in spans(platform, events) {
+            let (left, width) = (start / total * 100.0, (end - start) / total * 100.0);
+            let _ = writeln!(
+                page,
+                "<tr><td class=\"l{level}\">{}<td class=\"seconds\">{:.1} s<td class=\"bar\">\
+                <div class=\"b{level}\" style=\"margin-left:{left:.2}%;width:{width:.2}%\"></div>",
+                escaped(&name),
+                end - start
+            );
+        }
+        page.push_str("</table>\n");
+    }
+    page + "</html>\n"
+}
+
+/// What was done for a platform, in the order of the beginnings. Each thing ends when the next of its kind, or one that
+/// is above it, begins.
+fn spans(platform: &str, events: &[Value]) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut open: [Option<usize>; 3] = [None; 3];
+    for event in events.iter().filter(|event| event["platform"] == platform) {
+        let kinds = ["phase", "package", "module"];
+        let (kind, time) = (event["event"].as_str().unwrap_or_default(), event["time"].as_f64().unwrap_or_default());
+        let level = kinds.iter().position(|known| *known == kind);
+        for index in open.iter_mut().skip(level.unwrap_or(0)).filter_map(Option::take) {
+            spans[index].end = time;
+        }
+        if let Some(level) = level {
+            open[level] = Some(spans.len());
+            let name = event[kind].as_str().unwrap_or_default().to_owned();
+            spans.push(Span { level, name, start: time, end: time });
+        }
+    }
+    spans
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn things_end_where_the_next_begin() {
+        let event =
+            |time: f64, kind: &str, name: &str| json!({ "event": kind, "time": time, "platform": "p", kind: name });
+        let events = [
+            event(0.0, "phase", "building"),
+            event(1.0, "package", "a"),
+            event(2.0, "module", "A"),
+            event(3.0, "module", "B"),
+            event(4.0, "package", "b"),
+            event(6.0, "phase", "packing"),
+            event(7.0, "finish", ""),
+        ];
+        let spans = spans("p", &events);
+        let told: Vec<_> = spans.iter().map(|span| (span.level, span.name.as_str(), span.start, span.end)).collect();
+        let expected = [
+            (0, "building", 0.0, 6.0),
+            (1, "a", 1.0, 4.0),
+            (2, "A", 2.0, 3.0),
+            (2, "B", 3.0, 4.0),
+            (1, "b", 4.0, 6.0),
+            (0, "packing", 6.0, 7.0),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn names_are_text() {
+        let events = [json!({ "event": "module", "time": 1.0, "platform": "p", "module": "<script>" })];
+        assert!(page("a & b", &events).contains("a &amp; b") && !page("", &events).contains("<script>"));
+    }
+}
