@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     is_listing: bool,
     started: BTreeSet<String>,
     package: String,
+    /// How long the same took last time, in seconds.
+    pub expected: Option<u64>,
     /// The number of the module, how many there are, and its name.
     module: Option<(u32, u32, String)>,
 }
@@ -54,6 +56,11 @@ impl Progress {
         self.started.insert(unit.to_owned()).then_some(News::Package)
     }
 
+    /// How many packages cabal has said it will build.
+    pub(crate) fn packages(&self) -> usize {
+        self.total
+    }
+
     pub(crate) fn phase(&self) -> &str {
         &self.phase
     }
@@ -78,6 +85,9 @@ impl Progress {
         }
         if let Some((number, of, name)) = &self.module {
             let _ = write!(text, "  [{number}/{of}] {name}");
+        }
+        if let Some(seconds) = self.expected {
+            let _ = write!(text, "  (last time {seconds} s)");
         }
         text
     }
@@ -132,6 +142,9 @@ mod tests {
             progress.read(line);
             assert_eq!(progress.text(), text, "{line}");
         }
+        assert_eq!(progress.packages(), 3);
+        progress.expected = Some(12);
+        assert_eq!(progress.text(), "building  3/3 dice-0.3.1  [2/2] linking  (last time 12 s)");
         progress.begin("packing");
         assert_eq!(progress.text(), "packing");
     }

@@ -81,7 +81,7 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
         world,
         os_release,
         log,
-        channel: Channel::new(world.ui, plan.platform),
+        channel: Channel::new(plan, world),
         tail: Tail::default(),
         built: Vec::new(),
         packed: BTreeMap::new(),
@@ -233,7 +233,9 @@ impl Run<'_> {
                 let ghc = image::ghc_name(plan.ghc.as_deref());
                 self.say("Building", &format!("with {ghc} ({})", plan.choice.strategy));
                 let status = self.streamed(cmd)?;
-                self.container_ended(cmd, status, "cabal build failed")
+                self.container_ended(cmd, status, "cabal build failed")?;
+                self.channel.remember();
+                Ok(())
             }
             Step::Collect(cmd) => self.must(cmd, "the results cannot be copied out of the container"),
             Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),

@@ -2,12 +2,15 @@
 //! line, in a line of its own on a terminal, or as a group once it has ended.
 
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::World;
+use super::state::State;
 use super::ui::{Ui, Verbosity};
+use crate::plan::PlatformPlan;
 use crate::platform::Platform;
 use crate::progress::Progress;
 
@@ -54,7 +57,11 @@ impl Screen {
 /// Where a platform's output goes.
 pub(crate) struct Channel<'a> {
     ui: &'a Ui,
+    state: &'a State,
     platform: Platform,
+    /// Names the build.
+    key: &'a str,
+    since: Instant,
     /// The end of the output that is no whole line yet.
     rest: Vec<u8>,
     progress: Progress,
@@ -62,13 +69,24 @@ pub(crate) struct Channel<'a> {
 }
 
 impl<'a> Channel<'a> {
-    pub(crate) fn new(ui: &'a Ui, platform: Platform) -> Self {
-        Self { ui, platform, rest: Vec::new(), progress: Progress::default(), bar: None }
+    pub(crate) fn new(plan: &'a PlatformPlan, world: &'a World<'_>) -> Self {
+        let (ui, state, platform, key) = (world.ui, &world.state, plan.platform, plan.key.as_str());
+        Self {
+            ui,
+            state,
+            platform,
+            key,
+            since: Instant::now(),
+            rest: Vec::new(),
+            progress: Progress::default(),
+            bar: None,
+        }
     }
 
     /// Says what is done now.
     pub(crate) fn phase(&mut self, phase: &str) {
         self.progress.begin(phase);
+        self.since = Instant::now();
         self.ui.event(self.platform, json!({ "event": "phase", "phase": self.progress.phase() }));
         if self.bar.is_none() {
             self.bar = self.ui.screen().line(self.platform);
@@ -87,6 +105,10 @@ impl<'a> Channel<'a> {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
             if let Some(news) = self.progress.read(&String::from_utf8_lossy(&line)) {
                 self.ui.event(self.platform, self.progress.event(news));
+                if self.progress.expected.is_none() {
+                    self.progress.expected =
+                        self.state.recall("durations", &self.name()).and_then(|text| text.parse().ok());
+                }
                 self.show();
             }
             if self.bar.is_none() && !is_raw {
@@ -105,6 +127,18 @@ impl<'a> Channel<'a> {
         } else {
             self.write(b"\n");
         }
+    }
+
+    /// The phase has gone well: a later one of as many packages may last as long.
+    pub(crate) fn remember(&self) {
+        if self.progress.packages() > 0 {
+            let seconds = self.since.elapsed().as_secs().to_string();
+            self.state.remember("durations", &self.name(), Some(&seconds));
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.key, self.progress.packages())
     }
 
     /// Gives the terminal to somebody else.

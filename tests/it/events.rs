@@ -69,6 +69,8 @@ fn events_of_failures_and_of_nothing_to_do_end_too() {
 fn timings_are_a_page_by_itself() {
     let test = Test::new().scenario("run-build", SAYS);
     test.hsx("static --timings").exits(0).says("Timings ");
+    let durations = fs_err::read_dir(test.root().join("home/.state/hsx/durations")).unwrap();
+    assert_eq!(durations.count(), 1, "for the next build to tell how long it may take");
     let page = fs_err::read_to_string(test.root().join("home/.state/hsx/logs/demo-timings.html")).unwrap();
     for text in ["<h2>linux/amd64</h2>", "building", "demo-0.1.0", "Main", "</html>"] {
         assert!(page.contains(text), "no {text}\n{page}");
