@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Gathered, gather, r#static};
+use super::{Gathered, gather_loaded, load, r#static};
 use crate::binfmt::Emulation;
 use crate::builder::{Again, Builder, choose};
 use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
@@ -12,11 +12,13 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::plan::{Lock, PlatformPlan};
 use crate::project::{Executable, Project, Selection};
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{self, PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy;
 use crate::system::System;
 use crate::world::World;
 use crate::world::build::build;
+use crate::world::engines;
+use crate::world::fresh::Wanted;
 use crate::world::host::Environment;
 use crate::world::ui::Ui;
 
@@ -70,14 +72,23 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let world = World::new(environment, ui)?;
     let targets: Vec<_> = args.target.iter().flat_map(|target| target.split(',')).map(str::to_owned).collect();
     let typed = Typed { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
-    let Gathered { project, settings, selection, facts } = gather(typed, select, &world)?;
+    let loaded = load(typed, &world)?;
+    if !args.dry_run
+        && let Some(program) = r#static::fresh_program(typed, &loaded, select, &world)?
+    {
+        return Err(world.exec.replace(&Cmd::new(program).args(&args.args)).into());
+    }
+    let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     let start = start(&project, &settings, &selection.executables[0], &args.args, &facts)?;
     if args.dry_run {
         ui.print(&format!("{}{}", plan.shell(), start.shell()));
         return Ok(0);
     }
-    let report = r#static::execute(&plan, &facts, None, &world)?;
+    let known = engines::recall(settings::engine(&args.builder.engine, &loaded.user_file).as_deref(), &world);
+    let wanted = known.as_ref();
+    let wanted = wanted.map(|known| Wanted { project: &project, settings: &settings, selection: &selection, known });
+    let report = r#static::execute(&plan, &facts, wanted, &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use camino::Utf8PathBuf;
 use serde_json::json;
 
 use super::{Found, Gathered, find, freeze, gather, gather_loaded, load, preparation};
@@ -24,7 +25,7 @@ use crate::world::at_once::side_by_side;
 use crate::world::build::build;
 use crate::world::engines;
 use crate::world::fresh::{self, Sources, Wanted};
-use crate::world::host::Environment;
+use crate::world::host::{self, Environment};
 use crate::world::load::Loaded;
 use crate::world::ui::Ui;
 use crate::world::write::{append, replace};
@@ -146,6 +147,22 @@ fn report_frozen(
     }
     let freeze = frozen.as_ref().map(freeze::json);
     Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
+}
+
+/// The one executable that is asked for, if it is up to date and of the platform that hsx runs on.
+///
+/// # Errors
+/// When a setting or the selection is not usable.
+pub(crate) fn fresh_program(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    world: &World<'_>,
+) -> Result<Option<Utf8PathBuf>, Error> {
+    let checked = check(typed, loaded, select, world)?;
+    let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return Ok(None) };
+    let [exe] = &delivered[..] else { return Ok(None) };
+    Ok((host::machine() == Some(*platform)).then(|| exe.path.clone()))
 }
 
 /// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.

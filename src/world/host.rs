@@ -297,7 +297,7 @@ pub(super) fn is_this_kernel(info: &Info) -> bool {
 }
 
 /// The platform whose executables this machine's kernel starts without help.
-fn machine() -> Option<Platform> {
+pub(crate) fn machine() -> Option<Platform> {
     let name = rustix::system::uname();
     cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()
 }

@@ -75,6 +75,20 @@ fn the_program_gets_arguments_and_input_and_gives_the_exit_code() {
 }
 
 #[test]
+fn a_program_that_is_up_to_date_starts_without_an_engine() {
+    let test = runnable().remembering();
+    test.hsx("run").exits(1).says("Building");
+    for args in ["run", "static"] {
+        let run = test.hsx(args);
+        assert!(run.calls.is_empty(), "{run}");
+    }
+    test.hsx_reading("run -- two", "x").exits(2).does_not_say("Building");
+    test.write("app/Main.hs", "main = print 1\n");
+    test.hsx("run").exits(1).says("Building");
+    test.hsx("run --force").exits(1).says("Building");
+}
+
+#[test]
 fn the_platforms_of_hsx_toml_are_those_that_are_delivered() {
     let (platform, _) = program();
     let test = runnable().file("hsx.toml", "platforms = [\"linux/riscv64\", \"linux/arm64\", \"linux/amd64\"]\n");
