@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use toml::value::{Datetime, Offset};
 
+use crate::date::Date;
+
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -57,14 +59,8 @@ pub(crate) fn seconds_since_epoch(text: &str) -> Option<i64> {
         Some(Offset::Custom { minutes }) => i64::from(minutes) * MINUTE,
     };
     let of_day = i64::from(time.hour) * HOUR + i64::from(time.minute) * MINUTE + i64::from(time.second.unwrap_or(0));
-    Some(days_since_epoch(i64::from(date.year), i64::from(date.month), i64::from(date.day)) * DAY + of_day - offset)
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar. Years begin in March here, so that leap days end them.
-fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468
+    let date = Date { year: date.year.into(), month: date.month.into(), day: date.day.into() };
+    Some(date.to_unix() + of_day - offset)
 }
 
 #[cfg(test)]

@@ -22,6 +22,15 @@ impl Date {
         let (month, day) = (if month < 10 { month + 3 } else { month - 9 }, day_of_year - (153 * month + 2) / 5 + 1);
         Self { year: era * 400 + year + i64::from(month <= 2), month, day }
     }
+
+    /// Seconds from the beginning of 1970 to the day.
+    pub(crate) fn to_unix(self) -> i64 {
+        // Years from March on, as above.
+        let year = if self.month <= 2 { self.year - 1 } else { self.year };
+        let day_of_year = (153 * ((self.month + 9) % 12) + 2) / 5 + self.day - 1;
+        let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year;
+        (days - 719_468) * 86_400
+    }
 }
 
 /// A time of the package index that every index has by now, as cabal spells it; `now` is in seconds since 1970.
@@ -46,7 +55,9 @@ mod tests {
             (1_798_761_600, 2027, 1, 1),
             (4_107_542_400, 2100, 3, 1),
         ] {
-            assert_eq!(Date::from_unix(seconds), Date { year, month, day }, "{seconds}");
+            let date = Date { year, month, day };
+            assert_eq!(Date::from_unix(seconds), date, "{seconds}");
+            assert_eq!(date.to_unix(), seconds - seconds % 86_400);
         }
     }
 

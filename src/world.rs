@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
 use crate::cmd::Cmd;
 use crate::error::{Error, Kind};
@@ -144,15 +144,6 @@ pub(crate) fn unwritable(error: &std::io::Error) -> Error {
     Error::new(Kind::Usage, "the output directory is not writable")
         .said(&error_line)
         .hint("choose another with `--out-dir`")
-}
-
-/// Writes a file that was asked for, in a directory that is made where it is not there.
-///
-/// # Errors
-/// When it cannot be written.
-pub(crate) fn store_file(path: &Utf8Path, text: &str) -> Result<(), Error> {
-    let made = path.parent().map_or(Ok(()), fs_err::create_dir_all).and_then(|()| fs_err::write(path, text));
-    made.map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
 /// How an attempt ended that a registry may have spoilt.

@@ -27,7 +27,8 @@ What is kept:
   run     containers, which only a killed hsx leaves behind
 
   All of it carries the label `hsx.kind`. Images that hsx pulled are the engine's own and not among
-  them. Everything may be removed: the next build is slower, never wrong.";
+  it. Everything may be removed: the next build is slower, never wrong. On the host there are packed
+  executables besides, in $XDG_CACHE_HOME/hsx or ~/.cache/hsx: at most 512 MiB, which hsx sees to.";
 
 const EXIT_CODES: &str = "\
 Exit codes:

@@ -7,8 +7,8 @@ use clap_mangen::roff::{Roff, roman};
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::world::host::Environment;
-use crate::world::store_file;
 use crate::world::ui::Ui;
+use crate::world::write;
 
 const HELP: &str = "\
 Examples:
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ManArgs, environment: &Environment, ui: &Ui) -> Result<
 
 fn write_pages(command: &Command, dir: &Utf8Path, ui: &Ui) -> Result<(), Error> {
     let path = dir.join(format!("{}.1", full_name(command)));
-    store_file(&path, &page(command))?;
+    write::replace_in_made_dir(&path, &page(command))?;
     ui.status("Wrote", path.as_str());
     command.get_subcommands().try_for_each(|command| write_pages(command, dir, ui))
 }

@@ -21,6 +21,17 @@ pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Er
     })
 }
 
+/// Writes a file in a directory that is made where it is not there, over another one if there is one.
+///
+/// # Errors
+/// When the directory cannot be made or is not writable.
+pub(crate) fn replace_in_made_dir(path: &Utf8Path, text: &str) -> Result<(), Error> {
+    let dir = path.parent().unwrap_or(path);
+    fs_err::create_dir_all(dir)
+        .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))?;
+    replace(path, text, true)
+}
+
 /// The error of a file that is in the way.
 pub(crate) fn exists(path: &Utf8Path) -> Error {
     Error::usage(format!("there is a `{path}` already")).hint("replace it with `--force`")
