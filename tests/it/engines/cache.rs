@@ -89,3 +89,35 @@ fn what_a_container_has_stays() {
         engine.ask(&["image", "rm", &image]);
     }
 }
+
+#[test]
+fn an_image_goes_by_hsxs_name_and_what_is_made_from_it_stays() {
+    let world = World::shared();
+    for engine in ENGINES {
+        let hello = world.project("hello", engine);
+        let project = format!("LABEL hsx.project={}", hello.root().to_str().unwrap());
+        let own = volume(engine, &hello, "hsx-build-image", &[]).to_ascii_lowercase();
+        let archive = hello.beside("empty.tar");
+        fs_err::write(&archive, [0; 1024]).unwrap();
+        let [ours, theirs] = ["localhost/hsx-derived", "localhost/theirs"].map(|name| format!("{name}:{own}"));
+        for name in [&ours, &theirs] {
+            let labels = ["--change", "LABEL hsx.kind=image", "--change", &project];
+            // Another image each time: two names of one would both be hsx's.
+            let what = format!("ENV NAME={name}");
+            let import = [&["import"], &labels[..], &["--change", &what, archive.to_str().unwrap(), name]].concat();
+            engine.ask(&import);
+        }
+        let found = listed(&hello);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0]["name"].as_str(), found[0]["kind"].as_str()), (Some(ours.as_str()), Some("image")));
+        hello.hsx_command(&["cache", "prune", "--project", ".", "--yes"]).run().exits(0).says("Removed 1 item,");
+        let left = engine.ask(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+        assert!(!left.contains(&ours) && left.contains(&theirs), "{left}");
+        engine.ask(&["image", "rm", &theirs]);
+        engine.ask(&[
+            "volume",
+            "rm",
+            &volumes(engine).into_iter().find(|name| name.to_ascii_lowercase() == own).unwrap(),
+        ]);
+    }
+}
