@@ -46,10 +46,6 @@ impl System {
         Self { wsl: kernel.to_ascii_lowercase().contains("microsoft"), systemd, ..self }
     }
 
-    pub(crate) fn is_wsl(&self) -> bool {
-        self.wsl
-    }
-
     pub(crate) fn family(&self) -> Family {
         // The first that fits: `rhel` before `fedora`, which its rebuilds are like too.
         let families = [
@@ -94,6 +90,25 @@ impl System {
             Family::Alpine => format!("sudo rc-update add {service} && sudo rc-service {service} start"),
             _ if self.systemd => format!("sudo systemctl enable --now {service}"),
             _ => format!("sudo service {service} start"),
+        }
+    }
+
+    /// Starts an engine that does not answer; any of these may be what is missing.
+    pub(crate) fn start_engine(&self, program: &str) -> Vec<String> {
+        let is_docker = program.rsplit('/').next().is_some_and(|name| name.starts_with("docker"));
+        let several = |commands: &[&str]| commands.iter().map(|&command| command.to_owned()).collect();
+        match (is_docker, self.family()) {
+            (true, Family::MacOs) => {
+                several(&["open -a Docker (Docker Desktop)", "colima start (colima)", "orb start (OrbStack)"])
+            }
+            (false, Family::MacOs) => several(&["podman machine start, after podman machine init"]),
+            (true, _) if self.wsl => {
+                let desktop = "or, with Docker Desktop: its Settings, Resources, WSL integration";
+                vec![self.start("docker"), desktop.to_owned()]
+            }
+            (true, _) => vec![self.start("docker")],
+            // Nothing has to run for podman itself; what a remote one reaches is its socket.
+            (false, _) => vec![self.start("podman.socket")],
         }
     }
 
@@ -231,7 +246,7 @@ mod tests {
         let debian = System::of("ID=debian\nVERSION_ID=12");
         assert_eq!(debian.start("docker"), "sudo systemctl enable --now docker");
         let wsl = debian.on("5.15.153.1-microsoft-standard-WSL2", false);
-        assert!(wsl.is_wsl());
+        assert_eq!(wsl.start_engine("docker").len(), 2, "Docker Desktop may be the one");
         assert_eq!(wsl.start("docker"), "sudo service docker start");
         let register = wsl.setup_emulation(Platform::Arm64);
         assert!(register.contains("cat /usr/lib/binfmt.d/qemu-aarch64.conf > /proc/sys/fs/binfmt_misc/register"));

@@ -3,10 +3,13 @@
 use super::{Answer, Engine, Finding, Machine};
 use crate::engine::health::{Health, Place};
 use crate::engine::{Dialect, Info};
-use crate::system::Family;
+use crate::system::System;
 
 /// Ids that a user namespace needs for any image.
 const IDS: u64 = 65_536;
+
+/// Where subordinate ids usually begin.
+const FIRST_ID: u64 = 100_000;
 
 pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
     let mut findings = engines(machine);
@@ -93,29 +96,26 @@ fn silent(machine: &Machine, engine: &Engine, said: &str, another_answers: bool)
     let line = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it gives no reason");
     let text = format!("{} does not answer: {line}", engine.program);
     let finding = if another_answers { Finding::warning("engine", text) } else { Finding::bad("engine", text) };
-    let fixes = mends(machine, &engine.program, said);
+    let mut fixes = mends(&machine.system, &machine.user, &engine.program, said);
+    if fixes.is_empty() {
+        fixes.push(format!("{} info says all of it", engine.program));
+    }
     fixes.into_iter().fold(finding, Finding::fix)
 }
 
-/// What may make an engine answer, going by what it said.
-fn mends(machine: &Machine, program: &str, said: &str) -> Vec<String> {
-    let system = &machine.system;
+/// What may make an engine answer, going by what it said. Empty where that tells nothing.
+pub(crate) fn mends(system: &System, user: &str, program: &str, said: &str) -> Vec<String> {
     let lower = said.to_ascii_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let is_docker = program.rsplit('/').next().is_some_and(|name| name.starts_with("docker"));
-    if lower.contains("permission denied") && is_docker {
-        return vec![format!("sudo usermod --append --groups docker {}, then log in again", machine.user)];
-    }
-    match (is_docker, system.family()) {
-        (true, Family::MacOs) => ["open -a Docker (Docker Desktop)", "colima start (colima)", "orb start (OrbStack)"]
-            .map(str::to_owned)
-            .to_vec(),
-        (false, Family::MacOs) => vec!["podman machine init; podman machine start".to_owned()],
-        (true, _) if system.is_wsl() => {
-            vec![system.start("docker"), "or, with Docker Desktop: its Settings, Resources, WSL integration".to_owned()]
-        }
-        (true, _) => vec![system.start("docker")],
-        (false, _) if lower.contains("connect") => vec![system.start("podman.socket")],
-        (false, _) => vec![format!("{program} info says all of it")],
+    if is_docker && says(&["permission denied"]) {
+        vec![format!("sudo usermod --append --groups docker {user}, then log in again")]
+    } else if !is_docker && says(&["newuidmap", "subuid", "subgid"]) {
+        vec![system.add_subids(user, FIRST_ID)]
+    } else if is_docker || says(&["connect", "no such file"]) {
+        system.start_engine(program)
+    } else {
+        Vec::new()
     }
 }
 
@@ -165,7 +165,7 @@ fn first_free(texts: [&str; 2]) -> u64 {
         let mut fields = line.split(':').skip(1).map(|field| field.trim().parse::<u64>().ok());
         Some(fields.next()?? + fields.next()??)
     });
-    ends.fold(100_000, u64::max)
+    ends.fold(FIRST_ID, u64::max)
 }
 
 /// Limits that GHC, cabal and podman have been seen to run into.
@@ -186,7 +186,6 @@ mod tests {
     use super::super::tests::machine;
     use super::super::{Mark, judge};
     use super::*;
-    use crate::system::System;
 
     /// The fixes of the only finding that is not good.
     fn fixes(machine: &Machine) -> (Mark, String, Vec<String>) {
@@ -261,6 +260,24 @@ mod tests {
         health.driver = "vfs".to_owned();
         let (mark, text, _) = fixes(&slow);
         assert!(mark == Mark::Warning && text.contains("`vfs`"), "{text}");
+    }
+
+    #[test]
+    fn what_an_engine_says_may_tell_what_it_lacks() {
+        let debian = System::of("ID=debian");
+        for (program, said, mend) in [
+            (
+                "podman",
+                "cannot set up namespace using \"newuidmap\": exit status 1",
+                "sudo usermod --add-subuids 100000-165535",
+            ),
+            ("podman", "unable to connect to Podman socket", "sudo systemctl enable --now podman.socket"),
+            ("/opt/docker", "Cannot connect to the Docker daemon", "sudo systemctl enable --now docker"),
+            ("podman", "database is locked", ""),
+        ] {
+            let mends = mends(&debian, "me", program, said).concat();
+            assert!(mends.starts_with(mend) && mends.is_empty() == mend.is_empty(), "{said}: {mends}");
+        }
     }
 
     #[test]

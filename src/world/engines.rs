@@ -4,12 +4,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use super::host::os_release;
+use super::host::{system, user};
 use super::tree::Stamp;
 use crate::digest::hash;
+use crate::doctor::engines::mends;
 use crate::engine::{self, Engine, Info, InfoAnswer};
 use crate::error::Error;
-use crate::system::System;
 
 /// An engine, and what it said of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -102,7 +102,7 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
         let names: Vec<_> = failures.iter().map(|(program, _)| format!("`{program}`")).collect();
         let message = format!("no container engine: {} not on PATH", names.join(" and "));
         let preferred = failures.first().map_or("podman", |(program, _)| program);
-        return Error::host(message).hint(System::of(&os_release()).install_engine(preferred));
+        return Error::host(message).hint(system().install_engine(preferred));
     };
     let message = format!("the container engine `{program}` does not answer");
     let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
@@ -110,19 +110,8 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
         let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
         error.said.push(format!("`{other}` does not answer either: {why}"));
     }
-    installed.iter().filter_map(|(_, said)| advice(said)).fold(error, Error::hint)
-}
-
-/// What to do about an engine that does not answer, going by what it said.
-fn advice(said: &str) -> Option<String> {
-    let lower = said.to_ascii_lowercase();
-    if lower.contains("permission denied") {
-        let group = "sudo usermod --append --groups docker \"$USER\", then log in again";
-        return Some(format!("let your user reach it: {group}; or use rootless podman"));
-    }
-    if lower.contains("cannot connect") || lower.contains("connection refused") || lower.contains("no such file") {
-        let start = "start it: sudo systemctl start docker (docker), podman machine start (podman on macOS)";
-        return Some(start.to_owned());
-    }
-    None
+    let (system, user) = (system(), user());
+    let mends = installed.iter().flat_map(|(program, said)| mends(&system, &user, program, said));
+    let error = mends.fold(error, |error, mend| error.hint(format!("mend it: {mend}")));
+    error.hint("`hsx doctor` looks at all that hsx needs")
 }

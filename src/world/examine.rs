@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::World;
-use super::host::{binfmt_entries, is_this_kernel, joined, local, os_release, state_id};
+use super::host::{binfmt_entries, is_this_kernel, joined, local, state_id, system, user};
 use super::storage;
 use crate::binfmt::{Handler, handler};
 use crate::doctor::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Tool};
@@ -15,7 +15,6 @@ use crate::engine::{self, Container, Info, InfoAnswer, LABEL, Lifetime, Manifest
 use crate::error::Error;
 use crate::image;
 use crate::platform::Platform;
-use crate::system::System;
 use crate::upx;
 
 /// How long a program may take to tell its version, or an engine to tell of itself.
@@ -48,10 +47,8 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
         let asked: Vec<_> = asked.collect();
         asked.into_iter().map(joined).collect::<Result<_, Error>>()
     })?;
-    let kernel = rustix::system::uname();
     let mut machine = Machine {
-        system: System::of(&os_release())
-            .on(&kernel.release().to_string_lossy(), Utf8Path::new("/run/systemd/system").exists()),
+        system: system(),
         user: user(),
         engines,
         subids: ["/etc/subuid", "/etc/subgid"].map(|path| fs_err::read_to_string(path).ok()),
@@ -132,18 +129,6 @@ fn asked(program: &str, world: &World<'_>) -> Result<Answer, Error> {
         Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => Answer::Silent(said),
         _ => Answer::Silent(answer.stderr),
     })
-}
-
-/// The name of whoever runs hsx, as passwd(5) has it; else the number.
-fn user() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut names = passwd.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    });
-    names.next().unwrap_or(uid)
 }
 
 /// `None`: there is none.

@@ -29,6 +29,7 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::strategy::Strategy;
+use crate::system::System;
 use crate::upx::{self, Packer};
 
 /// The process's environment, read once.
@@ -170,8 +171,26 @@ fn is_executable(path: &Utf8Path) -> bool {
     fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-pub(super) fn os_release() -> String {
+fn os_release() -> String {
     fs_err::read_to_string("/etc/os-release").unwrap_or_default()
+}
+
+/// The system that hsx runs on.
+pub(super) fn system() -> System {
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    System::of(&os_release()).on(&kernel, Utf8Path::new("/run/systemd/system").exists())
+}
+
+/// The name of whoever runs hsx, as passwd(5) has it; else the number.
+pub(super) fn user() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut names = passwd.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    names.next().unwrap_or(uid)
 }
 
 /// Everything the plan depends on. The engine's answers are asked for side by side.

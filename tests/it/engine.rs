@@ -111,7 +111,8 @@ fn a_denied_socket_says_how_to_be_let_in() {
 error: the container engine `docker` does not answer
   tried: docker info --format '{{json .}}'
   | permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock
-hint: let your user reach it: sudo usermod --append --groups docker "$USER", then log in again; or use rootless podman
+hint: mend it: sudo usermod --append --groups docker [..], then log in again
+hint: `hsx doctor` looks at all that hsx needs
 
 "#]]
     );
@@ -127,7 +128,9 @@ fn a_daemon_that_is_not_running_can_be_started() {
         test.hsx("static")
             .exits(3)
             .says("Cannot connect to the Docker daemon")
-            .says("hint: start it: sudo systemctl start docker");
+            .says("hint: mend it: sudo ")
+            .says("docker")
+            .says("hint: `hsx doctor` looks at all that hsx needs");
     }
 }
 
@@ -142,7 +145,9 @@ error: the container engine `podman` does not answer
   tried: podman info --format '{{json .}}'
   | Error: cannot set up namespace using "newuidmap": exit status 1
   | `docker` does not answer either: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock
-hint: let your user reach it: sudo usermod --append --groups docker "$USER", then log in again; or use rootless podman
+hint: mend it: [..]
+hint: mend it: sudo usermod --append --groups docker [..], then log in again
+hint: `hsx doctor` looks at all that hsx needs
 
 "#]]
     );
