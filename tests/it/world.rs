@@ -350,20 +350,6 @@ impl Project<'_> {
     pub(crate) fn containers(&self) -> String {
         self.engine.left(&self.root).0
     }
-
-    /// The names of this project's build directories for a platform: one for each strategy it was built by.
-    pub(crate) fn build_volumes(&self, platform: &str) -> Vec<String> {
-        let (_, volumes) = self.engine.left(&self.root);
-        let slug = platform.replace('/', "-");
-        volumes.lines().filter(|name| name.contains(&slug)).map(str::to_owned).collect()
-    }
-
-    /// What a shell script prints that sees a volume at a place.
-    pub(crate) fn in_volume(&self, volume: &str, place: &str, script: &str) -> String {
-        let mount = format!("type=volume,source={volume},target={place}");
-        let image = required("HSX_TEST_IMAGE") + ":9.6.6";
-        self.engine.ask(&["run", "--rm", "--network", "none", "--mount", &mount, &image, "sh", "-c", script])
-    }
 }
 
 impl Drop for Project<'_> {
