@@ -235,12 +235,19 @@ pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
                 file.packages.extend(words.map(str::to_owned));
             }
             "with-compiler" => file.with_compiler = Some(value),
-            "index-state" => file.index_state = Some(value).filter(|value| value.contains('T') && value.ends_with('Z')),
+            "index-state" => file.index_state = newest_time(&value),
             "import" => file.imports.push(value),
             _ => {}
         }
     }
     file
+}
+
+/// The newest of the times in an `index-state:`, which may name one for each repository, or `HEAD`.
+fn newest_time(value: &str) -> Option<String> {
+    let words = value.split(|c: char| c.is_whitespace() || c == ',');
+    let is_time = |word: &&str| word.contains('T') && word.ends_with('Z');
+    words.filter(is_time).max().map(str::to_owned)
 }
 
 /// Reads the name, version, executables, test suites and `tested-with` of a `.cabal` file. `None` when it has no name.
@@ -449,7 +456,13 @@ mod tests {
         assert_eq!(file.with_compiler.as_deref(), Some("ghc-9.6.6"));
         assert_eq!(file.imports, ["common.config"]);
         assert_eq!(file.index_state.as_deref(), Some("2026-01-01T00:00:00Z"));
-        assert_eq!(parse_project_file("index-state: HEAD").index_state, None);
+        for (value, time) in [
+            ("HEAD", None),
+            ("hackage.haskell.org 2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
+            ("a 2026-01-01T00:00:00Z, b 2026-02-01T00:00:00Z,\n  c HEAD", Some("2026-02-01T00:00:00Z")),
+        ] {
+            assert_eq!(parse_project_file(&format!("index-state: {value}")).index_state.as_deref(), time, "{value}");
+        }
     }
 
     #[test]
