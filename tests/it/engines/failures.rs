@@ -154,7 +154,7 @@ fn an_engine_that_is_not_running() {
         .exits(3)
         .says("`docker` does not answer")
         .says("Cannot connect to the Docker daemon")
-        .says("hint: start it");
+        .says("hint: mend it: sudo ");
     assert!(outcome.stderr.lines().all(|line| line.len() < 200), "it quotes what nobody can read\n{outcome}");
 }
 
