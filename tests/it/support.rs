@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -294,7 +295,14 @@ impl Test {
     }
 
     fn run(&self, command: &mut Command) -> Run {
-        let output = command.stdin(Stdio::null()).output().expect("the program starts");
+        command.stdin(Stdio::null());
+        let output = loop {
+            match command.output() {
+                // Just copied, it may still be open for writing in a child that another test is starting.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(Duration::from_millis(5)),
+                output => break output.expect("the program starts"),
+            }
+        };
         self.ended(output)
     }
 
