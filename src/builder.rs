@@ -6,7 +6,7 @@ use crate::cross::{self, Toolchain};
 use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::Error;
-use crate::facts::{Facts, Image, build_key};
+use crate::facts::{Facts, Host, Image, build_key};
 use crate::plan::{Lock, PlatformPlan, Stage, Step};
 use crate::platform::Platform;
 use crate::project::Project;
@@ -26,13 +26,14 @@ const FETCH: &str =
 /// # Errors
 /// When the strategy asked for does not work, or none does.
 pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Result<Choice, Error> {
-    let native_image = facts.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
+    let host = facts.host(build.platform);
+    let native_image = host.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
     strategy::choose(Question {
         asked,
         platform: build.platform,
-        host: facts.platform,
+        host: host.platform,
         ghc: build.ghc.as_deref(),
-        emulation: facts.emulation(build.platform),
+        emulation: host.emulation(build.platform),
         native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
         setup: &System::of(&facts.os_release).setup_emulation(build.platform),
     })
@@ -50,6 +51,8 @@ pub(crate) struct Builder<'a> {
     pub project: &'a Project,
     pub settings: &'a Settings,
     pub facts: &'a Facts,
+    /// The engine that builds for the platform.
+    pub host: &'a Host,
     pub build: &'a PlatformSettings,
     pub choice: Choice,
     again: Again,
@@ -71,12 +74,13 @@ impl<'a> Builder<'a> {
         choice: Choice,
         again: Again,
     ) -> Self {
-        let image = &facts.images[&build.platform];
-        let key = build_key(project, build.platform, &image.reference, choice.strategy, &facts.state_id);
-        let native = facts.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
+        let host = facts.host(build.platform);
+        let image = &host.images[&build.platform];
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id);
+        let native = host.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
         let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
             let pair = [image.reference.as_str(), &native.reference];
-            (Toolchain::new(build.platform, pair, facts.image_mounts, &facts.state_id), native)
+            (Toolchain::new(build.platform, pair, host.image_mounts, &host.state_id), native)
         });
         Self {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
@@ -84,6 +88,7 @@ impl<'a> Builder<'a> {
             project,
             settings,
             facts,
+            host,
             build,
             choice,
             again,
@@ -99,7 +104,7 @@ impl<'a> Builder<'a> {
 
     /// What keeps other runs of hsx away, to be taken in this order.
     pub(crate) fn locks(&self) -> Vec<Lock> {
-        let fresh = |volume: &String| !self.facts.volumes.contains(volume);
+        let fresh = |volume: &String| !self.host.volumes.contains(volume);
         let shared = |name: &String, shared| Lock { name: name.clone(), shared };
         let mut locks = vec![
             shared(&self.key, false),
@@ -111,7 +116,7 @@ impl<'a> Builder<'a> {
             locks.push(shared(&image.reference, image.present));
         }
         for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
-            locks.push(shared(volume, self.facts.filled.contains(volume)));
+            locks.push(shared(volume, self.host.filled.contains(volume)));
         }
         locks
     }
@@ -119,7 +124,7 @@ impl<'a> Builder<'a> {
     /// The images and the volumes: what must be there before a container can start.
     pub(crate) fn preparation(&self) -> Vec<Step> {
         let mut steps = Vec::new();
-        let native = self.toolchain.as_ref().map(|(_, native)| (self.facts.platform, *native));
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
         for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
             if !image.present && self.again == Again::No {
                 steps.extend(self.obtain(platform, image));
@@ -138,7 +143,7 @@ impl<'a> Builder<'a> {
     }
 
     fn obtain(&self, platform: Platform, image: &Image) -> Vec<Step> {
-        let engine = &self.facts.engine;
+        let engine = &self.host.engine;
         let pull = |reference: &str| {
             let check = Step::CheckImage { platform, cmd: engine.image_arch(reference) };
             [Step::Pull { platform, cmd: engine.pull(platform, reference) }, check]
@@ -178,7 +183,7 @@ impl<'a> Builder<'a> {
     }
 
     fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
-        let Facts { engine, volumes, .. } = self.facts;
+        let Host { engine, volumes, .. } = self.host;
         (!volumes.contains(name)).then(|| Step::CreateVolume(engine.volume_create(name, labels)))
     }
 
@@ -187,9 +192,9 @@ impl<'a> Builder<'a> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
         let run = |phase: &str, volume: &str, target: &str, script, args| {
             let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
-            self.facts.engine.run(&Container {
+            self.host.engine.run(&Container {
                 name: &self.container_name(phase),
-                platform: self.facts.platform,
+                platform: self.host.platform,
                 image: &native.reference,
                 lifetime: Lifetime::UntilExit,
                 network: Network::None,
@@ -205,7 +210,7 @@ impl<'a> Builder<'a> {
             })
         };
         let mut steps = Vec::new();
-        let filled = |volume: &str| self.facts.filled.contains(volume) && self.facts.volumes.contains(volume);
+        let filled = |volume: &str| self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
             steps.extend(self.create_volume(volume, &labels("native")));
             let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
@@ -224,7 +229,7 @@ impl<'a> Builder<'a> {
 
     /// Downloads what a build needs, unless nothing has changed since `key` was last fetched for.
     pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Step> {
-        let Self { project, settings, facts: Facts { engine, fetched, volumes, .. }, .. } = self;
+        let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
         let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
         if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
             return None;
@@ -266,15 +271,15 @@ impl<'a> Builder<'a> {
 
     /// A plan of a container that people use; `key` names its log, and its container by label.
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan {
-        let steps = vec![Step::Interact(self.facts.engine.run(container))];
+        let steps = vec![Step::Interact(self.host.engine.run(container))];
         // Warnings were given when what it needs was made.
-        let leftovers = self.facts.engine.containers(&format!("hsx.build={key}"));
+        let leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
         PlatformPlan { warnings: Vec::new(), leftovers, ..self.plan(key, &[container.name.to_owned()], locks, steps) }
     }
 
     /// A plan that delivers no executables; `key` names its log, and `names` are its containers.
     pub(crate) fn plan(&self, key: &str, names: &[String], locks: Vec<Lock>, steps: Vec<Step>) -> PlatformPlan {
-        let Self { settings, facts: Facts { engine, .. }, build, .. } = self;
+        let Self { settings, host: Host { engine, .. }, build, .. } = self;
         PlatformPlan {
             platform: build.platform,
             choice: self.choice.clone(),
@@ -316,7 +321,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn labels_of_build(&self, build: &str) -> Vec<(&'static str, String)> {
         let mut labels = self.labels("run");
         labels.push(("hsx.project", self.project.root.to_string()));
-        labels.push(("hsx.state", self.facts.state_id.clone()));
+        labels.push(("hsx.state", self.host.state_id.clone()));
         labels.push(("hsx.build", build.to_owned()));
         labels
     }

@@ -48,8 +48,9 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
 
 /// What every command that starts a builder does first.
 pub(crate) fn preparation(project: &Project, facts: &Facts) -> Vec<Step> {
-    let sweep = (!facts.stale.is_empty()).then(|| Step::Sweep(facts.engine.remove(&facts.stale)));
-    sweep.into_iter().chain(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir)))).collect()
+    let left = facts.hosts.iter().filter(|host| !host.stale.is_empty());
+    let sweep = left.map(|host| Step::Sweep(host.engine.remove(&host.stale)));
+    sweep.chain(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir)))).collect()
 }
 
 /// What every command that starts a builder knows before it plans.

@@ -1,4 +1,4 @@
-//! What the machine is, as far as a plan depends on it. Gathered by `world::host`, once.
+//! What the machine and its engines are, as far as a plan depends on it. Gathered by `world::host`, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,13 +10,10 @@ use crate::project::Project;
 use crate::strategy::Strategy;
 use crate::upx::Packer;
 
-/// The machine.
+/// The machine that hsx runs on, and the engines that it builds with.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    pub engine: Engine,
-    /// The engine's own platform.
-    pub platform: Platform,
-    /// What this machine starts by itself; it need not be the engine's. `None` where that is no Linux.
+    /// What this machine starts by itself; it need not be an engine's. `None` where that is no Linux.
     pub machine: Option<Platform>,
     /// What a container that people use reads: a terminal only where hsx has one.
     pub stdin: Stdin,
@@ -24,6 +21,30 @@ pub(crate) struct Facts {
     pub process: u32,
     /// `/etc/os-release`, for advice.
     pub os_release: String,
+    pub upx: Option<Packer>,
+    pub out_dir_exists: bool,
+    /// Names of the caller's variables that a build needs to see.
+    pub pass_env: Vec<String>,
+    /// Each platform is built for by one of them.
+    pub hosts: Vec<Host>,
+}
+
+impl Facts {
+    /// The engine that builds for a platform.
+    pub(crate) fn host(&self, platform: Platform) -> &Host {
+        let host = self.hosts.iter().find(|host| host.builds.contains(&platform));
+        host.expect("there are facts of every platform's engine")
+    }
+}
+
+/// An engine, and the machine that its containers run on.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    pub engine: Engine,
+    /// The platforms that it builds for here.
+    pub builds: Vec<Platform>,
+    /// Its own platform.
+    pub platform: Platform,
     pub emulation: BTreeMap<Platform, Emulation>,
     /// By platform: each build's image.
     pub images: BTreeMap<Platform, Image>,
@@ -39,18 +60,14 @@ pub(crate) struct Facts {
     pub stale: Vec<String>,
     /// What each build's fetch phase last depended on, by the build's key.
     pub fetched: BTreeMap<String, String>,
-    /// The host's cores, and the memory that programs could get, in bytes.
+    /// Its cores, and the memory that programs could get, in bytes.
     pub cores: usize,
     pub memory: u64,
-    pub upx: Option<Packer>,
-    pub out_dir_exists: bool,
-    /// Names of the caller's variables that a build needs to see.
-    pub pass_env: Vec<String>,
     /// Tells this user's state from that of others who share the engine.
     pub state_id: String,
 }
 
-impl Facts {
+impl Host {
     pub(crate) fn emulation(&self, platform: Platform) -> &Emulation {
         self.emulation.get(&platform).unwrap_or(&Emulation::Unknown)
     }

@@ -19,8 +19,18 @@ pub(crate) struct Plan {
     /// Steps for all platforms together, first.
     pub prepare: Vec<Step>,
     pub platforms: Vec<PlatformPlan>,
-    /// How many platforms are built for at the same time; 0 is 1.
+    /// How each engine's machine is shared out.
+    pub shares: Vec<Share>,
+    /// One platform after the other, whatever the machines bear.
+    pub serial: bool,
+}
+
+/// The platforms of an engine: how many are built for at the same time, and how many packages of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    pub platforms: Vec<Platform>,
     pub at_once: usize,
+    pub jobs: Option<u32>,
 }
 
 /// The build for one platform. It fails or succeeds on its own.
@@ -184,6 +194,20 @@ pub(crate) fn share(platforms: usize, jobs: Option<u32>, cores: usize, memory: u
 }
 
 impl Plan {
+    /// What goes on beside each other.
+    pub(crate) fn turns(&self) -> Vec<Share> {
+        if !self.serial {
+            return self.shares.clone();
+        }
+        let platforms = self.platforms.iter().map(|plan| plan.platform).collect();
+        vec![Share { platforms, at_once: 1, jobs: None }]
+    }
+
+    /// How many platforms are built for at the same time.
+    pub(crate) fn at_once(&self) -> usize {
+        self.turns().iter().map(|turn| turn.at_once).sum()
+    }
+
     /// The plan as a POSIX shell script that does the same when nothing goes wrong.
     pub(crate) fn shell(&self) -> String {
         let mut script = String::new();
@@ -193,8 +217,8 @@ impl Plan {
         for step in &self.prepare {
             step.shell(None, &mut script);
         }
-        if self.at_once > 1 {
-            let _ = writeln!(script, "# hsx builds for {} platforms at once", self.at_once);
+        if self.at_once() > 1 {
+            let _ = writeln!(script, "# hsx builds for {} platforms at once", self.at_once());
         }
         for platform in &self.platforms {
             script.push('\n');

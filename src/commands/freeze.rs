@@ -249,7 +249,7 @@ impl Solver<'_> {
         status: (&'static str, &'static str),
         failure: &'static str,
     ) -> Step {
-        let Builder { project, settings, facts, .. } = &self.0;
+        let Builder { project, settings, host, .. } = &self.0;
         let (_, below) = project.place();
         // A build directory of its own: the plan of the builds stays as it is.
         let cabal_args = cabal::solve_args(targets, &settings.cabal_args);
@@ -257,7 +257,7 @@ impl Solver<'_> {
         let network = if settings.offline { Network::None } else { Network::Default };
         let parts = self.0.parts("freeze");
         let container = Container { network, ..self.0.container(&parts, script, args) };
-        Step::Solve { cmd: facts.engine.run(&container), status, failure }
+        Step::Solve { cmd: host.engine.run(&container), status, failure }
     }
 
     fn plan(&self, steps: Vec<Step>) -> PlatformPlan {

@@ -146,7 +146,7 @@ fn start(
     if facts.machine == Some(build.platform) {
         return Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args)));
     }
-    match facts.emulation(build.platform) {
+    match facts.host(build.platform).emulation(build.platform) {
         Emulation::Ready => Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args))),
         Emulation::Missing(why) => {
             let setup = System::of(&facts.os_release).setup_emulation(build.platform);

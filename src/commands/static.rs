@@ -12,8 +12,8 @@ use crate::cabal;
 use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::Error;
-use crate::facts::Facts;
-use crate::plan::{Pack, Plan, PlatformPlan, Stage, Step, share};
+use crate::facts::{Facts, Host};
+use crate::plan::{Pack, Plan, PlatformPlan, Share, Stage, Step, share};
 use crate::platform::Platform;
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report};
@@ -24,7 +24,7 @@ use crate::world::World;
 use crate::world::at_once::side_by_side;
 use crate::world::build::build;
 use crate::world::engines;
-use crate::world::fresh::{self, Sources, Wanted};
+use crate::world::fresh::{self, Decided, Sources, Wanted};
 use crate::world::host::{self, Environment};
 use crate::world::load::Loaded;
 use crate::world::ui::Ui;
@@ -90,8 +90,7 @@ fn report(
         }
         let typed = Typed { builder: &builder, ..typed };
         let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, &select, world)?;
-        let Plan { prepare, platforms, at_once, .. } = self::plan(&project, &settings, &selection, &facts)?;
-        (plan.prepare, plan.platforms, plan.at_once) = (prepare, platforms, at_once);
+        plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.platform).collect();
         }
@@ -216,10 +215,12 @@ pub(crate) fn plan(
     if !facts.out_dir_exists {
         prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
     }
-    let platforms = if settings.serial { 1 } else { settings.platforms.len() };
-    let (at_once, jobs) = share(platforms, settings.jobs, facts.cores, facts.memory);
+    let shares: Vec<_> = facts.hosts.iter().map(|host| share_of(host, settings)).collect();
+    let jobs_of =
+        |platform| shares.iter().find(|share| share.platforms.contains(&platform)).and_then(|share| share.jobs);
     let platforms = settings.platforms.iter().map(|build| {
         let choice = choose(build, build.strategy, facts)?;
+        let jobs = jobs_of(build.platform);
         let planner =
             |choice, again| Planner::new(Builder::new(project, settings, facts, build, choice, again), selection, jobs);
         let mut plan = planner(choice.clone(), Again::No).plan();
@@ -230,7 +231,15 @@ pub(crate) fn plan(
         }
         Ok(plan)
     });
-    Ok(Plan { fresh: Vec::new(), platforms: platforms.collect::<Result<_, Error>>()?, prepare, at_once })
+    let platforms = platforms.collect::<Result<_, Error>>()?;
+    Ok(Plan { fresh: Vec::new(), platforms, prepare, shares, serial: settings.serial })
+}
+
+/// How the machine of an engine is shared out among the platforms that it builds for.
+fn share_of(host: &Host, settings: &Settings) -> Share {
+    let platforms = if settings.serial { 1 } else { host.builds.len() };
+    let (at_once, jobs) = share(platforms, settings.jobs, host.cores, host.memory);
+    Share { platforms: host.builds.clone(), at_once, jobs }
 }
 
 /// Plans one platform.
@@ -254,7 +263,7 @@ impl<'a> Planner<'a> {
 
     fn plan(&self) -> PlatformPlan {
         let builder = &self.builder;
-        let Builder { facts, build, image, .. } = builder;
+        let Builder { host, build, image, .. } = builder;
         let names = ["derive", "copy", "cross", "fetch", "build", "try"].map(|phase| builder.container_name(phase));
         let mut steps = builder.preparation();
         steps.push(Step::MakeStage);
@@ -274,8 +283,8 @@ impl<'a> Planner<'a> {
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
             fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
             fallback: None,
-            removal: facts.engine.remove(&names),
-            leftovers: facts.engine.containers(&format!("hsx.build={}", builder.key)),
+            removal: host.engine.remove(&names),
+            leftovers: host.engine.containers(&format!("hsx.build={}", builder.key)),
             steps,
         }
     }
@@ -283,13 +292,13 @@ impl<'a> Planner<'a> {
     /// The fetch and build phases, up to the executables in the stage.
     fn compilation(&self) -> Vec<Step> {
         let builder = &self.builder;
-        let Builder { settings, facts, .. } = builder;
+        let Builder { settings, host, .. } = builder;
         let parts = builder.parts("build");
         let strip = if settings.strip { "strip" } else { "keep" };
         let wanted: Vec<_> = self.selection.executables.iter().map(container_spelling).collect();
         let args = [strip.to_owned(), wanted.join(" ")].into_iter().chain(self.cabal_args.clone()).collect();
         let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, BUILD, args) };
-        let engine = &facts.engine;
+        let engine = &host.engine;
         let fetch = builder.fetch(&builder.key, &self.cabal_args);
         let rest = [
             Step::Build(engine.run(&build)),
@@ -302,9 +311,9 @@ impl<'a> Planner<'a> {
     /// From the stage to the output directory.
     fn delivery(&self) -> Vec<Step> {
         let builder = &self.builder;
-        let Builder { settings, facts, build, .. } = builder;
+        let Builder { settings, facts, host, build, .. } = builder;
         let native = builder.choice.strategy == Strategy::Native;
-        if !native && matches!(facts.emulation(build.platform), Emulation::Missing(_)) {
+        if !native && matches!(host.emulation(build.platform), Emulation::Missing(_)) {
             // Nothing of the platform starts here: nothing to try, and so nothing to pack.
             return vec![Step::Verify, Step::Deliver, Step::Clean];
         }
@@ -333,7 +342,7 @@ impl<'a> Planner<'a> {
             script: TRY,
             args: [seconds.to_owned()].into_iter().chain(names()).collect(),
         };
-        let rest = [Step::Try(facts.engine.run(&trial)), Step::Deliver, Step::Clean];
+        let rest = [Step::Try(host.engine.run(&trial)), Step::Deliver, Step::Clean];
         [Step::Verify].into_iter().chain(packing).chain(rest).collect()
     }
 }
@@ -370,8 +379,8 @@ pub(crate) fn execute(
         })
         .zip(&plan.platforms)
         .collect();
-    world.ui.expect(plan.at_once);
-    let platforms = side_by_side(&builds, plan.at_once.max(1), |(decided, platform)| {
+    world.ui.expect(plan.at_once());
+    let build_one = |(decided, platform): &(Option<Decided>, &PlatformPlan)| {
         // After a signal nothing further is begun.
         world.exec.check().ok()?;
         let start = Instant::now();
@@ -392,7 +401,15 @@ pub(crate) fn execute(
             fresh::remember(decided, wanted, sources, &report, world);
         }
         Some(report)
+    };
+    // Engines do not wait for each other.
+    let platforms = side_by_side(&plan.turns(), usize::MAX, |turn| {
+        let builds: Vec<_> =
+            builds.iter().filter(|(_, platform)| turn.platforms.contains(&platform.platform)).collect();
+        side_by_side(&builds, turn.at_once, |build| build_one(build))
     });
     world.ui.expect(1);
-    Ok(Report { platforms: platforms.into_iter().flatten().collect(), freeze: None })
+    let mut platforms: Vec<_> = platforms.into_iter().flatten().flatten().collect();
+    platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.platform == report.platform));
+    Ok(Report { platforms, freeze: None })
 }

@@ -139,13 +139,13 @@ fn plan(
 
 /// Fails where the suites could be built but not run.
 fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
-    let Emulation::Missing(why) = facts.emulation(build.platform) else { return Ok(()) };
+    let Emulation::Missing(why) = facts.host(build.platform).emulation(build.platform) else { return Ok(()) };
     let setup = System::of(&facts.os_release).setup_emulation(build.platform);
     Err(strategy::missing_emulation(build.platform, why, &setup))
 }
 
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan {
-    let Builder { settings, facts, .. } = builder;
+    let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
     let names = ["derive", "copy", "cross", "fetch", "test"].map(|phase| builder.container_name(phase));
     let args = cabal::test_args(&selection.targets, settings.jobs, &settings.cabal_args);
@@ -155,7 +155,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();
     let test = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, TEST, words) };
-    let engine = &facts.engine;
+    let engine = &host.engine;
     plan.steps.push(Step::MakeStage);
     plan.steps.extend(builder.fetch(&key, &args));
     plan.steps.extend([

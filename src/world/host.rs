@@ -22,7 +22,7 @@ use crate::cross::{self, Toolchain};
 use crate::digest::{hash, short_hash};
 use crate::engine::{self, Dialect, Engine, Info, LocalImage, Manifest, Stdin};
 use crate::error::Error;
-use crate::facts::{Facts, Image, build_key, test_key};
+use crate::facts::{Facts, Host, Image, build_key, test_key};
 use crate::image;
 use crate::lockfile::Lockfile;
 use crate::platform::Platform;
@@ -193,31 +193,53 @@ pub(super) fn user() -> String {
     names.next().unwrap_or(uid)
 }
 
-/// Everything the plan depends on. The engine's answers are asked for side by side.
+/// Everything the plan depends on.
 ///
 /// # Errors
-/// When an image is not to be had, or the engine fails.
-pub(crate) fn facts(
+/// When an image is not to be had, or an engine fails.
+pub(crate) fn facts(known: Known, project: &Project, settings: &Settings, world: &World<'_>) -> Result<Facts, Error> {
+    let (hosts, packer) = thread::scope(|scope| {
+        let packer = scope.spawn(|| packer(settings, world));
+        let builds: Vec<_> = settings.platforms.iter().collect();
+        (host(known, &builds, project, settings, world).map(|host| vec![host]), joined(packer))
+    });
+    world.exec.check()?;
+    Ok(Facts {
+        machine: machine(),
+        stdin: stdin(),
+        process: std::process::id(),
+        os_release: os_release(),
+        upx: packer?,
+        // A file in its place is found out before anything is pulled.
+        out_dir_exists: settings.out_dir.is_dir(),
+        pass_env: world.environment.pass.clone(),
+        hosts: hosts?,
+    })
+}
+
+/// What is to be known of an engine for some builds. Its answers are asked for side by side.
+fn host(
     Known { engine, info }: Known,
+    builds: &[&PlatformSettings],
     project: &Project,
     settings: &Settings,
     world: &World<'_>,
-) -> Result<Facts, Error> {
+) -> Result<Host, Error> {
     let info = &info;
     let platform = info.platform.ok_or_else(|| Error::host("the engine's host is of no known platform"))?;
     let state_id = state_id(info, world);
-    let is_foreign = |build: &&PlatformSettings| build.platform != platform;
-    let may_cross = |build: &&PlatformSettings| {
+    let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
+    let may_cross = |build: &&&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate
             && cross::obstacle(platform, build.platform, build.ghc.as_deref()).is_none()
     };
     // Each image once, also where several platforms are made with the same one of the host's.
     let wanted = |build: &'_ PlatformSettings, platform| (build.image.clone(), platform, build.packages.clone());
-    let own = settings.platforms.iter().map(|build| wanted(build, build.platform));
-    let native = settings.platforms.iter().filter(is_foreign).filter(may_cross);
+    let own = builds.iter().map(|build| wanted(build, build.platform));
+    let native = builds.iter().filter(is_foreign).filter(may_cross);
     let all: BTreeSet<Wanted> = own.chain(native.map(|build| wanted(build, platform))).collect();
     let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, Registered::default())).collect();
-    let (found, volumes, stale, packer) = thread::scope(|scope| {
+    let (found, volumes, stale) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
         let find = |wanted: &'_ Wanted| {
             let registered = &registry[&wanted.0];
@@ -227,17 +249,16 @@ pub(crate) fn facts(
         let images: Vec<_> = all.iter().map(|wanted| (wanted, find(wanted))).collect();
         let volumes = scope.spawn(|| volumes(engine, world));
         let stale = scope.spawn(|| stale_containers(engine, state_id, world));
-        let packer = scope.spawn(|| packer(settings, world));
         let images = images.into_iter().map(|(wanted, thread)| (wanted, joined(thread)));
-        (images.collect::<BTreeMap<_, _>>(), joined(volumes), joined(stale), joined(packer))
+        (images.collect::<BTreeMap<_, _>>(), joined(volumes), joined(stale))
     });
     world.exec.check()?;
-    let images = settings.platforms.iter().filter_map(|build| {
+    let images = builds.iter().filter_map(|build| {
         let image = found.get(&wanted(build, build.platform))?;
         Some(image.clone().map(|image| (build.platform, image)))
     });
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
-    let native = settings.platforms.iter().filter(is_foreign).filter_map(|build| {
+    let native = builds.iter().filter(is_foreign).filter_map(|build| {
         let image = found.get(&wanted(build, platform))?.clone().map_err(|error| error.message);
         // Neither pinned nor known by its id, it is no list, and the target needs the same name.
         let of_one = format!("the image `{}` is of one platform only", build.image);
@@ -270,16 +291,13 @@ pub(crate) fn facts(
     });
     let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
     let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };
-    let foreign = settings.platforms.iter().filter(is_foreign).map(|build| build.platform);
+    let foreign = builds.iter().filter(is_foreign).map(|build| build.platform);
     let emulation: BTreeMap<Platform, Emulation> =
         foreign.map(|platform| (platform, binfmt::emulation(platform, &entries))).collect();
-    Ok(Facts {
+    Ok(Host {
         engine,
+        builds: builds.iter().map(|build| build.platform).collect(),
         platform,
-        machine: machine(),
-        stdin: stdin(),
-        process: std::process::id(),
-        os_release: os_release(),
         emulation,
         images,
         native_images,
@@ -290,10 +308,6 @@ pub(crate) fn facts(
         fetched,
         cores: thread::available_parallelism().map_or(1, NonZero::get),
         memory: available_memory(),
-        upx: packer?,
-        // A file in its place is found out before anything is pulled.
-        out_dir_exists: settings.out_dir.is_dir(),
-        pass_env: world.environment.pass.clone(),
         state_id,
     })
 }
