@@ -4,9 +4,23 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a file's content, in hexadecimal.
+/// The SHA-256 of a content, in hexadecimal.
 pub(crate) fn sha256(data: &[u8]) -> String {
     hex(&Sha256::digest(data))
+}
+
+/// The same of one that comes in pieces.
+#[derive(Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub(crate) fn finish(self) -> String {
+        hex(&self.0.finalize())
+    }
 }
 
 /// One hash of several texts, which keeps them apart, in hexadecimal.
@@ -38,6 +52,15 @@ mod tests {
     #[test]
     fn the_empty_file_has_the_well_known_digest() {
         assert!(sha256(b"").starts_with("e3b0c44298fc1c149afbf4c8996fb924"));
+    }
+
+    #[test]
+    fn pieces_have_the_digest_of_the_whole() {
+        let mut hasher = Hasher::default();
+        for piece in [&b"stat"[..], b"", b"ic"] {
+            hasher.update(piece);
+        }
+        assert_eq!(hasher.finish(), sha256(b"static"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use object::LittleEndian;
 use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
+use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
 use crate::platform::Platform;
@@ -33,7 +34,7 @@ pub(crate) type Fault = String;
 ///
 /// # Errors
 /// When it is no ELF file, of another machine, has an interpreter, or needs a shared library.
-pub(crate) fn verify(data: &[u8], platform: Platform) -> Result<Linkage, Fault> {
+pub(crate) fn verify<'data>(data: impl ReadRef<'data>, platform: Platform) -> Result<Linkage, Fault> {
     let malformed = |error: object::Error| format!("is not a readable 64-bit ELF file ({error})");
     let header = FileHeader64::<LittleEndian>::parse(data).map_err(malformed)?;
     let endian: LittleEndian = header.endian().map_err(malformed)?;
@@ -60,9 +61,28 @@ pub(crate) fn verify(data: &[u8], platform: Platform) -> Result<Linkage, Fault> 
     Ok(linkage)
 }
 
-/// Whether a static executable contains GMP, which is LGPL: by a message of GMP's own allocator.
-pub(crate) fn contains_gmp(data: &[u8]) -> bool {
-    memchr::memmem::find(data, b"GNU MP: Cannot allocate memory").is_some()
+/// Whether a static executable, which comes in pieces, contains GMP, which is LGPL: by a message of GMP's own allocator.
+#[derive(Default)]
+pub(crate) struct GmpSearch {
+    pub found: bool,
+    /// The end of the last piece: the message may go on in the next one.
+    end: Vec<u8>,
+}
+
+impl GmpSearch {
+    const MESSAGE: &[u8] = b"GNU MP: Cannot allocate memory";
+
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        let finds = |data: &[u8]| memchr::memmem::find(data, Self::MESSAGE).is_some();
+        let kept = Self::MESSAGE.len() - 1;
+        self.end.extend_from_slice(&piece[..piece.len().min(kept)]);
+        self.found = self.found || finds(&self.end) || finds(piece);
+        if piece.len() > kept {
+            self.end.clear();
+            self.end.extend_from_slice(&piece[piece.len() - kept..]);
+        }
+        self.end.drain(..self.end.len().saturating_sub(kept));
+    }
 }
 
 #[cfg(test)]
@@ -110,10 +130,10 @@ mod tests {
 
     #[test]
     fn static_executables_pass() {
-        assert_eq!(verify(&elf(AARCH64, &[(PT_LOAD, b"")]), Platform::Arm64), Ok(Linkage::Static));
+        assert_eq!(verify(elf(AARCH64, &[(PT_LOAD, b"")]).as_slice(), Platform::Arm64), Ok(Linkage::Static));
         let relocations_only = dynamic(7);
         let pie = elf(AARCH64, &[(PT_LOAD, b""), (PT_DYNAMIC, &relocations_only)]);
-        assert_eq!(verify(&pie, Platform::Arm64), Ok(Linkage::StaticPie));
+        assert_eq!(verify(pie.as_slice(), Platform::Arm64), Ok(Linkage::StaticPie));
     }
 
     #[test]
@@ -128,14 +148,30 @@ mod tests {
             (b"#!/bin/sh\n".to_vec(), Platform::Amd64, "is not a readable 64-bit ELF file"),
             (Vec::new(), Platform::Amd64, "is not a readable 64-bit ELF file"),
         ] {
-            let said = verify(&file, platform).unwrap_err();
+            let said = verify(file.as_slice(), platform).unwrap_err();
             assert!(said.starts_with(fault), "{said}");
         }
     }
 
     #[test]
     fn gmp_is_found_by_its_message() {
-        assert!(contains_gmp(b"\0GNU MP: Cannot allocate memory (size=%lu)\n\0"));
-        assert!(!contains_gmp(b"GNU make"));
+        let contains_gmp = |pieces: &[&[u8]]| {
+            let mut search = GmpSearch::default();
+            for piece in pieces {
+                search.push(piece);
+            }
+            search.found
+        };
+        let long = [0; 100];
+        let message = b"\0GNU MP: Cannot allocate memory (size=%lu)\n\0";
+        assert!(contains_gmp(&[message, &long]));
+        for middle in 0..message.len() {
+            let (start, end) = message.split_at(middle);
+            assert!(contains_gmp(&[&long, start, end, &long]));
+            assert!(contains_gmp(&[&[&long, start].concat(), &[end, &long].concat()]));
+        }
+        assert!(contains_gmp(&message.iter().map(std::slice::from_ref).collect::<Vec<_>>()));
+        assert!(!contains_gmp(&[b"GNU MP: Cannot", &long, b" allocate memory"]));
+        assert!(!contains_gmp(&[]));
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod host;
 pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod load;
+mod pieces;
 pub(crate) mod scaffold;
 pub(crate) mod state;
 pub(crate) mod storage;

@@ -2,17 +2,24 @@
 //!
 //! An entry is named by the digest of all that decides it, and begins with the digest of its content.
 
+use std::fs::{File, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::digest::sha256;
+use super::pieces;
+use crate::digest::{Hasher, sha256};
 
 /// How much is kept: what was used last.
 const BYTES: u64 = 512 << 20;
 const ENTRIES: usize = 4096;
+
+/// How long a digest is, in characters.
+const DIGEST: usize = 64;
 
 /// The cache directory. Without a home there is none, and nothing is kept.
 pub(crate) struct Cache {
@@ -26,38 +33,98 @@ impl Cache {
 
     /// An entry as it was put. One that was spoilt since is none.
     pub(crate) fn get(&self, topic: &str, key: &str) -> Option<Vec<u8>> {
-        let path = self.dir.as_ref()?.join(topic).join(key);
-        let mut content = fs_err::read(&path).ok()?;
-        let end = content.iter().position(|&byte| byte == b'\n')?;
-        let rest = content.split_off(end + 1);
-        if content[..end] != *sha256(&rest).as_bytes() {
-            let _ = fs_err::remove_file(&path);
-            return None;
+        let mut entry = self.open(topic, key)?;
+        let mut content = Vec::new();
+        entry.rest.read_to_end(&mut content).ok()?;
+        entry.is_whole(&sha256(&content)).then_some(content)
+    }
+
+    /// Makes a program of an entry, and tells its digest. `None`: there is no entry, and no program.
+    ///
+    /// # Errors
+    /// When the program cannot be written.
+    pub(crate) fn copy_to(&self, topic: &str, key: &str, to: &Utf8Path) -> std::io::Result<Option<String>> {
+        let Some(entry) = self.open(topic, key) else { return Ok(None) };
+        let (mut program, mut hasher) = (fs_err::File::create(to)?, Hasher::default());
+        pieces::each(&entry.rest, |piece| {
+            hasher.update(piece);
+            program.write_all(piece)
+        })?;
+        program.set_permissions(Permissions::from_mode(0o755))?;
+        let digest = hasher.finish();
+        if entry.is_whole(&digest) {
+            return Ok(Some(digest));
         }
-        // What is used is young: the old go first.
-        let _ = fs_err::OpenOptions::new()
-            .append(true)
-            .open(&path)
-            .and_then(|file| file.file().set_modified(SystemTime::now()));
-        Some(rest)
+        fs_err::remove_file(to)?;
+        Ok(None)
+    }
+
+    fn open(&self, topic: &str, key: &str) -> Option<Entry> {
+        let path = self.dir.as_ref()?.join(topic).join(key);
+        let mut rest = pieces::open(&path).ok()?;
+        let mut head = [0; DIGEST + 1];
+        rest.read_exact(&mut head).ok()?;
+        let digest = head.strip_suffix(b"\n").and_then(|digest| str::from_utf8(digest).ok()).unwrap_or_default();
+        Some(Entry { digest: digest.to_owned(), path, rest })
     }
 
     /// Keeps an entry. Best effort: what is not kept is made again.
     pub(crate) fn put(&self, topic: &str, key: &str, content: &[u8]) {
+        self.write(topic, key, &sha256(content), |file| file.write_all(content));
+    }
+
+    /// Keeps what is in a file, of which the digest is known. Best effort too.
+    pub(crate) fn put_file(&self, topic: &str, key: &str, path: &Utf8Path, sha256: &str) {
+        self.write(topic, key, sha256, |file| pieces::each(pieces::open(path)?, |piece| file.write_all(piece)));
+    }
+
+    fn write(
+        &self,
+        topic: &str,
+        key: &str,
+        digest: &str,
+        content: impl FnOnce(&mut fs_err::File) -> std::io::Result<()>,
+    ) {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let Some(dir) = self.dir.as_ref().map(|dir| dir.join(topic)) else { return };
         // Readers see all of it or nothing.
         let fresh = dir.join(format!(".{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
-        let text = [sha256(content).as_bytes(), b"\n", content].concat();
         let put = || {
             fs_err::create_dir_all(&dir)?;
-            fs_err::write(&fresh, text)?;
+            let mut file = fs_err::File::create(&fresh)?;
+            writeln!(file, "{digest}")?;
+            content(&mut file)?;
             fs_err::rename(&fresh, dir.join(key))
         };
         if put().is_err() {
             let _ = fs_err::remove_file(&fresh);
         }
         limit(&dir, BYTES, ENTRIES);
+    }
+}
+
+/// An entry that was found.
+struct Entry {
+    path: Utf8PathBuf,
+    /// What its content should have.
+    digest: String,
+    /// Its content, as far as it has not been read.
+    rest: File,
+}
+
+impl Entry {
+    /// Whether the content that was read is that which was put. What was spoilt is removed; what is used is young, for the
+    /// old go first.
+    fn is_whole(&self, digest: &str) -> bool {
+        if self.digest != digest {
+            let _ = fs_err::remove_file(&self.path);
+            return false;
+        }
+        let _ = fs_err::OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .and_then(|file| file.file().set_modified(SystemTime::now()));
+        true
     }
 }
 
@@ -105,6 +172,23 @@ mod tests {
         fs_err::write(&path, spoilt).unwrap();
         assert_eq!(cache.get("packed", "key"), None);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_comes_back_as_a_program_unless_it_was_spoilt() {
+        let (_guard, dir, cache) = cache();
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        let content = b"content ".repeat(20_000);
+        fs_err::write(&from, &content).unwrap();
+        cache.put_file("packed", "key", &from, &sha256(&content));
+        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), Some(sha256(&content)));
+        assert_eq!(fs_err::read(&to).unwrap(), content);
+        assert_eq!(fs_err::metadata(&to).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(cache.get("packed", "key").unwrap(), content);
+        let path = dir.join("packed/key");
+        fs_err::write(&path, &fs_err::read(&path).unwrap()[..100_000]).unwrap();
+        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), None);
+        assert!(!path.exists() && !to.exists());
     }
 
     #[test]

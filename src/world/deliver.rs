@@ -1,18 +1,23 @@
 //! From what a container left to the results: verified, packed, tried out, put in their places.
 
-use camino::Utf8Path;
 use std::collections::BTreeMap;
+use std::io::Seek;
+
+use camino::Utf8Path;
+use object::read::ReadCache;
 
 use super::at_once::{cores, side_by_side};
 use super::build::Run;
 use super::exec::Answer;
+use super::pieces::{self, sha256_of};
 use super::unwritable;
 use crate::cabal;
 use crate::cmd::Cmd;
-use crate::digest::{hash, sha256};
+use crate::digest::{Hasher, hash};
 use crate::error::{Error, Kind};
-use crate::linkage::{self, Linkage};
+use crate::linkage::{self, Fault, GmpSearch, Linkage};
 use crate::plan::{Pack, Step};
+use crate::platform::Platform;
 use crate::project::Executable;
 use crate::report::Delivered;
 use crate::upx::{self, Packer};
@@ -56,16 +61,15 @@ impl Run<'_> {
         }
         for exe in planned {
             let path = stage.built(&exe.name);
-            let data = fs_err::read(&path).map_err(|error| {
+            let Content { size, linkage, gmp, sha256 } = Content::of(&path, self.plan.platform).map_err(|error| {
                 Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
                     .said(&error.to_string())
             })?;
-            let linkage = linkage::verify(&data, self.plan.platform).map_err(|fault| {
+            let linkage = linkage.map_err(|fault| {
                 Error::verification(format!("the executable `{}` {fault}", exe.name))
                     .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
             })?;
-            self.note(&format!("{} is {linkage}, {} bytes", exe.name, data.len()));
-            let (size, gmp, sha256) = (data.len() as u64, linkage::contains_gmp(&data), sha256(&data));
+            self.note(&format!("{} is {linkage}, {size} bytes", exe.name));
             self.built.push(Built { exe, size, linkage, gmp, sha256 });
         }
         Ok(())
@@ -78,12 +82,12 @@ impl Run<'_> {
         let mut fresh = Vec::new();
         for pack in files {
             let key = self.pack_key(packer, pack);
-            match key.as_ref().and_then(|key| self.world.cache.get("packed", key)) {
-                Some(content) => {
+            let path = self.plan.stage.packed(&pack.name);
+            let known = key.as_ref().map(|key| self.world.cache.copy_to("packed", key, &path)).transpose();
+            match known.map_err(|error| unwritable(&error))?.flatten() {
+                Some(sha256) => {
                     self.note(&format!("{} was packed before", pack.name));
-                    let path = self.plan.stage.packed(&pack.name);
-                    write_program(&path, &content).map_err(|error| unwritable(&error))?;
-                    self.packed.insert(pack.name.clone(), Packed::Yes(sha256(&content)));
+                    self.packed.insert(pack.name.clone(), Packed::Yes(sha256));
                 }
                 None => fresh.push((pack, key)),
             }
@@ -96,10 +100,8 @@ impl Run<'_> {
             let answer = answer?;
             self.log_answer(&pack.cmd, &answer);
             let result = self.packed_by(pack, &answer);
-            if let (Packed::Yes(_), Some(key)) = (&result, key)
-                && let Ok(content) = fs_err::read(self.plan.stage.packed(&pack.name))
-            {
-                self.world.cache.put("packed", key, &content);
+            if let (Packed::Yes(sha256), Some(key)) = (&result, key) {
+                self.world.cache.put_file("packed", key, &self.plan.stage.packed(&pack.name), sha256);
             }
             self.packed.insert(pack.name.clone(), result);
         }
@@ -116,8 +118,8 @@ impl Run<'_> {
     fn packed_by(&self, pack: &Pack, answer: &Answer) -> Packed {
         let path = self.plan.stage.packed(&pack.name);
         let why = if answer.success() {
-            match fs_err::read(&path) {
-                Ok(content) => return Packed::Yes(sha256(&content)),
+            match sha256_of(&path) {
+                Ok(sha256) => return Packed::Yes(sha256),
                 Err(error) => error.to_string(),
             }
         } else {
@@ -236,8 +238,9 @@ impl Run<'_> {
 
     /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
     fn packed_is_good(&self, name: &str) -> Result<(), String> {
-        let data = fs_err::read(self.plan.stage.packed(name)).map_err(|error| error.to_string())?;
-        linkage::verify(&data, self.plan.platform).map_err(|fault| format!("the packed file {fault}"))?;
+        let file = pieces::open(self.plan.stage.packed(name)).map_err(|error| error.to_string())?;
+        let linkage = linkage::verify(&ReadCache::new(file), self.plan.platform);
+        linkage.map_err(|fault| format!("the packed file {fault}"))?;
         let trial = self.trials.get(name).copied().unwrap_or_default();
         if trial.packed == trial.bin {
             return Ok(());
@@ -257,11 +260,28 @@ impl Run<'_> {
     }
 }
 
-/// Writes a file that can be started.
-fn write_program(path: &Utf8Path, content: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs_err::write(path, content)?;
-    fs_err::set_permissions(path, PermissionsExt::from_mode(0o755))
+/// What is in a file that should be an executable.
+struct Content {
+    size: u64,
+    linkage: Result<Linkage, Fault>,
+    gmp: bool,
+    sha256: String,
+}
+
+impl Content {
+    fn of(path: &Utf8Path, platform: Platform) -> std::io::Result<Self> {
+        let mut file = pieces::open(path)?;
+        let linkage = linkage::verify(&ReadCache::new(&file), platform);
+        file.rewind()?;
+        let (mut size, mut gmp, mut hasher) = (0, GmpSearch::default(), Hasher::default());
+        pieces::each(file, |piece| {
+            size += piece.len() as u64;
+            gmp.push(piece);
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(Self { size, linkage, gmp: gmp.found, sha256: hasher.finish() })
+    }
 }
 
 /// Moves a file to its place, executable, and tells its size.

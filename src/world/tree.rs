@@ -14,6 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::at_once::{cores, side_by_side};
+use super::pieces::sha256_of;
 use crate::digest::sha256;
 use crate::git_index;
 
@@ -314,7 +315,7 @@ impl Entry {
             Kind::Directory | Kind::Other => None,
             Kind::Link => fs_err::read_link(&self.path).ok().map(|to| sha256(to.as_os_str().as_bytes())),
             Kind::File | Kind::GitIndex if self.stamp.size > READ_AT_MOST => None,
-            Kind::File => fs_err::read(&self.path).ok().map(|data| sha256(&data)),
+            Kind::File => sha256_of(&self.path).ok(),
             Kind::GitIndex => fs_err::read(&self.path).ok().map(|data| sha256(&git_index::meaning(&data))),
         };
     }

@@ -157,3 +157,24 @@ fn what_else_is_in_the_output_directory_stays() {
     let names: Vec<_> = test.tree("dist-static").into_keys().collect();
     assert_eq!(names, ["linux-amd64/", "linux-amd64/demo", "linux-amd64/notes.txt"], "a directory of the user's own");
 }
+
+#[test]
+fn an_executable_is_never_in_memory_as_a_whole() {
+    const SIZE: usize = 32 << 20;
+    let test = Test::new().fake("upx");
+    test.builds(AMD64, &[("demo:demo", &elf(AMD64, &[(PT_LOAD, &vec![1; SIZE])]))]);
+    // By then all of it was read: to be verified, packed, and kept as packed. Then what is kept is copied.
+    let peak = "while read -r word kib unit; do
+  [ \"$word\" != VmHWM: ] || echo \"$kib\" > \"$FAKE/peak\"
+done < /proc/$PPID/status\n";
+    let test = test.remembering().scenario("run-try", peak);
+    for again in [false, true] {
+        if again {
+            fs_err::remove_dir_all(test.root().join("home/.cache/hsx/trials")).unwrap();
+        }
+        test.hsx("static --force").exits(0);
+        let kib: usize = fs_err::read_to_string(test.root().join("fake/peak")).unwrap().trim().parse().unwrap();
+        assert!(kib << 10 < SIZE, "{kib} KiB");
+        fs_err::remove_file(test.root().join("fake/peak")).unwrap();
+    }
+}
