@@ -12,7 +12,6 @@ use crate::platform::Platform;
 use crate::project::Project;
 use crate::settings::{PlatformSettings, Settings};
 use crate::strategy::{self, Choice, Question, Strategy};
-use crate::system::System;
 
 /// Adds packages to an image; runs in it.
 const DERIVE: &str = include_str!("../scripts/container/derive.sh");
@@ -35,7 +34,7 @@ pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Fa
         ghc: build.ghc.as_deref(),
         emulation: host.emulation(build.platform),
         native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
-        setup: &System::of(&facts.os_release).setup_emulation(build.platform),
+        setup: &facts.system.setup_emulation(build.platform),
     })
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Failed<'a> {
     pub said: &'a str,
     pub platform: Platform,
     pub strategy: Strategy,
-    pub os_release: &'a str,
+    pub system: &'a System,
 }
 
 impl Failed<'_> {
@@ -31,7 +31,7 @@ impl Failed<'_> {
             return self.of_engine("the builder container failed");
         }
         if let Some(needed) = self.needed_emulation() {
-            let setup = System::of(self.os_release).setup_emulation(self.platform);
+            let setup = self.system.setup_emulation(self.platform);
             let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
             return Error::host(message).hint(format!("set up emulation: {setup}"));
         }
@@ -88,12 +88,20 @@ impl Failed<'_> {
         self.strategy == Strategy::Cross && self.said.to_ascii_lowercase().contains("exec format error")
     }
 
+    /// The error of an engine's command that writes results.
+    pub(crate) fn in_writing(self, failure: &str) -> Error {
+        if !disk_full(self.said) {
+            return self.of_engine(failure);
+        }
+        full_disk().tried(self.cmd.brief()).said(self.said)
+    }
+
     /// The error of an engine's command, with the one thing that most likely helps.
     pub(crate) fn of_engine(self, failure: &str) -> Error {
         let lower = self.said.to_ascii_lowercase();
         let error = |message: &str| Error::host(message).tried(self.cmd.brief()).said(self.said);
         if lower.contains("exec format error") {
-            let setup = System::of(self.os_release).setup_emulation(self.platform);
+            let setup = self.system.setup_emulation(self.platform);
             let why = "no QEMU handler is at work in containers";
             return strategy::missing_emulation(self.platform, why, &setup).tried(self.cmd.brief()).said(self.said);
         }
@@ -118,6 +126,11 @@ impl Failed<'_> {
     }
 }
 
+/// The error of a full disk that results are written to.
+pub(crate) fn full_disk() -> Error {
+    Error::host("the disk is full").hint("free some space where the results go, or choose another place with `--out-dir`")
+}
+
 fn disk_full(said: &str) -> bool {
     said.to_ascii_lowercase().contains("no space left on device")
 }
@@ -129,7 +142,8 @@ mod tests {
     fn failed(code: Option<i32>, said: &str) -> Error {
         let cmd = Cmd::new("podman").args(["run", "image"]);
         let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
-        Failed { cmd: &cmd, code, said, platform, strategy, os_release: "ID=nixos" }.in_container("cabal failed")
+        Failed { cmd: &cmd, code, said, platform, strategy, system: &System::of("ID=nixos") }
+            .in_container("cabal failed")
     }
 
     #[test]
@@ -137,6 +151,18 @@ mod tests {
         let error = failed(Some(100), "src/Main.hs:1:1: error: parse error");
         assert_eq!((error.kind, error.message.as_str()), (Kind::Build, "cabal failed"));
         assert!(error.said.is_empty() && error.hints.is_empty(), "{error:?}");
+    }
+
+    #[test]
+    fn a_full_disk_is_the_one_that_was_written_to() {
+        let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
+        let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
+        let said = "write /p/dist-static/hello: no space left on device";
+        let failed = Failed { cmd: &cmd, code: Some(125), said, platform, strategy, system: &system };
+        let error = failed.in_writing("it failed");
+        assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
+        let other = Failed { said: "unexpected EOF", ..failed };
+        assert_eq!(other.in_writing("it failed").message, "it failed");
     }
 
     #[test]

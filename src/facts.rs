@@ -8,6 +8,7 @@ use crate::engine::{Engine, Stdin};
 use crate::platform::Platform;
 use crate::project::Project;
 use crate::strategy::Strategy;
+use crate::system::System;
 use crate::upx::Packer;
 
 /// The machine that hsx runs on, and the engines that it builds with.
@@ -19,8 +20,8 @@ pub(crate) struct Facts {
     pub stdin: Stdin,
     /// Tells this run's own containers from those of others that run at a time.
     pub process: u32,
-    /// `/etc/os-release`, for advice.
-    pub os_release: String,
+    /// For advice.
+    pub system: System,
     pub upx: Option<Packer>,
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 
 use crate::cmd::Cmd;
+use crate::diagnosis::full_disk;
 use crate::error::{Error, Kind};
 use crate::plan::Step;
 
@@ -140,7 +141,7 @@ fn make_out_dir(dir: &Utf8PathBuf) -> Result<(), Error> {
 pub(crate) fn unwritable(error: &std::io::Error) -> Error {
     let error_line = error.to_string();
     if error.kind() == std::io::ErrorKind::StorageFull {
-        return Error::host("the disk is full").said(&error_line);
+        return full_disk().said(&error_line);
     }
     Error::new(Kind::Usage, "the output directory is not writable")
         .said(&error_line)

@@ -278,7 +278,7 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World
     let host = plan.host.as_ref().map(|cmd| ask_host(cmd, world)).transpose()?;
     let (mut images, mut choices) = (Vec::new(), Vec::new());
     for survey in &plan.surveys {
-        let outcome = build(survey, &facts.os_release, world);
+        let outcome = build(survey, &facts.system, world);
         let answer = outcome.result.map_err(|error| error.on(survey.platform))?.answer;
         images.push((survey.platform, Survey::parse(&answer)));
         choices.push(outcome.choice);
@@ -318,7 +318,7 @@ fn check<S>(
     let Gathered { project, settings, facts, .. } = gathered;
     let solver = Solver(Builder::new(project, settings, facts, platform, choice, Again::Yes));
     let plan = solver.check(&frozen.text(), &frozen.time().unwrap_or_default());
-    let done = build(&plan, &facts.os_release, world).result;
+    let done = build(&plan, &facts.system, world).result;
     done.map(drop).map_err(|error| {
         let error = error.on(platform.platform);
         if error.kind != Kind::Build {

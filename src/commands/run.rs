@@ -14,7 +14,6 @@ use crate::plan::{Lock, PlatformPlan};
 use crate::project::{Executable, Project, Selection};
 use crate::settings::{self, PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy;
-use crate::system::System;
 use crate::world::World;
 use crate::world::build::build;
 use crate::world::engines;
@@ -97,7 +96,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     }
     match start {
         Start::Here(cmd) => Err(world.exec.replace(&cmd).into()),
-        Start::Container(plan) => Ok(build(&plan, &facts.os_release, &world).result?.exit_code),
+        Start::Container(plan) => Ok(build(&plan, &facts.system, &world).result?.exit_code),
     }
 }
 
@@ -149,7 +148,7 @@ fn start(
     match facts.host(build.platform).emulation(build.platform) {
         Emulation::Ready => Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args))),
         Emulation::Missing(why) => {
-            let setup = System::of(&facts.os_release).setup_emulation(build.platform);
+            let setup = facts.system.setup_emulation(build.platform);
             Err(strategy::missing_emulation(build.platform, why, &setup))
         }
         Emulation::Unknown => Ok(Start::Container(Box::new(in_container(project, settings, build, exe, args, facts)?))),

@@ -87,12 +87,12 @@ pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyho
     if first.steps.is_empty() {
         first.warnings.iter().for_each(|warning| ui.warning(warning));
     } else {
-        let prepared = build(&first, &facts.os_release, &world);
+        let prepared = build(&first, &facts.system, &world);
         prepared.result.map_err(|error| error.on(first.platform))?;
         strategy = prepared.choice.strategy;
     }
     let session = planner.session(strategy)?;
-    let ended = build(&session, &facts.os_release, &world).result;
+    let ended = build(&session, &facts.system, &world).result;
     Ok(ended.map_err(|error| error.on(session.platform))?.exit_code)
 }
 

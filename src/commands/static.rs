@@ -384,7 +384,7 @@ pub(crate) fn execute(
         // After a signal nothing further is begun.
         world.exec.check().ok()?;
         let start = Instant::now();
-        let built = build(platform, &facts.os_release, world);
+        let built = build(platform, &facts.system, world);
         let report = PlatformReport {
             platform: platform.platform,
             ghc: platform.ghc.clone(),

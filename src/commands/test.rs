@@ -16,7 +16,6 @@ use crate::plan::{Plan, PlatformPlan, Step};
 use crate::project::{Project, Selection};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy::{self, Strategy};
-use crate::system::System;
 use crate::test_report::{PlatformTests, TestReport};
 use crate::world::World;
 use crate::world::build::build;
@@ -140,7 +139,7 @@ fn plan(
 /// Fails where the suites could be built but not run.
 fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
     let Emulation::Missing(why) = facts.host(build.platform).emulation(build.platform) else { return Ok(()) };
-    let setup = System::of(&facts.os_release).setup_emulation(build.platform);
+    let setup = facts.system.setup_emulation(build.platform);
     Err(strategy::missing_emulation(build.platform, why, &setup))
 }
 
@@ -176,7 +175,7 @@ fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<Test
     let mut platforms = Vec::new();
     for platform in &plan.platforms {
         let start = Instant::now();
-        let built = build(platform, &facts.os_release, world);
+        let built = build(platform, &facts.system, world);
         let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
         platforms.push(PlatformTests {
             platform: platform.platform,

@@ -21,6 +21,7 @@ use crate::plan::{PlatformPlan, Step};
 use crate::platform::Platform;
 use crate::report::Delivered;
 use crate::strategy::Choice;
+use crate::system::System;
 use crate::test_report::Suite;
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -47,11 +48,11 @@ pub(crate) struct Done {
 }
 
 /// Builds for one platform, and leaves nothing behind when it fails.
-pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> Outcome {
+pub(crate) fn build(plan: &PlatformPlan, system: &System, world: &World<'_>) -> Outcome {
     for warning in &plan.warnings {
         world.ui.warning(warning);
     }
-    let (mut result, reason) = follow(plan, os_release, world);
+    let (mut result, reason) = follow(plan, system, world);
     let mut choice = plan.choice.clone();
     let mut toolchain = plan.toolchain.as_ref();
     if let (Some(fallback), Some(reason)) = (&plan.fallback, &reason) {
@@ -59,7 +60,7 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
             "{}: THE `cross` STRATEGY FAILED: {reason}; building again under emulation, which is slower",
             plan.platform
         ));
-        result = follow(fallback, os_release, world).0;
+        result = follow(fallback, system, world).0;
         choice = Choice { reason: format!("`cross` failed: {reason}"), ..fallback.choice.clone() };
         toolchain = None;
     } else if let (Err(error), Some(reason)) = (&mut result, reason) {
@@ -70,7 +71,7 @@ pub(crate) fn build(plan: &PlatformPlan, os_release: &str, world: &World<'_>) ->
 }
 
 /// Follows a plan. With its failure comes the reason why emulation may do better, if there is one.
-fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<Done, Error>, Option<String>) {
+fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Done, Error>, Option<String>) {
     let opened = world.exec.check().and_then(|()| open(plan, world));
     let (_locks, (log_path, log)) = match opened {
         Ok(opened) => opened,
@@ -79,7 +80,7 @@ fn follow(plan: &PlatformPlan, os_release: &str, world: &World<'_>) -> (Result<D
     let mut run = Run {
         plan,
         world,
-        os_release,
+        system,
         log,
         channel: Channel::new(plan, world),
         tail: Tail::default(),
@@ -176,7 +177,7 @@ fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, E
 pub(super) struct Run<'a> {
     pub(super) plan: &'a PlatformPlan,
     pub(super) world: &'a World<'a>,
-    os_release: &'a str,
+    system: &'a System,
     log: fs_err::File,
     channel: Channel<'a>,
     pub(super) tail: Tail,
@@ -237,7 +238,7 @@ impl Run<'_> {
                 self.channel.remember();
                 Ok(())
             }
-            Step::Collect(cmd) => self.must(cmd, "the results cannot be copied out of the container"),
+            Step::Collect(cmd) => self.collect(cmd),
             Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),
             Step::Verify => self.verify(),
             Step::Pack { packer, files } => self.pack(packer, files),
@@ -307,6 +308,15 @@ impl Run<'_> {
     /// Says something in the log only.
     pub(super) fn note(&mut self, text: &str) {
         let _ = writeln!(self.log, "# {text}");
+    }
+
+    fn collect(&mut self, cmd: &Cmd) -> Result<(), Error> {
+        let answer = self.quietly(cmd)?;
+        if answer.success() {
+            return Ok(());
+        }
+        let failed = self.failed(cmd, answer.status, &answer.stderr);
+        Err(failed.in_writing("the results cannot be copied out of the container"))
     }
 
     fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
@@ -425,7 +435,7 @@ impl Run<'_> {
     pub(super) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
         let PlatformPlan { platform, choice, .. } = self.plan;
         let (platform, strategy) = (*platform, choice.strategy);
-        Failed { cmd, code: status.code(), said, platform, strategy, os_release: self.os_release }
+        Failed { cmd, code: status.code(), said, platform, strategy, system: self.system }
     }
 }
 

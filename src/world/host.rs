@@ -208,7 +208,7 @@ pub(crate) fn facts(known: Known, project: &Project, settings: &Settings, world:
         machine: machine(),
         stdin: stdin(),
         process: std::process::id(),
-        os_release: os_release(),
+        system: system(),
         upx: packer?,
         // A file in its place is found out before anything is pulled.
         out_dir_exists: settings.out_dir.is_dir(),
