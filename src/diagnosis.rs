@@ -128,7 +128,8 @@ impl Failed<'_> {
 
 /// The error of a full disk that results are written to.
 pub(crate) fn full_disk() -> Error {
-    Error::host("the disk is full").hint("free some space where the results go, or choose another place with `--out-dir`")
+    Error::host("the disk is full")
+        .hint("free some space where the results go, or choose another place with `--out-dir`")
 }
 
 fn disk_full(said: &str) -> bool {

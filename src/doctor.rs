@@ -19,6 +19,8 @@ use crate::system::System;
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub system: System,
+    /// What hsx itself runs on; `None` where that is no Linux.
+    pub platform: Option<Platform>,
     /// The name of whoever runs hsx; empty where nobody tells.
     pub user: String,
     /// The engines looked for, the preferred first.
@@ -31,6 +33,8 @@ pub(crate) struct Machine {
     pub processes: Option<u64>,
     pub emulation: Vec<Emulation>,
     pub upx: Option<Tool>,
+    /// Executables are to be packed, as far as settings say.
+    pub packs: bool,
     /// Tools of the host's that hsx uses at most now and then.
     pub tools: Vec<Tool>,
     /// The project here has a `package.yaml` that hpack must read.
@@ -106,10 +110,22 @@ pub(crate) struct Image {
 /// A place that must have room.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
-    pub purpose: &'static str,
+    pub purpose: Purpose,
     pub path: Utf8PathBuf,
+    /// Tells file systems apart (stat(2), `st_dev`).
+    pub device: u64,
     /// In bytes.
     pub free: u64,
+}
+
+/// What room is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Results,
+    /// Images, package stores, build directories.
+    Engine,
+    /// Locks and logs.
+    State,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,6 +272,7 @@ mod tests {
         };
         Machine {
             system: System::of("ID=debian\nVERSION_ID=13"),
+            platform: Some(Platform::Amd64),
             user: "me".to_owned(),
             engines: vec![Engine { program: "podman".to_owned(), answer: Answer::Ready(info, health) }],
             subids: [Some("me:100000:65536\n".to_owned()), Some("me:100000:65536\n".to_owned())],
@@ -271,6 +288,7 @@ mod tests {
                 probe: Probe::Started,
             }],
             upx: Some(Tool { name: "upx", path: "/usr/bin/upx".into(), version: Some("4.2.4".to_owned()) }),
+            packs: true,
             tools: Vec::new(),
             needs_hpack: false,
             image: Some(Image {
@@ -279,7 +297,7 @@ mod tests {
                 remembered: Some("sha256:1".to_owned()),
                 present: true,
             }),
-            disks: vec![Disk { purpose: "engine", path: "/".into(), free: 100 << 30 }],
+            disks: vec![Disk { purpose: Purpose::Engine, path: "/".into(), device: 1, free: 100 << 30 }],
             is_local: true,
             kept: Some(3),
         }

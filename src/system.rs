@@ -93,18 +93,22 @@ impl System {
         }
     }
 
-    /// Starts an engine that does not answer; any of these may be what is missing.
+    /// Starts an engine that does not answer; any of these may be what is missing, the likeliest first.
     pub(crate) fn start_engine(&self, program: &str) -> Vec<String> {
         let is_docker = program.rsplit('/').next().is_some_and(|name| name.starts_with("docker"));
         let several = |commands: &[&str]| commands.iter().map(|&command| command.to_owned()).collect();
         match (is_docker, self.family()) {
             (true, Family::MacOs) => {
-                several(&["open -a Docker (Docker Desktop)", "colima start (colima)", "orb start (OrbStack)"])
+                several(&["open -a Docker  # Docker Desktop", "colima start  # colima", "orb start  # OrbStack"])
             }
-            (false, Family::MacOs) => several(&["podman machine start, after podman machine init"]),
+            (false, Family::MacOs) => several(&["podman machine start  # after `podman machine init`"]),
             (true, _) if self.wsl => {
                 let desktop = "or, with Docker Desktop: its Settings, Resources, WSL integration";
                 vec![self.start("docker"), desktop.to_owned()]
+            }
+            // Where nobody but root starts daemons, as in a container, an init script may want to be allowed more.
+            (true, _) if !self.systemd && self.family() != Family::Alpine => {
+                vec![self.start("docker"), "sudo sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 &'".to_owned()]
             }
             (true, _) => vec![self.start("docker")],
             // Nothing has to run for podman itself; what a remote one reaches is its socket.
@@ -194,7 +198,7 @@ impl System {
 /// Registers QEMU's handler by a container, where no package does; `engine` is the engine as root.
 pub(crate) fn handler_by_container(engine: &str, platform: Platform) -> String {
     let arch = platform.oci_arch();
-    format!("{engine} run --privileged --rm docker.io/tonistiigi/binfmt --install {arch} (until the next reboot)")
+    format!("{engine} run --privileged --rm docker.io/tonistiigi/binfmt --install {arch}  # until the next reboot")
 }
 
 #[cfg(test)]

@@ -1,13 +1,15 @@
 //! `hsx doctor`: looks at the machine, judges what it finds, and says what to type.
 
+use camino::Utf8PathBuf;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use crate::cli::{BuilderArgs, Format, OutputArgs, ResultArgs};
 use crate::doctor::{document, exit_code, judge, screen};
 use crate::error::Error;
 use crate::image::{self, Bignum};
 use crate::platform::Platform;
-use crate::settings::{self, Platforms, SettingsFile, Typed};
+use crate::settings::{self, Packing, Platforms, SettingsFile, Typed};
 use crate::world::World;
 use crate::world::examine::{Question, examine};
 use crate::world::host::Environment;
@@ -47,6 +49,14 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub builder: BuilderArgs,
 
+    /// Where the executables would go [default: dist-static]
+    #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
+    pub out_dir: Option<Utf8PathBuf>,
+
+    // Only the variable and the files: a line of its own would not tell more.
+    #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new(), env = "HSX_UPX", hide = true)]
+    pub upx: Option<bool>,
+
     /// The same as `--format json`
     #[arg(long)]
     pub json: bool,
@@ -77,6 +87,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
     let builds: Vec<_> = builds.map(|build| (build.platform, build.image.clone())).collect();
     let named = named_platforms(args, loaded.as_ref(), &user_file);
     let fallback = default_image(&args.builder)?;
+    let typed_out_dir = args.out_dir.as_ref().map_or(environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let image = |platform: Platform| {
         let build = builds.iter().find(|(known, _)| *known == platform).or(builds.first());
         Some(build.map_or_else(|| fallback.clone(), |(_, image)| image.clone()))
@@ -93,6 +104,8 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
             },
             needs_hpack: load::has_package_yaml_only(args.builder.directory.as_deref(), environment),
             offline: args.builder.offline,
+            out_dir: settings.as_ref().map_or(typed_out_dir, |settings| settings.out_dir.clone()),
+            packs: settings.as_ref().map_or(args.upx != Some(false), |settings| settings.upx != Packing::Never),
         },
         &world,
     )?;
@@ -107,7 +120,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
 /// The settings of a build for every platform, so that each has its image.
 fn resolved(args: &DoctorArgs, loaded: &Loaded, environment: &Environment) -> Option<settings::Settings> {
     let builder = BuilderArgs { platforms: Platform::all().collect(), ..args.builder.clone() };
-    let result = ResultArgs::default();
+    let result = ResultArgs { out_dir: args.out_dir.clone(), upx: args.upx, ..ResultArgs::default() };
     let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
     let files = [&loaded.project_file, &loaded.user_file];
     settings::resolve(typed, files, &loaded.project, Platform::Amd64, &environment.cwd).ok()

@@ -98,7 +98,7 @@ fn silent(machine: &Machine, engine: &Engine, said: &str, another_answers: bool)
     let finding = if another_answers { Finding::warning("engine", text) } else { Finding::bad("engine", text) };
     let mut fixes = mends(&machine.system, &machine.user, &engine.program, said);
     if fixes.is_empty() {
-        fixes.push(format!("{} info says all of it", engine.program));
+        fixes.push(format!("{} info  # says all of it", engine.program));
     }
     fixes.into_iter().fold(finding, Finding::fix)
 }
@@ -109,7 +109,7 @@ pub(crate) fn mends(system: &System, user: &str, program: &str, said: &str) -> V
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let is_docker = program.rsplit('/').next().is_some_and(|name| name.starts_with("docker"));
     if is_docker && says(&["permission denied"]) {
-        vec![format!("sudo usermod --append --groups docker {user}, then log in again")]
+        vec![format!("sudo usermod --append --groups docker {user}  # then log in again")]
     } else if !is_docker && says(&["newuidmap", "subuid", "subgid"]) {
         vec![system.add_subids(user, FIRST_ID)]
     } else if is_docker || says(&["connect", "no such file"]) {
@@ -124,7 +124,7 @@ fn storage(health: &Health) -> Option<Finding> {
         let text = "the driver `vfs` copies every layer: slow, and several times the space";
         Finding::warning("storage", text)
             .fix("write `[storage]` and `driver = \"overlay\"` into ~/.config/containers/storage.conf")
-            .fix("podman system reset (it removes all of podman's images and volumes)")
+            .fix("podman system reset  # removes all of podman's images and volumes")
     })
 }
 
@@ -230,8 +230,8 @@ mod tests {
             (debian.clone().on("6.1", false), stopped, "sudo service docker start"),
             (debian.clone().on("5.15-microsoft-standard-WSL2", true), stopped, "sudo systemctl enable --now docker"),
             (System::of("ID=alpine"), stopped, "sudo rc-update add docker && sudo rc-service docker start"),
-            (System::of(""), stopped, "open -a Docker (Docker Desktop)"),
-            (debian, denied, "sudo usermod --append --groups docker me, then log in again"),
+            (System::of(""), stopped, "open -a Docker  # Docker Desktop"),
+            (debian, denied, "sudo usermod --append --groups docker me  # then log in again"),
         ] {
             let engines = only("docker", Answer::Silent(said.to_owned()));
             let machine = Machine { system, engines, image: None, emulation: Vec::new(), ..machine() };

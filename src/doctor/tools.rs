@@ -1,12 +1,17 @@
 //! The builder image, tools on the host, room on the disks, and what hsx keeps.
 
-use super::{Disk, Finding, Image, Machine, Tool};
+use super::{Disk, Finding, Image, Machine, Purpose, Tool};
 use crate::image;
 use crate::platform::Platform;
 use crate::report::bytes;
+use crate::system::Family;
 use crate::upx;
 
+const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
+
+/// A release of upx that packs well, as a static executable.
+const GOOD_UPX: &str = "5.0.2";
 
 pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -22,7 +27,7 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
         let named: Vec<_> = machine.tools.iter().map(named).collect();
         findings.push(Finding::good("host", format!("{} (builds use the image's own)", named.join(", "))));
     }
-    findings.extend(machine.disks.iter().map(room));
+    findings.extend(disks(machine));
     if let Some(kept) = machine.kept {
         let plural = if kept == 1 { "" } else { "s" };
         findings.push(Finding::good(
@@ -52,17 +57,20 @@ fn builder_image(found: &Image, program: &str) -> Finding {
                 let text = format!("{text}; builds take the one that is here");
                 return Finding::warning("image", text).fix(format!("{program} manifest inspect {reference}"));
             }
-            let finding =
-                Finding::bad("image", text).fix(format!("{program} manifest inspect {reference} must succeed"));
             let is_default = image::repository(reference) == image::DEFAULT_REPOSITORY;
-            let mirror = "hsx static --image docker.io/benz0li/ghc-musl takes a mirror";
-            let other = "hsx static --image REF takes another image";
-            finding.fix(if is_default { mirror } else { other })
+            let mirror = "export HSX_IMAGE=docker.io/benz0li/ghc-musl  # a mirror";
+            let other = "export HSX_IMAGE=REPOSITORY  # another image";
+            Finding::bad("image", text)
+                .fix(if is_default { mirror } else { other })
+                .fix(format!("{program} manifest inspect {reference}  # must succeed"))
         }
     }
 }
 
 fn packer(machine: &Machine) -> Finding {
+    if !machine.packs {
+        return Finding::good("upx", "not used, as the settings say");
+    }
     let Some(tool) = &machine.upx else {
         let finding = Finding::warning("upx", "not on PATH: executables stay as large as they are");
         return finding.fix(machine.system.install_tool("upx"));
@@ -70,11 +78,23 @@ fn packer(machine: &Machine) -> Finding {
     let version = tool.version.as_deref().unwrap_or_default();
     let fault = Platform::all().find_map(|platform| upx::known_fault(version, platform));
     match fault {
-        Some(fault) => Finding::warning("upx", format!("{}: {fault}", named(tool)))
-            .fix("put a newer one first on PATH: https://github.com/upx/upx/releases")
-            .fix("hsx static --no-upx does without"),
+        Some(fault) => {
+            let finding = Finding::warning("upx", format!("{}: {fault}", named(tool)));
+            let without = "export HSX_UPX=false  # does without";
+            newer_upx(machine).into_iter().fold(finding, Finding::fix).fix(without)
+        }
         None => Finding::good("upx", named(tool)),
     }
+}
+
+/// Puts a newer upx, as its authors publish it, where most systems look first.
+fn newer_upx(machine: &Machine) -> Option<String> {
+    if machine.system.family() == Family::NixOs {
+        return None;
+    }
+    let name = format!("upx-{GOOD_UPX}-{}_linux", machine.platform?.oci_arch());
+    let url = format!("https://github.com/upx/upx/releases/download/v{GOOD_UPX}/{name}.tar.xz");
+    Some(format!("curl -fL {url} | sudo tar -xJ -C /usr/local/bin --strip-components=1 --no-same-owner {name}/upx"))
 }
 
 /// `cabal 3.12.1.0`, as far as it says.
@@ -82,14 +102,76 @@ fn named(tool: &Tool) -> String {
     tool.version.as_ref().map_or(tool.path.to_string(), |version| format!("{} {version}", tool.name))
 }
 
-fn room(disk: &Disk) -> Finding {
-    let text = format!("{} free for {} ({})", bytes(disk.free), disk.purpose, disk.path);
-    let finding = match disk.free {
-        free if free < GIB => Finding::bad("disk", text),
-        free if free < 5 * GIB => Finding::warning("disk", text),
-        _ => return Finding::good("disk", text),
+/// A finding for each file system, whatever it is needed for.
+fn disks(machine: &Machine) -> Vec<Finding> {
+    let mut devices: Vec<u64> = Vec::new();
+    for disk in &machine.disks {
+        if !devices.contains(&disk.device) {
+            devices.push(disk.device);
+        }
+    }
+    let of = |device| machine.disks.iter().filter(|disk| disk.device == device).collect::<Vec<_>>();
+    devices.into_iter().map(|device| room(machine, &of(device))).collect()
+}
+
+/// What needs the room of one file system.
+fn room(machine: &Machine, disks: &[&Disk]) -> Finding {
+    let free = disks.iter().map(|disk| disk.free).min().unwrap_or_default();
+    let uses = disks.iter().map(|disk| format!("{} ({})", disk.purpose.name(), disk.path));
+    let text = format!("{} free for {}", bytes(free), uses.collect::<Vec<_>>().join(" and "));
+    let below = |limit: fn(Purpose) -> u64| disks.iter().any(|disk| free < limit(disk.purpose));
+    let finding = match () {
+        () if below(Purpose::least) => Finding::bad("disk", text),
+        () if below(Purpose::enough) => Finding::warning("disk", text),
+        () => return Finding::good("disk", text),
     };
-    finding.fix("hsx cache prune --older-than 30d")
+    let mut fixes = Vec::new();
+    if let Some((program, ..)) = machine.engine()
+        && disks.iter().any(|disk| disk.purpose == Purpose::Engine)
+    {
+        if machine.kept != Some(0) {
+            let engine = if machine.engines.len() == 1 { format!(" --engine {program}") } else { String::new() };
+            fixes.push(format!("hsx cache prune{engine} --older-than 30d"));
+            fixes.push(format!("hsx cache prune{engine} --all  # the next builds start from scratch"));
+        }
+        fixes.push(format!("{program} system prune --all  # removes every image and container that is not in use"));
+    }
+    for disk in disks {
+        fixes.extend(match disk.purpose {
+            Purpose::Results => Some("export HSX_OUT_DIR=DIR  # a directory with more room".to_owned()),
+            Purpose::State => Some("export XDG_STATE_HOME=DIR  # a directory with more room".to_owned()),
+            Purpose::Engine => None,
+        });
+    }
+    fixes.into_iter().fold(finding, Finding::fix)
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Results => "the results",
+            Self::Engine => "the engine",
+            Self::State => "locks and logs",
+        }
+    }
+
+    /// With fewer bytes builds fail.
+    fn least(self) -> u64 {
+        match self {
+            Self::Results => 64 * MIB,
+            Self::Engine => GIB,
+            Self::State => MIB,
+        }
+    }
+
+    /// With fewer bytes they may.
+    fn enough(self) -> u64 {
+        match self {
+            Self::Results => 512 * MIB,
+            Self::Engine => 5 * GIB,
+            Self::State => 16 * MIB,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +190,8 @@ mod tests {
         let bad = of("upx", &Machine { upx: Some(upx("4.2.2")), ..machine() });
         assert!(bad.mark == Mark::Warning && bad.text.starts_with("upx 4.2.2: "), "{bad:?}");
         assert_eq!(of("upx", &Machine { upx: Some(upx("4.2.4")), ..machine() }).mark, Mark::Good);
+        assert!(bad.fixes[0].contains("/upx-5.0.2-amd64_linux.tar.xz"), "{bad:?}");
+        assert_eq!(of("upx", &Machine { upx: Some(upx("4.2.2")), packs: false, ..machine() }).mark, Mark::Good);
         let missing = of("upx", &Machine { upx: None, ..machine() });
         assert_eq!((missing.mark, missing.fixes), (Mark::Warning, vec!["sudo apt-get install upx-ucl".to_owned()]));
     }
@@ -129,14 +213,37 @@ mod tests {
         assert_eq!((rebuilt.mark, rebuilt.fixes[0].as_str()), (Mark::Warning, "hsx static --pull"));
         assert_eq!(with(Err("connection refused"), Some("sha256:1"), true).mark, Mark::Warning);
         let down = with(Err("connection refused"), None, false);
-        assert!(down.mark == Mark::Bad && down.fixes[1].contains("docker.io/benz0li/ghc-musl"), "{down:?}");
+        assert!(down.mark == Mark::Bad && down.fixes[0].contains("docker.io/benz0li/ghc-musl"), "{down:?}");
+    }
+
+    #[test]
+    fn a_disk_is_one_finding_with_what_makes_room_on_it() {
+        let disk = |purpose, device| Disk { purpose, path: "/p".into(), device, free: GIB / 2 };
+        let found = |disks: Vec<Disk>, kept| {
+            let findings = judge(&Machine { disks, kept, ..machine() });
+            findings.into_iter().filter(|finding| finding.about == "disk").collect::<Vec<_>>()
+        };
+        let [one] = found(vec![disk(Purpose::Results, 1), disk(Purpose::Engine, 1)], Some(3)).try_into().unwrap();
+        assert_eq!(one.text, "512.0 MiB free for the results (/p) and the engine (/p)");
+        let firsts = |finding: &Finding| finding.fixes.iter().map(|fix| fix[..14].to_owned()).collect::<Vec<_>>();
+        assert_eq!(firsts(&one), ["hsx cache prun", "hsx cache prun", "podman system ", "export HSX_OUT"]);
+        let two = found(vec![disk(Purpose::State, 1), disk(Purpose::Engine, 2)], Some(0));
+        assert_eq!(two[0].mark, Mark::Good);
+        assert_eq!(firsts(&two[1]), ["podman system "], "hsx keeps nothing there");
     }
 
     #[test]
     fn room_and_hpack_are_judged_by_need() {
-        for (free, mark) in [(GIB / 2, Mark::Bad), (2 * GIB, Mark::Warning), (9 * GIB, Mark::Good)] {
-            let disks = vec![Disk { purpose: "results", path: "/p".into(), free }];
-            assert_eq!(of("disk", &Machine { disks, ..machine() }).mark, mark);
+        for (purpose, free, mark) in [
+            (Purpose::Engine, GIB / 2, Mark::Bad),
+            (Purpose::Engine, 2 * GIB, Mark::Warning),
+            (Purpose::Engine, 9 * GIB, Mark::Good),
+            (Purpose::Results, 2 * GIB, Mark::Good),
+            (Purpose::Results, MIB, Mark::Bad),
+            (Purpose::State, 2 * MIB, Mark::Warning),
+        ] {
+            let disks = vec![Disk { purpose, path: "/p".into(), device: 1, free }];
+            assert_eq!(of("disk", &Machine { disks, ..machine() }).mark, mark, "{purpose:?}");
         }
         let missing = of("hpack", &Machine { needs_hpack: true, ..machine() });
         assert_eq!((missing.mark, missing.fixes), (Mark::Bad, vec!["cabal install hpack".to_owned()]));

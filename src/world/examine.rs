@@ -1,5 +1,6 @@
 //! Looks at the machine for `hsx doctor`, and changes nothing.
 
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::World;
 use super::host::{binfmt_entries, is_this_kernel, joined, local, state_id, system, user};
 use super::storage;
 use crate::binfmt::{Handler, handler};
-use crate::doctor::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Tool};
+use crate::doctor::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Purpose, Tool};
 use crate::engine::health::{Place, parse_health};
 use crate::engine::{self, Container, Info, InfoAnswer, LABEL, Lifetime, Manifest, Network, Stdin};
 use crate::error::Error;
@@ -35,6 +36,10 @@ pub(crate) struct Question<'a> {
     pub locked: &'a dyn Fn(&str, Platform) -> Option<String>,
     pub needs_hpack: bool,
     pub offline: bool,
+    /// Where results go.
+    pub out_dir: Utf8PathBuf,
+    /// Executables are to be packed.
+    pub packs: bool,
 }
 
 /// Looks at everything.
@@ -49,6 +54,7 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
     })?;
     let mut machine = Machine {
         system: system(),
+        platform: super::host::machine(),
         user: user(),
         engines,
         subids: ["/etc/subuid", "/etc/subgid"].map(|path| fs_err::read_to_string(path).ok()),
@@ -60,6 +66,7 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
         processes: limit(rustix::process::Resource::Nproc),
         emulation: Vec::new(),
         upx: tool("upx", world)?,
+        packs: question.packs,
         tools: ["cabal", "ghc", "hpack"]
             .into_iter()
             .filter_map(|name| tool(name, world).transpose())
@@ -70,13 +77,14 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
         is_local: false,
         kept: None,
     };
-    machine.disks.extend(disk("the results", &world.environment.cwd));
+    machine.disks.extend(disk(Purpose::Results, &question.out_dir));
+    machine.disks.extend(disk(Purpose::State, world.state.dir()));
     let Some((program, info, health)) = machine.engine() else { return Ok(machine) };
     let (info, health) = (info.clone(), health.clone());
     let engine = engine::Engine { program: program.to_owned(), dialect: info.dialect };
     machine.is_local = health.place == Place::Here && is_this_kernel(&info);
     if machine.is_local {
-        machine.disks.extend(disk("the engine", &health.root));
+        machine.disks.extend(disk(Purpose::Engine, &health.root));
     }
     let own = info.platform;
     machine.kept = storage::items(&engine, &info, storage::Measure::No, world).ok().map(|items| items.len());
@@ -155,9 +163,11 @@ fn tool(name: &'static str, world: &World<'_>) -> Result<Option<Tool>, Error> {
 }
 
 /// The room at a path, or above it where the path itself is hidden or not there.
-fn disk(purpose: &'static str, path: &Utf8Path) -> Option<Disk> {
-    let stat = path.ancestors().find_map(|path| rustix::fs::statvfs(path.as_std_path()).ok())?;
-    Some(Disk { purpose, path: path.to_owned(), free: stat.f_bavail * stat.f_frsize })
+fn disk(purpose: Purpose, path: &Utf8Path) -> Option<Disk> {
+    let (room, meta) = path
+        .ancestors()
+        .find_map(|path| Some((rustix::fs::statvfs(path.as_std_path()).ok()?, fs_err::metadata(path).ok()?)))?;
+    Some(Disk { purpose, path: path.to_owned(), device: meta.dev(), free: room.f_bavail * room.f_frsize })
 }
 
 fn builder_image(
@@ -226,15 +236,17 @@ fn qemu_version(handler: &Handler, world: &World<'_>) -> Option<String> {
     Some(answer.stdout.split_once(" version ")?.1.split_whitespace().next()?.to_owned())
 }
 
-/// The file that systemd-binfmt registers a handler from, if a package brought one.
+/// The file that systemd-binfmt registers a handler from, if a package brought one, and its emulator is there too.
 fn handler_file(platform: Platform) -> Option<Utf8PathBuf> {
     let machine = platform.machine();
     let names =
         [format!("qemu-{machine}.conf"), format!("qemu-{machine}-static.conf"), format!("{machine}-linux.conf")];
     let dirs = ["/etc/binfmt.d", "/usr/lib/binfmt.d"].map(Utf8Path::new);
-    dirs.into_iter()
-        .flat_map(|dir| names.iter().map(|name| dir.join(name)).collect::<Vec<_>>())
-        .find(|path| path.exists())
+    dirs.into_iter().flat_map(|dir| names.iter().map(|name| dir.join(name)).collect::<Vec<_>>()).find(|path| {
+        let line = fs_err::read_to_string(path).unwrap_or_default();
+        let emulator = line.lines().find_map(|line| line.strip_prefix(':')?.split(':').nth(5));
+        emulator.is_some_and(|emulator| Utf8Path::new(emulator).exists())
+    })
 }
 
 /// Starts a program of the platform in a container, where there is an image of it; never pulls one.

@@ -111,7 +111,7 @@ fn a_denied_socket_says_how_to_be_let_in() {
 error: the container engine `docker` does not answer
   tried: docker info --format '{{json .}}'
   | permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock
-hint: mend it: sudo usermod --append --groups docker [..], then log in again
+hint: mend it: sudo usermod --append --groups docker [..]  # then log in again
 hint: `hsx doctor` looks at all that hsx needs
 
 "#]]
@@ -146,7 +146,7 @@ error: the container engine `podman` does not answer
   | Error: cannot set up namespace using "newuidmap": exit status 1
   | `docker` does not answer either: permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock
 hint: mend it: [..]
-hint: mend it: sudo usermod --append --groups docker [..], then log in again
+hint: mend it: sudo usermod --append --groups docker [..]  # then log in again
 hint: `hsx doctor` looks at all that hsx needs
 
 "#]]

@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
+mod machine;
 mod run;
 
+pub(crate) use machine::Machine;
 pub(crate) use run::{Hsx, Outcome, Running, To};
 
 /// The variables of `scripts/test`.
@@ -300,8 +302,18 @@ impl Project<'_> {
         self.prepared(self.engine, command)
     }
 
-    /// A command as hsx is to be run: in the project, with settings of the test's own.
-    fn prepared(&self, engine: Engine, mut command: Command) -> Hsx {
+    /// Where hsx is.
+    pub(crate) fn programs(&self) -> &Path {
+        self.world.shared.dir.path()
+    }
+
+    /// A command as hsx is to be run.
+    fn prepared(&self, engine: Engine, command: Command) -> Hsx {
+        Hsx { command: self.settings(engine, command), input: None }
+    }
+
+    /// A command in the project, with settings of the test's own.
+    pub(crate) fn settings(&self, engine: Engine, mut command: Command) -> Command {
         command.current_dir(&self.root);
         // Nothing of the person who runs the tests.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HSX_")) {
@@ -312,7 +324,7 @@ impl Project<'_> {
         command.env("XDG_CACHE_HOME", self.state(engine).join("cache"));
         // A process group of its own, as a shell gives each command: Ctrl-C goes to all of it and to nothing else.
         command.process_group(0);
-        Hsx { command, input: None }
+        command
     }
 
     /// The project's own state, so that no test sweeps what another one left on purpose; with the locks of all.

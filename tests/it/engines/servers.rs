@@ -44,6 +44,16 @@ impl Server {
 
     /// A registry that knows an image for linux/amd64, whatever its name, but never hands out its only layer.
     pub(crate) fn without_layers() -> Self {
+        Self::without_layers_at(0)
+    }
+
+    /// A port that nobody listens on.
+    pub(crate) fn free_port() -> u16 {
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    }
+
+    /// The same at a port.
+    pub(crate) fn without_layers_at(port: u16) -> Self {
         let layer = format!("sha256:{}", "7".repeat(64));
         let platform = json!({ "os": "linux", "architecture": "amd64" });
         let rootfs = json!({ "type": "layers", "diff_ids": [&layer] });
@@ -58,7 +68,7 @@ impl Server {
         let child = json!({ "mediaType": IMAGE, "platform": platform, "size": image.len(), "digest": digest(&image) });
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [child] }).to_string();
         let known = [(CONFIG, config), (IMAGE, image)].map(|(media, text)| (media, digest(&text), text));
-        Self::start(move |request| {
+        Self::start_at(port, move |request| {
             // A client that speaks TLS must learn that this server does not; it tries again without.
             let Some(path) = request.split(' ').nth(1).filter(|_| request.contains(" HTTP/1.1\r\n")) else {
                 return Some(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec());
@@ -81,7 +91,11 @@ impl Server {
 
     /// Answers requests; those without an answer wait for it.
     fn start(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(0, answer)
+    }
+
+    fn start_at(port: u16, answer: impl Fn(&str) -> Option<Vec<u8>> + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let server = Self { port: listener.local_addr().unwrap().port(), stalled: Arc::default() };
         let stalled = Arc::clone(&server.stalled);
         thread::spawn(move || {

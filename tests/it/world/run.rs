@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
-use super::required;
+use super::{Machine, required};
 
 /// How long anything may take before a test gives up on it: an emulated build on a slow machine takes minutes.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -30,24 +30,9 @@ impl Hsx {
         self
     }
 
-    /// Sees nobody's subordinate ids: empty files lie over the machine's, for this run only.
-    pub(crate) fn without_subids(self) -> Self {
-        let script = "mount --bind /dev/null /etc/subuid && mount --bind /dev/null /etc/subgid && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command
-            .args(["--mount", "sh", "-c", script, "sh"])
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        if let Some(dir) = self.command.get_current_dir() {
-            command.current_dir(dir);
-        }
-        Self { command, ..self }
+    /// Runs on a machine of the test's own.
+    pub(crate) fn on(self, machine: &Machine) -> Self {
+        Self { command: machine.command(&self.command), ..self }
     }
 
     /// Puts a directory first on PATH.
