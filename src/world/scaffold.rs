@@ -1,5 +1,7 @@
 //! Makes the directory of a new project: all of it or nothing, with git where that is there.
 
+use std::ffi::OsStr;
+use std::fs::File as Opened;
 use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -85,11 +87,8 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
     };
     // In the same file system, for renaming; in a directory that is there already, for that may be the root of one.
     let nearest = dir.ancestors().find_map(|dir| dir.canonicalize_utf8().ok()).unwrap_or_else(|| "/".into());
-    let stage = tempfile::Builder::new()
-        .prefix(".hsx-new-")
-        .permissions(PermissionsExt::from_mode(0o777))
-        .tempdir_in(&nearest)
-        .map_err(unwritable)?;
+    sweep(&nearest);
+    let (stage, _lock) = make_stage(&nearest).map_err(unwritable)?;
     let stage_dir = Utf8PathBuf::from_path_buf(stage.path().to_owned())
         .map_err(|path| Error::host(format!("`{}` is not Unicode", path.display())))?;
     for file in files {
@@ -112,6 +111,39 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
     Ok(git)
 }
 
+/// What the names of stages begin with.
+const STAGE: &str = ".hsx-new-";
+
+/// Makes a directory for the files of a project on their way, and the lock that tells that somebody is at it.
+fn make_stage(dir: &Utf8Path) -> std::io::Result<(tempfile::TempDir, Opened)> {
+    loop {
+        let stage =
+            tempfile::Builder::new().prefix(STAGE).permissions(PermissionsExt::from_mode(0o777)).tempdir_in(dir)?;
+        // Before it was locked, another hsx may have swept it.
+        if let Some(lock) = Utf8Path::from_path(stage.path()).and_then(locked)
+            && stage.path().exists()
+        {
+            return Ok((stage, lock));
+        }
+    }
+}
+
+/// Removes stages that a killed hsx has left: nobody holds their locks.
+fn sweep(dir: &Utf8Path) {
+    let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
+    for stage in entries.filter(|entry| entry.file_name().starts_with(STAGE)) {
+        if locked(stage.path()).is_some() {
+            let _ = fs_err::remove_dir_all(stage.path());
+        }
+    }
+}
+
+/// The lock of a directory, if nobody holds it.
+fn locked(dir: &Utf8Path) -> Option<Opened> {
+    let file = fs_err::File::open(dir).ok()?.into_parts().0;
+    file.try_lock().is_ok().then_some(file)
+}
+
 /// Whether a directory is there, and empty; if not, it can be made.
 ///
 /// # Errors
@@ -119,10 +151,11 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
 pub(crate) fn is_free(dir: &Utf8Path) -> Result<bool, Error> {
     let taken = |why: &str| Error::usage(format!("`{dir}` {why}")).hint("`--dir` names another place");
     match fs_err::read_dir(dir) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(true),
-            Some(_) => Err(taken("is there already, and not empty")),
-        },
+        Ok(mut entries) => {
+            let is_stage = |name: &OsStr| name.to_str().is_some_and(|name| name.starts_with(STAGE));
+            let is_empty = entries.all(|entry| entry.is_ok_and(|entry| is_stage(&entry.file_name())));
+            if is_empty { Ok(true) } else { Err(taken("is there already, and not empty")) }
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !dir.is_symlink() => Ok(false),
         Err(_) if dir.is_file() => Err(taken("is a file")),
         Err(error) => Err(taken("cannot be read").said(&error.to_string())),

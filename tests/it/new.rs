@@ -402,6 +402,35 @@ fn an_interrupted_run_leaves_nothing() {
     }
 }
 
+#[test]
+fn what_a_killed_run_left_is_swept_by_the_next_and_nothing_else_is() {
+    for dir in ["hello", "."] {
+        let test = world();
+        let waits = ": >\"$FAKE/started\"; while [ -e \"$FAKE/started\" ]; do /bin/sleep 0.1; done";
+        test.write_at("bin/git", format!("#!/bin/sh\ncase $* in *init*) {waits} ;; esac\n"));
+        fs_err::set_permissions(test.root().join("bin/git"), PermissionsExt::from_mode(0o755)).unwrap();
+        let killed = test.start(&format!("new hello --yes --dir {dir}"));
+        test.wait_for("started");
+        let stages = || {
+            test.tree("")
+                .into_keys()
+                .filter(|name| name.matches('/').count() == 1 && name.ends_with('/') && name.starts_with(".hsx-new-"))
+                .count()
+        };
+        assert_eq!(stages(), 1);
+        test.hsx("new other --yes --no-git --dir other").exits(0);
+        assert_eq!(stages(), 1, "somebody is at it");
+        fs_err::remove_dir_all(test.project().join("other")).unwrap();
+        killed.signal(Signal::KILL);
+        killed.end();
+        assert_eq!(stages(), 1);
+        test.hsx(&format!("new hello --yes --no-git --dir {dir}")).exits(0);
+        assert_eq!(stages(), 0);
+        assert!(test.project().join(dir).join("hello.cabal").exists());
+        fs_err::remove_file(test.root().join("fake/started")).unwrap();
+    }
+}
+
 // Questions.
 
 /// An hsx at a terminal of its own.
