@@ -1,6 +1,6 @@
 //! The command line, as typed. Everything here is resolved by `settings` before it is used.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use camino::Utf8PathBuf;
 use clap::builder::BoolishValueParser;
@@ -19,6 +19,7 @@ use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::commands::shell::ShellArgs;
 use crate::commands::test::TestArgs;
+use crate::error::Error;
 use crate::image::Bignum;
 use crate::platform::Platform;
 
@@ -47,14 +48,54 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
-    pub(crate) fn read(line: CommandLine, is_empty: impl Fn(&OsStr) -> bool) -> Self {
+    ///
+    /// # Errors
+    /// When it is none, or asks for help only.
+    pub(crate) fn read(
+        line: &CommandLine,
+        is_empty: impl Fn(&OsStr) -> bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Rejected> {
         let mut command = heed(Self::command(), &is_empty);
         if let Some(typed) = line.typed {
             command = command.bin_name(typed);
         }
-        let matches = command.try_get_matches_from_mut(line.args).unwrap_or_else(|error| error.exit());
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+        let matches = command.try_get_matches_from_mut(line.args.iter().cloned());
+        let read = matches.and_then(|matches| Self::from_arg_matches(&matches));
+        read.map_err(|error| Rejected {
+            format: wanted_format(&line.args, variable("HSX_FORMAT").as_deref()),
+            error: error.format(&mut command),
+        })
     }
+}
+
+/// A command line that nothing comes of, and the form in which that is to be told.
+pub(crate) struct Rejected {
+    pub error: clap::Error,
+    pub format: Format,
+}
+
+impl Rejected {
+    /// As an error of hsx's; `None` where help was asked for.
+    pub(crate) fn told(&self) -> Option<Error> {
+        let text = self.error.render().to_string();
+        let mut lines = text.lines().map(str::trim);
+        let message = lines.next()?.strip_prefix("error: ")?.to_owned();
+        let hints = lines.filter_map(|line| Some(line.strip_prefix("tip: ")?.to_owned()));
+        Some(Error::usage(message).hints(hints))
+    }
+}
+
+/// The form of the report, as typed before whatever is wrong or behind it: clap reads no further than to that.
+fn wanted_format(args: &[OsString], variable: Option<&str>) -> Format {
+    let words: Vec<_> = args.iter().map_while(|arg| arg.to_str().filter(|arg| *arg != "--")).collect();
+    let typed = words.iter().enumerate().find_map(|(at, word)| match *word {
+        "--json" => Some("json"),
+        "--format" => words.get(at + 1).copied(),
+        _ => word.strip_prefix("--format="),
+    });
+    let format = typed.or(variable);
+    format.and_then(|format| Format::from_str(format, false).ok()).unwrap_or_default()
 }
 
 /// The command and those below it, without the variables that are set to nothing.

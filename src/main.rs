@@ -37,14 +37,23 @@ mod world;
 
 use std::process::ExitCode;
 
-use cli::{Cli, Command, Format, MessageArgs, OutputArgs};
+use cli::{Cli, Color, Command, Format, MessageArgs, OutputArgs};
 use error::{Error, Kind};
 use world::host::{self, Environment};
 use world::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
     let line = cabal::command_line(std::env::args_os(), host::is_set);
-    let command = Cli::read(line, host::is_empty_variable).command;
+    let command = match Cli::read(&line, host::is_empty_variable, host::variable) {
+        Ok(cli) => cli.command,
+        Err(rejected) => {
+            if let Some(error) = rejected.told() {
+                let ui = Ui::new(Verbosity::Quiet, Color::default(), rejected.format, host::reader());
+                tell(&error, rejected.format, &ui);
+            }
+            rejected.error.exit()
+        }
+    };
     let OutputArgs { format, messages: MessageArgs { verbose, quiet, color } } = command.output();
     let verbosity = match (quiet, verbose) {
         (true, _) => Verbosity::Quiet,
@@ -65,14 +74,19 @@ fn main() -> ExitCode {
 fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
     let unexpected = || Error::new(Kind::Host, format!("{error:#}"));
     let error = error.downcast_ref::<Error>().cloned().unwrap_or_else(unexpected);
+    tell(&error, format, ui);
+    ui.error(&error);
+    error.kind.exit_code()
+}
+
+/// Reports an error for programs.
+fn tell(error: &Error, format: Format, ui: &Ui) {
     if format == Format::JsonLines {
-        let error = report::error_json(&error);
+        let error = report::error_json(error);
         ui.tell(serde_json::json!({ "event": "end", "exit_code": error["exit_code"], "error": error }));
     }
     if format == Format::Json {
-        let document = serde_json::json!({ "exit_code": error.kind.exit_code(), "error": report::error_json(&error) });
+        let document = serde_json::json!({ "exit_code": error.kind.exit_code(), "error": report::error_json(error) });
         ui.print(&format!("{document:#}\n"));
     }
-    ui.error(&error);
-    error.kind.exit_code()
 }

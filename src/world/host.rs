@@ -110,6 +110,12 @@ fn is_unicode(variables: [String; 3]) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
+/// A variable's value.
+#[expect(clippy::disallowed_methods, reason = "it has to be known where the command line cannot be read")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Whether a variable is set, to whatever.
 #[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
 pub(crate) fn is_set(name: &str) -> bool {

@@ -76,6 +76,21 @@ For more information, try '--help'.
 }
 
 #[test]
+fn programs_are_told_of_a_command_line_that_is_wrong() {
+    let test = Test::new();
+    let run = test.hsx("static --platfrom arm64 --format json").exits(2).says("unexpected argument '--platfrom' found");
+    let json = run.json();
+    assert_eq!((json["exit_code"].as_u64(), json["error"]["exit_code"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(json["error"]["message"], "unexpected argument '--platfrom' found");
+    assert!(json["error"]["hints"][0].as_str().unwrap().contains("'--platform'"), "{run}");
+    assert_eq!(test.hsx("doctor --json --jobs").exits(2).json()["exit_code"], 2);
+    let lines = test.hsx("static --format=json-lines -p vax").exits(2);
+    assert_eq!((lines.json()["event"].as_str(), lines.json()["exit_code"].as_u64()), (Some("end"), Some(2)));
+    assert_eq!(Test::new().env("HSX_FORMAT", "json").hsx("static --nonsense").exits(2).json()["exit_code"], 2);
+    assert!(test.hsx("static --format json --help").exits(0).stdout.contains("Usage: "), "help is for people");
+}
+
+#[test]
 fn values_are_checked_wherever_they_come_from() {
     for (args, variable, value) in [
         ("static --jobs 0", "", ""),
