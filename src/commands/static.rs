@@ -1,5 +1,6 @@
 //! `hsx static`: gather facts, plan, then print the plan or follow it, and report.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use camino::Utf8PathBuf;
@@ -148,7 +149,8 @@ fn report_frozen(
     Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
 }
 
-/// The one executable that is asked for, if it is up to date and of the platform that hsx runs on.
+/// The one executable that is asked for, if it is up to date and of the platform that hsx runs on; also where it was built
+/// with all that `hsx static` builds.
 ///
 /// # Errors
 /// When a setting or the selection is not usable.
@@ -158,10 +160,22 @@ pub(crate) fn fresh_program(
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
 ) -> Result<Option<Utf8PathBuf>, Error> {
-    let checked = check(typed, loaded, select, world)?;
-    let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return Ok(None) };
-    let [exe] = &delivered[..] else { return Ok(None) };
-    Ok((host::machine() == Some(*platform)).then(|| exe.path.clone()))
+    let name = RefCell::new(String::new());
+    let select_one = |project: &Project, settings: &Settings| {
+        let selection = select(project, settings)?;
+        name.borrow_mut().clone_from(&selection.executables[0].name);
+        Ok(selection)
+    };
+    let program = |checked: &Checked| {
+        let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return None };
+        let exe = delivered.iter().find(|exe| exe.path.file_name() == Some(name.borrow().as_str()))?;
+        (host::machine() == Some(*platform)).then(|| exe.path.clone())
+    };
+    if let Some(program) = program(&check(typed, loaded, select_one, world)?) {
+        return Ok(Some(program));
+    }
+    let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
+    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().as_ref().and_then(program))
 }
 
 /// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.

@@ -89,6 +89,21 @@ fn a_program_that_is_up_to_date_starts_without_an_engine() {
 }
 
 #[test]
+fn what_hsx_static_has_built_with_others_is_up_to_date_too() {
+    let (platform, program) = program();
+    let two = "name: demo\nversion: 0.1.0\nexecutable demo\n  main-is: M.hs\nexecutable tool\n  main-is: M.hs\n";
+    let test = runnable().file("demo.cabal", two).remembering();
+    test.builds(platform, &[("demo:demo", &program), ("demo:tool", &program)]);
+    test.hsx("static").exits(0);
+    for (args, code) in [("run tool -- x", 2), ("run demo:exe:demo", 1)] {
+        let run = test.hsx(args).exits(code);
+        assert!(run.calls.is_empty(), "{run}");
+    }
+    test.write("app/Main.hs", "main = print 1\n");
+    test.hsx("run tool").exits(1).says("Building");
+}
+
+#[test]
 fn the_platforms_of_hsx_toml_are_those_that_are_delivered() {
     let (platform, _) = program();
     let test = runnable().file("hsx.toml", "platforms = [\"linux/riscv64\", \"linux/arm64\", \"linux/amd64\"]\n");
