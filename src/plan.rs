@@ -86,6 +86,11 @@ impl Stage {
         self.0.join("packed").join(name)
     }
 
+    /// A file for each executable that was started before.
+    pub(crate) fn known(&self) -> Utf8PathBuf {
+        self.0.join("known")
+    }
+
     /// What cabal notes of tests.
     pub(crate) fn test_results(&self) -> Utf8PathBuf {
         self.0.join("results")
@@ -158,7 +163,7 @@ pub(crate) enum Step {
         packer: Packer,
         files: Vec<Pack>,
     },
-    /// Starts each executable, unpacked and packed, unless all of the same files have been started in this image before.
+    /// Starts each executable, unpacked and packed, unless the same files have been started in this image before.
     Try(Cmd),
     /// Builds and runs test suites, without network.
     Test(Cmd),
@@ -321,7 +326,7 @@ impl Step {
                 lines
             }
             (Self::Try(cmd), _) => {
-                format!("# hsx leaves this out where the same files have been started in the same image before\n{cmd}")
+                format!("# hsx leaves out what has been started in the same image before\n{cmd}")
             }
             (Self::Test(cmd), _) => {
                 format!("{cmd} || [ $? -eq 103 ] # 103: a test failed; the logs are of interest then")

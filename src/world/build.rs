@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::channel::Channel;
 use super::deliver::{Built, Packed, Trial};
 use super::exec::{Answer, Source, Tail};
+use super::host::joined;
 use super::state::State;
 use super::{World, unwritable};
 use crate::cmd::Cmd;
@@ -92,10 +93,7 @@ fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Do
         is_untried: false,
         obstacle: None,
     };
-    let result = plan.steps.iter().try_for_each(|step| {
-        world.exec.check()?;
-        run.step(step)
-    });
+    let result = run.steps();
     run.channel.clear();
     world.ui.group(&format!("{}: all that was said", plan.platform), &log_path);
     if run.signalled {
@@ -197,6 +195,33 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn steps(&mut self) -> Result<(), Error> {
+        let mut steps = &self.plan.steps[..];
+        while let Some((step, mut rest)) = steps.split_first() {
+            self.world.exec.check()?;
+            match (step, rest) {
+                (Step::Remove(cmd), [Step::Verify, after @ ..]) => {
+                    self.verify_meanwhile(cmd)?;
+                    rest = after;
+                }
+                _ => self.step(step)?,
+            }
+            steps = rest;
+        }
+        Ok(())
+    }
+
+    /// Reads the results while the engine removes the container that they were copied out of.
+    fn verify_meanwhile(&mut self, removal: &Cmd) -> Result<(), Error> {
+        let world = self.world;
+        let (verified, removed) = thread::scope(|scope| {
+            let removed = scope.spawn(|| world.exec.capture(removal));
+            (self.verify(), joined(removed))
+        });
+        self.succeeded(removal, &removed?, "the container cannot be removed")?;
+        verified
+    }
+
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         let Self { plan, world, .. } = *self;
         match step {
@@ -320,7 +345,12 @@ impl Run<'_> {
     }
 
     fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
-        let answer = self.quietly(cmd)?;
+        let answer = self.world.exec.capture(cmd)?;
+        self.succeeded(cmd, &answer, failure)
+    }
+
+    fn succeeded(&mut self, cmd: &Cmd, answer: &Answer, failure: &str) -> Result<(), Error> {
+        self.log_answer(cmd, answer);
         if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
     }
 

@@ -130,14 +130,18 @@ impl Run<'_> {
         Packed::No(format!("upx failed: {why}"))
     }
 
-    /// Starts each executable, unless the same files were started before in the same image, and behaved.
+    /// Starts each executable, unless the same file was started before in the same image, and behaved.
     pub(super) fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
-        let known = self.built.iter().map(|built| Some((built.exe.name.clone(), self.known_trial(built)?)));
-        if let Some(known) = known.collect::<Option<_>>() {
-            self.trials = known;
+        let known = self.built.iter().filter_map(|built| Some((built.exe.name.clone(), self.known_trial(built)?)));
+        self.trials = known.collect();
+        if self.trials.len() == self.built.len() {
             self.note("all of these files were started before");
             return Ok(());
         }
+        let stage = &self.plan.stage;
+        let mark =
+            |name| fs_err::create_dir_all(stage.known()).and_then(|()| fs_err::write(stage.known().join(name), ""));
+        self.trials.keys().try_for_each(mark).map_err(|error| unwritable(&error))?;
         self.say("Checking", "that what was built starts");
         let answer = self.quietly(cmd)?;
         if !answer.success() {

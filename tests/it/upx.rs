@@ -151,6 +151,25 @@ fn what_was_packed_and_tried_before_is_taken() {
 }
 
 #[test]
+fn only_what_is_new_is_tried() {
+    let test = Test::new()
+        .remembering()
+        .fake("upx")
+        .file("demo.cabal", &format!("{DEMO_CABAL}\nexecutable tool\n  main-is: T.hs\n"));
+    let tried = "for exe in demo tool; do [ -e \"$source/known/$exe\" ] || say \"$exe\"; done > \"$FAKE/tried\"\n";
+    test.set_scenario("run-try", tried);
+    for (content, tried) in [("one", "demo\ntool\n"), ("other", "tool\n")] {
+        let tool = elf("linux/amd64", &[(PT_LOAD, content.as_bytes())]);
+        test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &tool)]);
+        let json = test.hsx("static --force --format json").exits(0).json();
+        assert_eq!(fs_err::read_to_string(test.root().join("fake/tried")).unwrap(), tried);
+        for executable in json["platforms"][0]["executables"].as_array().unwrap() {
+            assert_eq!((executable["started"].as_bool(), executable["packed"].as_bool()), (Some(true), Some(true)));
+        }
+    }
+}
+
+#[test]
 fn another_file_or_upx_or_argument_is_packed_anew() {
     let test = Test::new().remembering().fake("upx");
     test.hsx("static --force").exits(0).call("upx");
