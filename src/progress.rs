@@ -76,18 +76,21 @@ impl Progress {
         }
     }
 
-    /// The state as a short line; what matters most comes first, for narrow terminals.
+    /// The state as a short line; what matters most comes first, for narrow terminals: the numbers, then the names.
     pub(crate) fn text(&self) -> String {
         let mut text = self.phase.clone();
         if !self.package.is_empty() {
-            let (number, of) = (self.started.len(), self.total.max(self.started.len()));
-            let _ = write!(text, "  {number}/{of} {}", self.package);
+            let _ = write!(text, " {}/{}", self.started.len(), self.total.max(self.started.len()));
         }
-        if let Some((number, of, name)) = &self.module {
-            let _ = write!(text, "  [{number}/{of}] {name}");
+        if let Some((number, of, _)) = &self.module {
+            let _ = write!(text, " [{number}/{of}]");
         }
         if let Some(seconds) = self.expected {
-            let _ = write!(text, "  (last time {seconds} s)");
+            let _ = write!(text, " ~{seconds}s");
+        }
+        let module = self.module.iter().map(|(.., name)| name.as_str());
+        for name in [self.package.as_str()].into_iter().filter(|name| !name.is_empty()).chain(module) {
+            let _ = write!(text, "  {name}");
         }
         text
     }
@@ -129,22 +132,22 @@ mod tests {
             (" - random-1.2 (lib) (requires build)", "building"),
             (" - dice-0.3.1 (lib) (first run)", "building"),
             (" - dice-0.3.1 (exe:dice) (first run)", "building"),
-            ("Starting     random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
-            ("Building     random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
-            ("Completed    random-1.2 (lib)", "building  1/3 random-1.2 (lib)"),
-            ("Configuring library for dice-0.3.1..", "building  2/3 dice-0.3.1"),
-            ("Building library for dice-0.3.1..", "building  2/3 dice-0.3.1"),
-            ("[ 3 of 28] Compiling Dice.Cli ( src/Dice/Cli.hs, x.o )", "building  2/3 dice-0.3.1  [3/28] Dice.Cli"),
-            ("Building executable 'dice' for dice-0.3.1..", "building  3/3 dice-0.3.1"),
-            ("[2 of 2] Linking /hsx/build/x", "building  3/3 dice-0.3.1  [2/2] linking"),
-            ("[warning]: Building nothing", "building  3/3 dice-0.3.1  [2/2] linking"),
+            ("Starting     random-1.2 (lib)", "building 1/3  random-1.2 (lib)"),
+            ("Building     random-1.2 (lib)", "building 1/3  random-1.2 (lib)"),
+            ("Completed    random-1.2 (lib)", "building 1/3  random-1.2 (lib)"),
+            ("Configuring library for dice-0.3.1..", "building 2/3  dice-0.3.1"),
+            ("Building library for dice-0.3.1..", "building 2/3  dice-0.3.1"),
+            ("[ 3 of 28] Compiling Dice.Cli ( src/Dice/Cli.hs, x.o )", "building 2/3 [3/28]  dice-0.3.1  Dice.Cli"),
+            ("Building executable 'dice' for dice-0.3.1..", "building 3/3  dice-0.3.1"),
+            ("[2 of 2] Linking /hsx/build/x", "building 3/3 [2/2]  dice-0.3.1  linking"),
+            ("[warning]: Building nothing", "building 3/3 [2/2]  dice-0.3.1  linking"),
         ] {
             progress.read(line);
             assert_eq!(progress.text(), text, "{line}");
         }
         assert_eq!(progress.packages(), 3);
         progress.expected = Some(12);
-        assert_eq!(progress.text(), "building  3/3 dice-0.3.1  [2/2] linking  (last time 12 s)");
+        assert_eq!(progress.text(), "building 3/3 [2/2] ~12s  dice-0.3.1  linking");
         progress.begin("packing");
         assert_eq!(progress.text(), "packing");
     }
