@@ -7,10 +7,11 @@ use crate::digest::{hash, short_hash};
 use crate::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::error::Error;
 use crate::facts::{Facts, Host, Image, build_key};
-use crate::plan::{Lock, PlatformPlan, Stage, Step};
+use crate::plan::{Elsewhere, Lock, PlatformPlan, Stage, Step};
 use crate::platform::Platform;
-use crate::project::Project;
+use crate::project::{Project, SourceMount};
 use crate::settings::{PlatformSettings, Settings};
+use crate::source::{self, Source};
 use crate::strategy::{self, Choice, Question, Strategy};
 
 /// Adds packages to an image; runs in it.
@@ -62,6 +63,8 @@ pub(crate) struct Builder<'a> {
     pub key: String,
     pub store_volume: String,
     pub build_volume: String,
+    /// What is sent to an engine that can be shown no directory of this machine.
+    source: Option<Source>,
 }
 
 impl<'a> Builder<'a> {
@@ -84,6 +87,7 @@ impl<'a> Builder<'a> {
         Self {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
             build_volume: format!("hsx-build-{key}"),
+            source: host.is_remote.then(|| Source::new(project, &host.state_id)),
             project,
             settings,
             facts,
@@ -95,6 +99,17 @@ impl<'a> Builder<'a> {
             toolchain,
             key,
         }
+    }
+
+    /// The containers of a plan: those that make what is shared, and its own.
+    pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
+        let send = self.source.iter().map(|_| "send");
+        ["derive"]
+            .into_iter()
+            .chain(send)
+            .chain(phases.iter().copied())
+            .map(|phase| self.container_name(phase))
+            .collect()
     }
 
     pub(crate) fn container_name(&self, phase: &str) -> String {
@@ -131,6 +146,7 @@ impl<'a> Builder<'a> {
         }
         if self.again == Again::No {
             steps.extend(self.create_volume(&self.store_volume, &self.labels("store")));
+            steps.extend(self.source.iter().flat_map(|source| self.send(source)));
         }
         let mut labels = self.labels("build");
         labels.push(("hsx.project", self.project.root.to_string()));
@@ -174,11 +190,46 @@ impl<'a> Builder<'a> {
         steps.push(Step::Derive {
             platform,
             reference: image.reference.clone(),
+            memory: engine.memory_of(&image.reference),
             packages: base.packages.clone(),
             commands: [install, engine.commit(&name, &labels, &image.reference), engine.remove(&[name])],
         });
         steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
         steps
+    }
+
+    /// Sends the source: received by the image that needs no emulation, where there are two.
+    fn send(&self, source: &Source) -> Vec<Step> {
+        let labels = [(engine::LABEL, "source".to_owned()), ("hsx.project", self.project.root.to_string())];
+        let create = source.volumes.iter().filter_map(|volume| self.create_volume(&volume.name, &labels));
+        let mut steps: Vec<_> = create.collect();
+        let is_new = !steps.is_empty();
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
+        let (platform, image) = native.unwrap_or((self.build.platform, self.image));
+        let cmd = self.host.engine.run(&Container {
+            name: &self.container_name("send"),
+            platform,
+            image: &image.reference,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            stdin: Stdin::Passed,
+            labels: &self.run_labels(),
+            env: &[],
+            mounts: &source.volume_mounts(false),
+            workdir: "/",
+            entry: engine::SHELL,
+            extra: &self.settings.engine_args,
+            script: source::RECEIVE,
+            args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
+        });
+        steps.push(Step::Send { source: source.clone(), is_new, cmd });
+        steps
+    }
+
+    /// The engine, where it is another machine's.
+    pub(crate) fn elsewhere(&self) -> Option<Elsewhere> {
+        let engine = &self.host.engine;
+        self.host.is_remote.then(|| Elsewhere { connection: engine.connection.clone(), check: engine.check() })
     }
 
     fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
@@ -291,6 +342,7 @@ impl<'a> Builder<'a> {
             stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
             out_dir: settings.out_dir.join(build.platform.slug()),
             fetch_inputs: None,
+            elsewhere: self.elsewhere(),
             fallback: None,
             removal: engine.remove(names),
             leftovers: engine.containers(&format!("hsx.build={}", self.key)),
@@ -331,12 +383,14 @@ impl<'a> Builder<'a> {
             target: target.to_owned(),
             read_only: false,
         };
-        let sources = self.project.mounts.iter();
-        let sources =
-            sources.map(|mount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() });
+        let here = |mount: &SourceMount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() };
+        let sources: Vec<_> = match &self.source {
+            Some(source) => source.volume_mounts(true),
+            None => self.project.mounts.iter().map(here).collect(),
+        };
         let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
         let native = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts());
-        sources.chain(volumes).chain(native).collect()
+        sources.into_iter().chain(volumes).chain(native).collect()
     }
 
     fn env(&self) -> Vec<String> {

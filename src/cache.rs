@@ -23,7 +23,7 @@ const SOMEBODYS: Age = Age(24 * 60 * 60);
 pub(crate) struct Item {
     pub kind: Kind,
     pub name: String,
-    /// What it is for, as its label says: `store`, `build`, `cross`, `native`, `run`, `image`.
+    /// What it is for, as its label says: `store`, `build`, `source`, `cross`, `native`, `run`, `image`.
     pub purpose: String,
     pub platform: Option<Platform>,
     pub project: Option<Utf8PathBuf>,
@@ -148,6 +148,7 @@ impl Item {
                 };
                 all.iter().filter(same).map(|build| ("fetched", build.lock_name().to_owned())).collect()
             }
+            "source" => vec![("source", self.name.clone())],
             _ => vec![("filled", self.name.clone())],
         }
     }
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn removal_is_never_by_force_but_of_containers() {
-        let engine = Engine { program: "podman".to_owned(), dialect: Dialect::Podman };
+        let engine = Engine { program: "podman".to_owned(), dialect: Dialect::Podman, connection: None };
         let removal = |stored| item(stored, "me", NOW, free).unwrap().removal(&engine).to_string();
         assert_eq!(removal(stored(Kind::Volume, "hsx-store-a", &[(LABEL, "store")])), "podman volume rm hsx-store-a");
         let image = stored(Kind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]);

@@ -1,6 +1,7 @@
 //! The command line, as typed. Everything here is resolved by `settings` before it is used.
 
 use std::ffi::{OsStr, OsString};
+use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 use clap::builder::BoolishValueParser;
@@ -18,6 +19,7 @@ use crate::commands::new::NewArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::commands::shell::ShellArgs;
+use crate::commands::source::SourceArgs;
 use crate::commands::test::TestArgs;
 use crate::error::Error;
 use crate::image::Bignum;
@@ -124,6 +126,8 @@ pub(crate) enum Command {
     Cache(CacheArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    #[command(hide = true)]
+    Source(SourceArgs),
 }
 
 impl Command {
@@ -140,6 +144,8 @@ impl Command {
             Self::SetupCabal(args) => args.output.clone(),
             Self::Doctor(args) => args.output(),
             Self::Cache(args) => args.output().clone(),
+            // Standard output is what is sent.
+            Self::Source(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
             Self::New(args) => args.output.clone(),
         }
@@ -163,7 +169,7 @@ Settings:
   [platform.\"linux/arm64\"]
   ghc = \"9.10.3\"
 
-  Also: strategy, out-dir, jobs, strip, upx.
+  Also: strategy, connection, out-dir, jobs, strip, upx.
   Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
 
 Results:
@@ -172,6 +178,14 @@ Results:
   is started: `--force` builds all the same. Not looked at: `dist-newstyle`, `dist-static` and git's
   objects; `--pull` asks whether the image has changed. Your source is mounted
   read-only; the package store and the build directory are volumes labelled `hsx.kind`.
+
+Engines elsewhere:
+  `connection` names a podman connection or a docker context, for all platforms or for one; where it
+  leads is the engine's own to know (`podman system connection add`, `docker context create`).
+  Platforms of several engines are built at the same time. The source is sent, and only what has
+  changed since the last time: in a git repository what git does not ignore, the files that decide
+  cabal's plan, and `.git`. So it is where DOCKER_HOST or CONTAINER_HOST leads to another machine.
+  `--connection PLATFORM=` takes the engine here all the same.
 
 Events:
   `--format json-lines` prints a line of JSON for each event, as it comes: `event` is its kind,
@@ -183,6 +197,7 @@ Examples:
   hsx static                                  every executable, for this machine's architecture
   hsx static -p linux/amd64,linux/arm64       for both
   hsx static exe:server --ghc 9.6.7           one executable, with another compiler
+  hsx static -p amd64,arm64 --connection arm64=graviton    one of them on an engine elsewhere
   hsx static --dry-run                        the commands, to read or to paste into a shell";
 
 /// Build static executables for one or more platforms
@@ -330,6 +345,36 @@ pub(crate) struct EngineArgs {
     /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
     #[arg(long = "engine", value_name = "PROGRAM", env = "HSX_ENGINE", hide_env = true, help_heading = "Engine")]
     pub program: Option<String>,
+
+    /// Build on an engine elsewhere, by the name of a podman connection or a docker context; `PLATFORM=NAME` for one platform
+    #[arg(
+        long = "connection",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "HSX_CONNECTION",
+        hide_env = true,
+        help_heading = "Engine"
+    )]
+    pub connections: Vec<Connection>,
+}
+
+/// The name of a connection, for one platform or for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub platform: Option<Platform>,
+    pub name: String,
+}
+
+impl FromStr for Connection {
+    type Err = <Platform as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (platform, name) = match text.split_once('=') {
+            Some((platform, name)) => (Some(platform.parse()?), name),
+            None => (None, text),
+        };
+        Ok(Self { platform, name: name.to_owned() })
+    }
 }
 
 /// What becomes of the executables.

@@ -10,6 +10,7 @@ pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod setup_cabal;
 pub(crate) mod shell;
+pub(crate) mod source;
 pub(crate) mod r#static;
 pub(crate) mod test;
 
@@ -20,7 +21,7 @@ use crate::plan::Step;
 use crate::project::{Project, hpack_write};
 use crate::settings::{self, Settings, Typed};
 use crate::world::World;
-use crate::world::engines::{self, Known};
+use crate::world::engines::{Engines, Knowns, Source};
 use crate::world::host::{self, Environment};
 use crate::world::load::{self, Loaded};
 use crate::world::ui::Ui;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &Command, environment: &Environment, ui: &Ui) -> anyh
         Command::Cache(args) => cache::run(args, environment, ui),
         Command::Completions(args) => Ok(completions::run(args, ui)),
         Command::Man(args) => Ok(man::run(args, environment, ui)?),
+        Command::Source(args) => source::run(args, environment, ui),
         Command::New(args) => new::run(args, environment, ui),
     }
 }
@@ -59,6 +61,7 @@ pub(crate) struct Gathered<S> {
     pub settings: Settings,
     /// What of the project the command is about.
     pub selection: S,
+    pub known: Knowns,
     pub facts: Facts,
 }
 
@@ -67,10 +70,11 @@ pub(crate) struct Found<S> {
     pub project: Project,
     pub settings: Settings,
     pub selection: S,
-    pub known: Known,
+    pub known: Knowns,
 }
 
-/// Resolves a project's settings, selects from it what the command is about, and finds the engine.
+/// Resolves a project's settings, selects from it what the command is about, and finds the engines. `None`: one of
+/// them is not remembered, and not to be asked.
 ///
 /// # Errors
 /// When there is no engine, or a setting or the selection is not usable.
@@ -78,20 +82,29 @@ pub(crate) fn find<S>(
     typed: Typed<'_>,
     loaded: &Loaded,
     select: impl Fn(&Project, &Settings) -> Result<S, Error>,
-    known: Known,
+    engines: &Engines<'_>,
     world: &World<'_>,
-) -> Result<Found<S>, Error> {
+) -> Result<Option<Found<S>>, Error> {
     let mut project = loaded.project.clone();
-    let host = known.info.platform;
-    let host = host.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
     let files = [&loaded.project_file, &loaded.user_file];
-    let mut settings = settings::resolve(typed, files, &project, host, &world.environment.cwd)?;
+    let mut is_known = true;
+    let host = |connection: Option<&str>| {
+        let known = engines.get(connection)?;
+        is_known = known.is_some();
+        known.ok_or_else(|| Error::host("the engine has not been asked"))?.platform()
+    };
+    let settings = settings::resolve(typed, files, &project, host, &world.environment.cwd);
+    if !is_known {
+        return Ok(None);
+    }
+    let mut settings = settings?;
     if typed.builder.locked {
         load::read_lockfile(&project.root)?.apply(&mut project, &mut settings)?;
     }
     // A target that is not there is found out before the registry is asked.
     let selection = select(&project, &settings)?;
-    Ok(Found { project, settings, selection, known })
+    let known = engines.of(&settings)?;
+    Ok(known.map(|known| Found { project, settings, selection, known }))
 }
 
 /// Finds and reads the project.
@@ -127,16 +140,19 @@ pub(crate) fn gather_loaded<S>(
 ) -> Result<Gathered<S>, Error> {
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
     let asked = asked.as_deref();
-    let gather = |known| {
-        let Found { project, settings, selection, known } = find(typed, loaded, &select, known, world)?;
-        let facts = host::facts(known, &project, &settings, world)?;
-        Ok(Gathered { project, settings, selection, facts })
+    let gather = |engines: &Engines<'_>| {
+        let found = find(typed, loaded, &select, engines, world)?;
+        let Some(Found { project, settings, selection, known }) = found else {
+            return Err(Error::host("the engine has not been asked"));
+        };
+        let facts = host::facts(&known, &project, &settings, world)?;
+        Ok(Gathered { project, settings, selection, known, facts })
     };
-    if let Some(known) = engines::recall(asked, world) {
-        match gather(known) {
-            Err(Error { kind: Kind::Host, .. }) => engines::forget(asked, world),
-            ended => return ended,
+    let engines = Engines::new(asked, Source::MemoryFirst, world);
+    match gather(&engines) {
+        Err(error) if error.kind == Kind::Host && engines.forget() => {
+            gather(&Engines::new(asked, Source::MemoryFirst, world))
         }
+        ended => ended,
     }
-    gather(engines::ask(asked, world)?)
 }

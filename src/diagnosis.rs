@@ -4,6 +4,7 @@ use crate::cabal;
 use crate::cmd::Cmd;
 use crate::cross;
 use crate::error::{Error, Kind};
+use crate::plan::Elsewhere;
 use crate::platform::Platform;
 use crate::strategy::{self, Strategy};
 use crate::system::System;
@@ -22,6 +23,8 @@ pub(crate) struct Failed<'a> {
     pub platform: Platform,
     pub strategy: Strategy,
     pub system: &'a System,
+    /// The engine, where it is another machine's.
+    pub elsewhere: Option<&'a Elsewhere>,
 }
 
 impl Failed<'_> {
@@ -110,8 +113,17 @@ impl Failed<'_> {
             return error("the disk is full")
                 .hint(format!("free some space: `{program} system df` shows what the engine keeps"));
         }
-        let error = error(failure);
         let has = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+        if let Some(Elsewhere { connection, check }) = self.elsewhere {
+            let name = connection.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+            let lost = format!("the connection{name} to the engine was lost");
+            // No program in a container exits so, but for a shell that cannot start one.
+            let by_client = matches!(self.code, None | Some(1 | 125 | 255));
+            return error(if by_client && has(LOST) { &lost } else { failure }).hint(format!(
+                "`{check}` tells whether the engine answers; nothing was delivered, run this again then"
+            ));
+        }
+        let error = error(failure);
         if has(&["permission denied"]) && has(&["sock"]) {
             error.hint("your user may not reach the engine: join its group, or use rootless podman")
         } else if has(&["unexpected eof", "error during connect", "cannot connect to", "error waiting for container"]) {
@@ -132,6 +144,25 @@ pub(crate) fn full_disk() -> Error {
         .hint("free some space where the results go, or choose another place with `--out-dir`")
 }
 
+/// What clients say when they lose their engine: Go's network errors, and the engines' own words around them.
+const LOST: &[&str] = &[
+    "unexpected eof",
+    "connection reset",
+    "connection refused",
+    "broken pipe",
+    "closed network connection",
+    "no route to host",
+    "i/o timeout",
+    "error during connect",
+    "cannot connect to",
+    "unable to connect",
+    "failed to connect",
+    "failed to create sshclient",
+    "connect: no such file",
+    "wait: remote command exited without exit status",
+    ": eof",
+];
+
 fn disk_full(said: &str) -> bool {
     said.to_ascii_lowercase().contains("no space left on device")
 }
@@ -143,8 +174,34 @@ mod tests {
     fn failed(code: Option<i32>, said: &str) -> Error {
         let cmd = Cmd::new("podman").args(["run", "image"]);
         let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
-        Failed { cmd: &cmd, code, said, platform, strategy, system: &System::of("ID=nixos") }
+        Failed { cmd: &cmd, code, said, platform, strategy, system: &System::of("ID=nixos"), elsewhere: None }
             .in_container("cabal failed")
+    }
+
+    #[test]
+    fn a_lost_connection_is_named() {
+        let check = Cmd::new("podman").args(["--connection", "far", "info"]);
+        let elsewhere = Elsewhere { connection: Some("far".to_owned()), check };
+        let cmd = Cmd::new("podman");
+        for (code, said, message) in [
+            (
+                125,
+                "dial unix /p.sock: connect: no such file or directory",
+                "the connection `far` to the engine was lost",
+            ),
+            (255, "read tcp: connection reset by peer", "the connection `far` to the engine was lost"),
+            (1, "error during connect: Get \"http://x\": EOF", "the connection `far` to the engine was lost"),
+            (125, "no such image", "it failed"),
+            (127, "connection refused", "it failed"),
+        ] {
+            let (platform, strategy) = (Platform::Arm64, Strategy::Native);
+            let elsewhere = Some(&elsewhere);
+            let failed =
+                Failed { cmd: &cmd, code: Some(code), said, platform, strategy, system: &System::of(""), elsewhere };
+            let error = failed.of_engine("it failed");
+            assert_eq!((error.kind, error.message.as_str()), (Kind::Host, message), "{said}");
+            assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
+        }
     }
 
     #[test]
@@ -159,7 +216,7 @@ mod tests {
         let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
         let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
         let said = "write /p/dist-static/hello: no space left on device";
-        let failed = Failed { cmd: &cmd, code: Some(125), said, platform, strategy, system: &system };
+        let failed = Failed { cmd: &cmd, code: Some(125), said, platform, strategy, system: &system, elsewhere: None };
         let error = failed.in_writing("it failed");
         assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
         let other = Failed { said: "unexpected EOF", ..failed };

@@ -257,6 +257,9 @@ mod tests {
             host: "box".to_owned(),
             kernel: "6.12".to_owned(),
             version: "5.4.2".to_owned(),
+            cores: None,
+            memory: None,
+            context: None,
         };
         let health = Health {
             driver: "overlay".to_owned(),

@@ -3,6 +3,7 @@
 //! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
 
 pub(crate) mod args;
+pub(crate) mod connection;
 pub(crate) mod health;
 pub(crate) mod storage;
 
@@ -27,6 +28,8 @@ pub(crate) enum Dialect {
 pub(crate) struct Engine {
     pub program: String,
     pub dialect: Dialect,
+    /// The connection, or context, by which the program knows an engine elsewhere; `None`: whichever it takes by itself.
+    pub connection: Option<String>,
 }
 
 /// What an engine says of itself and its host.
@@ -42,6 +45,11 @@ pub(crate) struct Info {
     pub host: String,
     pub kernel: String,
     pub version: String,
+    /// The engine host's cores, and its memory in bytes.
+    pub cores: Option<usize>,
+    pub memory: Option<u64>,
+    /// Docker's client: the context that it has taken.
+    pub context: Option<String>,
 }
 
 impl Info {
@@ -51,6 +59,8 @@ impl Info {
         self.dialect == Dialect::Podman || major.is_some_and(|major| major >= 28)
     }
 }
+
+const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
 
 /// The shell of the image itself.
 pub(crate) const SHELL: &[&str] = &["/bin/sh"];
@@ -151,13 +161,28 @@ pub(crate) struct Container<'a> {
 
 impl Engine {
     fn cmd(&self, words: &[&str]) -> Cmd {
-        Cmd::new(&self.program).args(words.iter().copied())
+        let flag = match self.dialect {
+            Dialect::Docker => "--context",
+            Dialect::Podman => "--connection",
+        };
+        let connection = self.connection.iter().flat_map(|name| [flag, name.as_str()]);
+        Cmd::new(&self.program).args(connection.chain(words.iter().copied()))
+    }
+
+    /// The name by which something in this engine is remembered: other engines may have the same.
+    pub(crate) fn memory_of(&self, name: &str) -> String {
+        self.connection.iter().map(|connection| format!("{connection} ")).chain([name.to_owned()]).collect()
     }
 
     /// One question that tells dialect, platform and whether the service behind the client answers.
     /// The long template is what docker before 23 understands too; `--format json` is not.
     pub(crate) fn info(program: &str) -> Cmd {
-        Cmd::new(program).args(["info", "--format", "{{json .}}"])
+        Cmd::new(program).args(INFO)
+    }
+
+    /// The same of an engine that a connection leads to.
+    pub(crate) fn info_behind(&self) -> Cmd {
+        self.cmd(&INFO)
     }
 
     pub(crate) fn image_inspect(&self, reference: &str) -> Cmd {
@@ -309,6 +334,9 @@ pub(crate) fn parse_info(json: &str) -> Result<InfoAnswer, serde_json::Error> {
             host: host.hostname,
             kernel: host.kernel,
             version: raw.version.map(|version| version.version).unwrap_or_default(),
+            cores: host.cpus,
+            memory: host.mem_total,
+            context: None,
         }));
     }
     // The docker client exits with 0 and an empty server when nobody answers; some versions list why.
@@ -326,6 +354,9 @@ pub(crate) fn parse_info(json: &str) -> Result<InfoAnswer, serde_json::Error> {
         host: raw.name,
         kernel: raw.kernel_version,
         version: raw.server_version,
+        cores: raw.cpus,
+        memory: raw.memory,
+        context: raw.client.and_then(|client| client.context),
     }))
 }
 
@@ -348,6 +379,18 @@ struct RawInfo {
     name: String,
     #[serde(default, rename = "SecurityOptions")]
     security_options: Option<Vec<String>>,
+    #[serde(default, rename = "NCPU")]
+    cpus: Option<usize>,
+    #[serde(default, rename = "MemTotal")]
+    memory: Option<u64>,
+    #[serde(default, rename = "ClientInfo")]
+    client: Option<DockerClient>,
+}
+
+#[derive(Deserialize)]
+struct DockerClient {
+    #[serde(default, rename = "Context")]
+    context: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -361,6 +404,10 @@ struct PodmanHost {
     kernel: String,
     #[serde(default)]
     service_is_remote: bool,
+    #[serde(default)]
+    cpus: Option<usize>,
+    #[serde(default)]
+    mem_total: Option<u64>,
     #[serde(default)]
     security: PodmanSecurity,
 }
@@ -441,7 +488,7 @@ mod tests {
     use super::*;
 
     fn engine(dialect: Dialect) -> Engine {
-        Engine { program: "engine".to_owned(), dialect }
+        Engine { program: "engine".to_owned(), dialect, connection: None }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub process: u32,
     /// For advice.
     pub system: System,
+    /// Whether programs of the platforms that are built for start on this machine.
+    pub emulation: BTreeMap<Platform, Emulation>,
     pub upx: Option<Packer>,
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.
@@ -44,6 +46,8 @@ pub(crate) struct Host {
     pub engine: Engine,
     /// The platforms that it builds for here.
     pub builds: Vec<Platform>,
+    /// Its containers can be shown no directory of this machine: what they need is sent.
+    pub is_remote: bool,
     /// Its own platform.
     pub platform: Platform,
     pub emulation: BTreeMap<Platform, Emulation>,

@@ -27,6 +27,7 @@ mod progress;
 mod project;
 mod report;
 mod settings;
+mod source;
 mod strategy;
 mod system;
 mod template;

@@ -8,6 +8,7 @@ use crate::cmd::{Cmd, quote};
 use crate::image;
 use crate::platform::Platform;
 use crate::project::Executable;
+use crate::source::Source;
 use crate::strategy::Choice;
 use crate::upx::Packer;
 
@@ -55,6 +56,8 @@ pub(crate) struct PlatformPlan {
     pub out_dir: Utf8PathBuf,
     /// What the fetch phase depends on, to be remembered once the build has succeeded; `None` where nothing is fetched.
     pub fetch_inputs: Option<String>,
+    /// The engine, where it is another machine's.
+    pub elsewhere: Option<Elsewhere>,
     /// What is done when this plan fails for a reason that emulation would not have.
     pub fallback: Option<Box<PlatformPlan>>,
     /// The containers that may be left when a step is interrupted.
@@ -64,6 +67,14 @@ pub(crate) struct PlatformPlan {
     pub steps: Vec<Step>,
 }
 
+/// An engine of another machine, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub connection: Option<String>,
+    /// Tells whether it answers.
+    pub check: Cmd,
+}
+
 /// A lock on a build, or on a volume that builds share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lock {
@@ -71,6 +82,9 @@ pub(crate) struct Lock {
     /// Others may use it too, but not make it.
     pub shared: bool,
 }
+
+/// The directories of a stage with what is to be started.
+pub(crate) const TRIED: [&str; 2] = ["bin", "packed"];
 
 /// A directory beside the results where files wait until they are verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,11 +142,20 @@ pub(crate) enum Step {
     Derive {
         platform: Platform,
         reference: String,
+        /// What it is remembered as once it is made.
+        memory: String,
         packages: Vec<String>,
         /// Install them in a container, make the image of it, and remove it.
         commands: [Cmd; 3],
     },
     CreateVolume(Cmd),
+    /// Sends the source to an engine elsewhere: what has changed since the last time, or all of it where a volume is new or
+    /// does not hold what it is believed to.
+    Send {
+        source: Source,
+        is_new: bool,
+        cmd: Cmd,
+    },
     /// Fills a volume that all later builds use as it is: a cross toolchain, or the copy of an image.
     Fill {
         volume: String,
@@ -164,7 +187,11 @@ pub(crate) enum Step {
         files: Vec<Pack>,
     },
     /// Starts each executable, unpacked and packed, unless the same files have been started in this image before.
-    Try(Cmd),
+    Try {
+        cmd: Cmd,
+        /// They are sent to the engine.
+        is_sent: bool,
+    },
     /// Builds and runs test suites, without network.
     Test(Cmd),
     /// Moves the suites' logs to their place, and reads how they ended.
@@ -279,7 +306,8 @@ impl Step {
             | Self::Remove(cmd)
             | Self::Fill { cmd, .. }
             | Self::Solve { cmd, .. }
-            | Self::Try(cmd)
+            | Self::Try { cmd, .. }
+            | Self::Send { cmd, .. }
             | Self::Test(cmd)
             | Self::Interact(cmd) => Some(cmd),
             Self::Derive { .. }
@@ -325,8 +353,19 @@ impl Step {
                 }
                 lines
             }
-            (Self::Try(cmd), _) => {
-                format!("# hsx leaves out what has been started in the same image before\n{cmd}")
+            (Self::Try { cmd, is_sent }, plan) => {
+                let stage = plan
+                    .filter(|_| *is_sent)
+                    .map(|plan| format!("tar --create --directory {} {} | ", path(&plan.stage.0), TRIED.join(" ")));
+                let stage = stage.unwrap_or_default();
+                let note = "# hsx leaves out what has been started in the same image before";
+                format!("{note}\n{stage}{cmd}")
+            }
+            (Self::Send { source, cmd, .. }, _) => {
+                format!(
+                    "# hsx sends only what has changed since the last time, this sends all of it\n{} | {cmd}",
+                    source.cmd()
+                )
             }
             (Self::Test(cmd), _) => {
                 format!("{cmd} || [ $? -eq 103 ] # 103: a test failed; the logs are of interest then")

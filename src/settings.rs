@@ -27,6 +27,7 @@ pub(crate) struct SettingsFile {
     bignum: Option<Bignum>,
     strategy: Option<StrategyChoice>,
     image: Option<ImageTable>,
+    connection: Option<String>,
     #[serde(default)]
     platform: BTreeMap<String, PlatformTable>,
     // What reaches the host: only from the user's own file.
@@ -43,6 +44,7 @@ struct PlatformTable {
     bignum: Option<Bignum>,
     strategy: Option<StrategyChoice>,
     image: Option<ImageTable>,
+    connection: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -140,6 +142,8 @@ pub(crate) struct PlatformSettings {
     /// Packages of the image's distribution to be added to it, sorted.
     pub packages: Vec<String>,
     pub strategy: StrategyChoice,
+    /// The name by which the engine program knows the engine that builds for it; `None`: the one here.
+    pub connection: Option<String>,
     pub warnings: Vec<String>,
 }
 
@@ -172,17 +176,32 @@ pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
     args.program.clone().or_else(|| user.engine.clone())
 }
 
+/// The connection to the engine of a platform, or, without one, of all that name none of their own. One that is typed
+/// as nothing stands for the engine here.
+pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: Option<Platform>) -> Option<String> {
+    let typed = |of: Option<Platform>| args.connections.iter().rfind(move |typed| typed.platform == of);
+    let typed = platform.and_then(|_| typed(platform)).or_else(|| typed(None)).map(|typed| typed.name.clone());
+    let listed = || {
+        files.iter().find_map(|file| match platform {
+            Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
+            None => file.connection.clone(),
+        })
+    };
+    typed.or_else(listed).filter(|name| !name.is_empty())
+}
+
 /// Resolves all settings.
 /// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's; a typed
-/// output directory is relative to `cwd`.
+/// output directory is relative to `cwd`. `host` tells the platform of the engine that a connection leads to.
 ///
 /// # Errors
-/// When an image variant is known not to exist, flags contradict each other, or there is a platform too many.
+/// When an image variant is known not to exist, flags contradict each other, or there is a platform too many; those of
+/// `host`.
 pub(crate) fn resolve(
     typed: Typed<'_>,
     files: [&SettingsFile; 2],
     project: &Project,
-    host: Platform,
+    host: impl FnOnce(Option<&str>) -> Result<Platform, Error>,
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
     let Typed { targets, builder: args, result, platforms: number } = typed;
@@ -200,7 +219,7 @@ pub(crate) fn resolve(
         platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
     }
     if platforms.is_empty() {
-        platforms.push(host);
+        platforms.push(host(connection(&args.engine, &files, None).as_deref())?);
     }
     let mut seen = Vec::new();
     platforms.retain(|platform| {
@@ -253,6 +272,7 @@ fn for_platform(
     let wanted = wanted.unwrap_or_else(|| project_ghc(project));
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let packages = packages(&args.image_packages, &tables)?;
+    let connection = connection(&args.engine, &files, Some(platform));
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
     let (image, ghc) = image::reference(&image, &wanted, bignum)?;
@@ -265,6 +285,7 @@ fn for_platform(
         platform,
         image,
         packages,
+        connection,
         warnings,
         strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
         ghc,
@@ -305,6 +326,7 @@ impl SettingsFile {
             bignum: self.bignum,
             strategy: self.strategy,
             image: self.image.clone(),
+            connection: self.connection.clone(),
         };
         own.chain([common]).collect()
     }
@@ -344,6 +366,32 @@ mod tests {
         for key in RESERVED.map(|key| format!("`{key}`")) {
             assert!(!of_project.contains(&key) && of_user.contains(&key), "{of_project}\n{of_user}");
         }
-        assert!(of_project.ends_with("`image`, `platform`"), "{of_project}");
+        assert!(of_project.ends_with("`connection`, `platform`"), "{of_project}");
+    }
+
+    #[test]
+    fn the_connection_is_the_one_named_most_closely() {
+        let project = parse("connection = \"all\"\n[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into());
+        let user = parse("connection = \"mine\"", "config.toml".into());
+        let files = [&project.unwrap(), &user.unwrap()];
+        let ask = |typed: &[&str], platform| {
+            let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
+            connection(&EngineArgs { program: None, connections }, &files, platform).unwrap_or_default()
+        };
+        let (arm64, amd64) = (Some(Platform::Arm64), Some(Platform::Amd64));
+        for (typed, platform, named) in [
+            (&[][..], arm64, "graviton"),
+            (&[], amd64, "all"),
+            (&[], None, "all"),
+            (&["far"], arm64, "far"),
+            (&["far"], None, "far"),
+            (&["far", "linux/arm64=near"], arm64, "near"),
+            (&["aarch64=near", "far"], arm64, "near"),
+            (&["arm64=near"], amd64, "all"),
+            (&["arm64="], arm64, ""),
+            (&["one", "two"], amd64, "two"),
+        ] {
+            assert_eq!(ask(typed, platform), named, "{typed:?} {platform:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The doors to the machine: nothing outside this module reads or changes it.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ pub(crate) mod links;
 pub(crate) mod load;
 mod pieces;
 pub(crate) mod scaffold;
+pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod storage;
 mod tests;
@@ -64,6 +66,8 @@ pub(crate) struct World<'a> {
     pub cache: Cache,
     /// Held while an image is got or made, which several platforms may need.
     images: Mutex<()>,
+    /// By the name of a source's volume: whether it has been sent in this run. Held while it is.
+    sources: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
 }
 
 impl<'a> World<'a> {
@@ -80,6 +84,7 @@ impl<'a> World<'a> {
             state,
             cache,
             images: Mutex::new(()),
+            sources: Mutex::default(),
         })
     }
 

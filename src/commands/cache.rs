@@ -216,7 +216,13 @@ fn filter(args: &PruneArgs, environment: &Environment) -> Result<Filter, Error> 
 fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), Error> {
     let user_file = load::user_file(world.environment)?;
     let asked = settings::engine(args, &user_file);
-    let Known { engine, info } = engines::ask(asked.as_deref(), world)?;
+    if args.connections.iter().any(|connection| connection.platform.is_some()) {
+        return Err(
+            Error::usage("`hsx cache` looks at one engine").hint("name its connection alone: `--connection NAME`")
+        );
+    }
+    let connection = settings::connection(args, &[&user_file], None);
+    let Known { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
     let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))
 }

@@ -123,7 +123,7 @@ fn resolved(args: &DoctorArgs, loaded: &Loaded, environment: &Environment) -> Op
     let result = ResultArgs { out_dir: args.out_dir.clone(), upx: args.upx, ..ResultArgs::default() };
     let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
     let files = [&loaded.project_file, &loaded.user_file];
-    settings::resolve(typed, files, &loaded.project, Platform::Amd64, &environment.cwd).ok()
+    settings::resolve(typed, files, &loaded.project, |_| Ok(Platform::Amd64), &environment.cwd).ok()
 }
 
 /// The platforms that are typed or set: only for these must programs start.

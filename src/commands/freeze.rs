@@ -261,7 +261,7 @@ impl Solver<'_> {
     }
 
     fn plan(&self, steps: Vec<Step>) -> PlatformPlan {
-        let names = ["derive", "copy", "cross", "freeze"].map(|phase| self.0.container_name(phase));
+        let names = self.0.container_names(&["copy", "cross", "freeze"]);
         self.0.plan(&self.0.key, &names, self.0.locks(), steps)
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::lockfile::{FILE_NAME, Lockfile};
 use crate::platform::Platform;
 use crate::settings::{self, Platforms, Typed};
-use crate::world::engines::{self, Known};
+use crate::world::engines;
 use crate::world::host::{self, Environment};
 use crate::world::ui::Ui;
 use crate::world::{World, load};
@@ -54,8 +54,9 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     let world = World::new(environment, ui)?;
     let loaded = load::load(args.builder.directory.as_deref(), environment, &world)?;
     let asked = settings::engine(&args.builder.engine, &loaded.user_file);
-    let Known { engine, info } = engines::ask(asked.as_deref(), &world)?;
-    let host = info.platform.ok_or_else(|| Error::host("the engine's host is of a platform that hsx does not know"))?;
+    let files = [&loaded.project_file, &loaded.user_file];
+    let connection = settings::connection(&args.builder.engine, &files, None);
+    let known = engines::ask(asked.as_deref(), connection.as_deref(), &world)?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {
         // Somebody else's machine may be of another platform, and builds for this one from there.
@@ -63,15 +64,14 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     }
     let result = ResultArgs::default();
     let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
-    let files = [&loaded.project_file, &loaded.user_file];
-    let settings = settings::resolve(typed, files, &loaded.project, host, &environment.cwd)?;
+    let settings = settings::resolve(typed, files, &loaded.project, |_| known.platform(), &environment.cwd)?;
     if settings.offline || args.builder.locked {
         return Err(Error::usage("`hsx lock` asks the registry, which `--offline` and `--locked` rule out").into());
     }
     let mut images = BTreeMap::new();
     for build in &settings.platforms {
         if !images.contains_key(&build.image) {
-            images.insert(build.image.clone(), host::digests(&engine, &build.image, &world)?);
+            images.insert(build.image.clone(), host::digests(&known.engine, &build.image, &world)?);
         }
     }
     let lockfile = Lockfile::new(&loaded.project, images, host::now(None));

@@ -12,11 +12,10 @@ use crate::error::Error;
 use crate::facts::Facts;
 use crate::plan::{Lock, PlatformPlan};
 use crate::project::{Executable, Project, Selection};
-use crate::settings::{self, PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::strategy;
 use crate::world::World;
 use crate::world::build::build;
-use crate::world::engines;
 use crate::world::fresh::Wanted;
 use crate::world::host::Environment;
 use crate::world::ui::Ui;
@@ -77,17 +76,15 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     {
         return Err(world.exec.replace(&Cmd::new(program).args(&args.args)).into());
     }
-    let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, select, &world)?;
+    let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     let start = start(&project, &settings, &selection.executables[0], &args.args, &facts)?;
     if args.dry_run {
         ui.print(&format!("{}{}", plan.shell(), start.shell()));
         return Ok(0);
     }
-    let known = engines::recall(settings::engine(&args.builder.engine, &loaded.user_file).as_deref(), &world);
-    let wanted = known.as_ref();
-    let wanted = wanted.map(|known| Wanted { project: &project, settings: &settings, selection: &selection, known });
-    let report = r#static::execute(&plan, &facts, wanted, &world)?;
+    let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
+    let report = r#static::execute(&plan, &facts, Some(wanted), &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));
@@ -145,11 +142,17 @@ fn start(
     if facts.machine == Some(build.platform) {
         return Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args)));
     }
-    match facts.host(build.platform).emulation(build.platform) {
+    let host = facts.host(build.platform);
+    let here = facts.emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
+    match if host.is_remote { here } else { host.emulation(build.platform) } {
         Emulation::Ready => Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args))),
         Emulation::Missing(why) => {
             let setup = facts.system.setup_emulation(build.platform);
             Err(strategy::missing_emulation(build.platform, why, &setup))
+        }
+        Emulation::Unknown if host.is_remote => {
+            let message = format!("{} programs do not start on this machine", build.platform);
+            Err(Error::host(message).hint(format!("`{dir}` has the executable: start it where it does")))
         }
         Emulation::Unknown => Ok(Start::Container(Box::new(in_container(project, settings, build, exe, args, facts)?))),
     }

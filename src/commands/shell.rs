@@ -113,7 +113,7 @@ impl Planner<'_> {
     /// What must be there first. A plan of its own: it locks what it makes, and a shell may be open for long.
     fn preparation(&self) -> Result<PlatformPlan, Error> {
         let plan = |builder: Builder<'_>| {
-            let names = ["derive", "copy", "cross"].map(|phase| builder.container_name(phase));
+            let names = builder.container_names(&["copy", "cross"]);
             builder.plan(&builder.key, &names, builder.locks(), builder.preparation())
         };
         let asked = self.settings.platforms[0].strategy;

@@ -24,7 +24,7 @@ use crate::timings;
 use crate::world::World;
 use crate::world::at_once::side_by_side;
 use crate::world::build::build;
-use crate::world::engines;
+use crate::world::engines::{Engines, Source};
 use crate::world::fresh::{self, Decided, Sources, Wanted};
 use crate::world::host::{self, Environment};
 use crate::world::load::Loaded;
@@ -33,6 +33,8 @@ use crate::world::write::{append, replace};
 
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
+const TRY_SENT: &str =
+    concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
 
 /// Runs `hsx static`.
 ///
@@ -90,20 +92,14 @@ fn report(
             builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
         }
         let typed = Typed { builder: &builder, ..typed };
-        let Gathered { project, settings, selection, facts } = gather_loaded(typed, &loaded, &select, world)?;
+        let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
         plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.platform).collect();
         }
         if !dry_run {
-            let known = engines::recall(settings::engine(&builder.engine, &loaded.user_file).as_deref(), world);
-            let wanted = known.as_ref().map(|known| Wanted {
-                project: &project,
-                settings: &settings,
-                selection: &selection,
-                known,
-            });
-            built = execute(&plan, &facts, wanted, world)?;
+            let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
+            built = execute(&plan, &facts, Some(wanted), world)?;
         }
     }
     if dry_run {
@@ -138,7 +134,7 @@ fn report_frozen(
         gathered = gather(typed, select, world)?;
     }
     freeze::heed(frozen.as_ref(), &mut gathered, world)?;
-    let Gathered { project, settings, selection, facts } = gathered;
+    let Gathered { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if dry_run {
         let first = format!("{}# and its lines are arguments of cabal then\n\n", freeze.shell());
@@ -197,8 +193,9 @@ fn check(
         return Ok(Checked::default());
     }
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
-    let Some(known) = engines::recall(asked.as_deref(), world) else { return Ok(Checked::default()) };
-    let Found { project, settings, selection, known } = find(typed, loaded, select, known, world)?;
+    let engines = Engines::new(asked.as_deref(), Source::Memory, world);
+    let Some(found) = find(typed, loaded, select, &engines, world)? else { return Ok(Checked::default()) };
+    let Found { project, settings, selection, known } = found;
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
     let mut checked =
         Checked { order: settings.platforms.iter().map(|build| build.platform).collect(), fresh: Vec::new() };
@@ -278,7 +275,7 @@ impl<'a> Planner<'a> {
     fn plan(&self) -> PlatformPlan {
         let builder = &self.builder;
         let Builder { host, build, image, .. } = builder;
-        let names = ["derive", "copy", "cross", "fetch", "build", "try"].map(|phase| builder.container_name(phase));
+        let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
         let mut steps = builder.preparation();
         steps.push(Step::MakeStage);
         steps.extend(self.compilation());
@@ -296,6 +293,7 @@ impl<'a> Planner<'a> {
             stage: self.stage.clone(),
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
             fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
+            elsewhere: builder.elsewhere(),
             fallback: None,
             removal: host.engine.remove(&names),
             leftovers: host.engine.containers(&format!("hsx.build={}", builder.key)),
@@ -340,23 +338,25 @@ impl<'a> Planner<'a> {
         });
         // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
         let seconds = if native { "10" } else { "60" };
+        let is_sent = host.is_remote;
+        let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
         let trial = Container {
             name: &builder.container_name("try"),
             platform: build.platform,
             image: &builder.image.reference,
             lifetime: Lifetime::UntilExit,
             network: Network::None,
-            stdin: Stdin::Closed,
+            stdin: if is_sent { Stdin::Passed } else { Stdin::Closed },
             labels: &builder.run_labels(),
             env: &[],
-            mounts: &[Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() }],
+            mounts: if is_sent { &[] } else { std::slice::from_ref(&stage) },
             workdir: "/",
             entry: engine::SHELL,
             extra: &settings.engine_args,
-            script: TRY,
+            script: if is_sent { TRY_SENT } else { TRY },
             args: [seconds.to_owned()].into_iter().chain(names()).collect(),
         };
-        let rest = [Step::Try(host.engine.run(&trial)), Step::Deliver, Step::Clean];
+        let rest = [Step::Try { cmd: host.engine.run(&trial), is_sent }, Step::Deliver, Step::Clean];
         [Step::Verify].into_iter().chain(packing).chain(rest).collect()
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
     let select = |project: &Project, _: &Settings| project.select_tests(&args.targets);
-    let Gathered { project, settings, selection, facts } = gather(typed, select, &world)?;
+    let Gathered { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
     let plan = plan(&project, &settings, &selection, &options, &facts)?;
@@ -146,7 +146,7 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
-    let names = ["derive", "copy", "cross", "fetch", "test"].map(|phase| builder.container_name(phase));
+    let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
     let args = cabal::test_args(&selection.targets, settings.jobs, &settings.cabal_args);
     let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation());
     plan.executables.clone_from(&selection.executables);

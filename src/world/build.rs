@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::channel::Channel;
 use super::deliver::{Built, Packed, Trial};
-use super::exec::{Answer, Source, Tail};
+use super::exec::{Answer, Feed, Source, Tail};
 use super::host::joined;
 use super::state::State;
 use super::{World, unwritable};
@@ -159,7 +159,7 @@ fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<(Vec<File>, bool), Err
     Ok((files, waited))
 }
 
-fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
+pub(super) fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
     if take() {
         return Ok(false);
     }
@@ -233,16 +233,17 @@ impl Run<'_> {
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
-            Step::Derive { platform, reference, packages, commands } => {
+            Step::Derive { platform, memory, packages, commands, .. } => {
                 let _turn = world.images.lock();
-                if world.state.recall("derived", reference).is_some() {
+                if world.state.recall("derived", memory).is_some() {
                     return Ok(());
                 }
                 self.channel.phase("preparing");
                 world.ui.status("Preparing", &format!("{platform} image with {}", packages.join(", ")));
-                self.derive(*platform, reference, commands)
+                self.derive(*platform, memory, commands)
             }
             Step::CreateVolume(cmd) => self.create_volume(cmd),
+            Step::Send { source, is_new, cmd } => self.send(source, *is_new, cmd),
             Step::Fill { volume, cmd } => self.fill(volume, cmd),
             Step::MakeStage => self.make_stage(),
             Step::Fetch(cmd) => {
@@ -267,7 +268,7 @@ impl Run<'_> {
             Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),
             Step::Verify => self.verify(),
             Step::Pack { packer, files } => self.pack(packer, files),
-            Step::Try(cmd) => self.try_out(cmd),
+            Step::Try { cmd, is_sent } => self.try_out(cmd, *is_sent),
             Step::Deliver => self.deliver(),
             Step::Test(cmd) => {
                 let ghc = image::ghc_name(plan.ghc.as_deref());
@@ -303,6 +304,24 @@ impl Run<'_> {
         });
         channel.flush();
         ended
+    }
+
+    /// The same for one that reads what is written for it.
+    pub(super) fn fed(&mut self, cmd: &Cmd, feed: &Feed<'_>) -> Result<ExitStatus, Error> {
+        let Self { world, log, tail, .. } = self;
+        *tail = Tail::default();
+        let _ = writeln!(log, "$ {cmd}");
+        let (status, written) = world.exec.fed(cmd, feed, &mut |_: Source, bytes| {
+            let _ = log.write_all(bytes);
+            tail.push(bytes);
+        })?;
+        // Where nobody read on, the command says why.
+        match written {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::usage("what is to be sent to the engine cannot be read").said(&error.to_string()))
+            }
+            Err(_) | Ok(()) => Ok(status),
+        }
     }
 
     /// The same for one that answers on standard output, and says the rest on standard error.
@@ -376,12 +395,7 @@ impl Run<'_> {
     }
 
     /// Makes an image with packages added.
-    fn derive(
-        &mut self,
-        platform: Platform,
-        reference: &str,
-        [install, commit, remove]: &[Cmd; 3],
-    ) -> Result<(), Error> {
+    fn derive(&mut self, platform: Platform, memory: &str, [install, commit, remove]: &[Cmd; 3]) -> Result<(), Error> {
         let status = self.streamed(install)?;
         if !status.success() {
             let said = self.tail.text();
@@ -389,7 +403,7 @@ impl Run<'_> {
         }
         self.must(commit, "the image with the packages cannot be kept")?;
         self.must(remove, "the container cannot be removed")?;
-        self.world.state.remember("derived", reference, Some("yes"));
+        self.world.state.remember("derived", memory, Some("yes"));
         Ok(())
     }
 
@@ -465,7 +479,8 @@ impl Run<'_> {
     pub(super) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
         let PlatformPlan { platform, choice, .. } = self.plan;
         let (platform, strategy) = (*platform, choice.strategy);
-        Failed { cmd, code: status.code(), said, platform, strategy, system: self.system }
+        let elsewhere = self.plan.elsewhere.as_ref();
+        Failed { cmd, code: status.code(), said, platform, strategy, system: self.system, elsewhere }
     }
 }
 

@@ -8,7 +8,7 @@ use object::read::ReadCache;
 
 use super::at_once::{cores, side_by_side};
 use super::build::Run;
-use super::exec::Answer;
+use super::exec::{Answer, Source};
 use super::pieces::{self, sha256_of};
 use super::unwritable;
 use crate::cabal;
@@ -16,7 +16,7 @@ use crate::cmd::Cmd;
 use crate::digest::{Hasher, hash};
 use crate::error::{Error, Kind};
 use crate::linkage::{self, Fault, GmpSearch, Linkage};
-use crate::plan::{Pack, Step};
+use crate::plan::{Pack, Step, TRIED};
 use crate::platform::Platform;
 use crate::project::Executable;
 use crate::report::Delivered;
@@ -131,7 +131,7 @@ impl Run<'_> {
     }
 
     /// Starts each executable, unless the same file was started before in the same image, and behaved.
-    pub(super) fn try_out(&mut self, cmd: &Cmd) -> Result<(), Error> {
+    pub(super) fn try_out(&mut self, cmd: &Cmd, is_sent: bool) -> Result<(), Error> {
         let known = self.built.iter().filter_map(|built| Some((built.exe.name.clone(), self.known_trial(built)?)));
         self.trials = known.collect();
         if self.trials.len() == self.built.len() {
@@ -143,7 +143,7 @@ impl Run<'_> {
             |name| fs_err::create_dir_all(stage.known()).and_then(|()| fs_err::write(stage.known().join(name), ""));
         self.trials.keys().try_for_each(mark).map_err(|error| unwritable(&error))?;
         self.say("Checking", "that what was built starts");
-        let answer = self.quietly(cmd)?;
+        let answer = if is_sent { self.with_stage(cmd)? } else { self.quietly(cmd)? };
         if !answer.success() {
             let failed = self.failed(cmd, answer.status, &answer.stderr);
             if failed.lacks_emulation() {
@@ -162,6 +162,35 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Runs a command that reads the executables that are to be started, as a tar archive.
+    fn with_stage(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
+        let stage = self.plan.stage.0.clone();
+        let names = self.built.iter().map(|built| &built.exe.name).filter(|name| !self.trials.contains_key(*name));
+        let names: Vec<_> = names.cloned().collect();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let feed = |to: &mut dyn std::io::Write| {
+            let mut archive = tar::Builder::new(to);
+            for name in TRIED.iter().flat_map(|form| names.iter().map(move |name| Utf8Path::new(form).join(name))) {
+                let path = stage.join(&name);
+                if path.exists() {
+                    archive.append_path_with_name(path, name)?;
+                }
+            }
+            archive.into_inner()?.flush()
+        };
+        let (status, written) = self.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        if let (true, Err(error)) = (status.success(), written) {
+            return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
+        }
+        let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let answer = Answer { status, stdout, stderr };
+        self.log_answer(cmd, &answer);
+        Ok(answer)
     }
 
     fn known_trial(&self, built: &Built) -> Option<Trial> {
@@ -191,7 +220,7 @@ impl Run<'_> {
 
     /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
     pub(super) fn deliver(&mut self) -> Result<(), Error> {
-        let was_tried = !self.is_untried && self.plan.steps.iter().any(|step| matches!(step, Step::Try(_)));
+        let was_tried = !self.is_untried && self.plan.steps.iter().any(|step| matches!(step, Step::Try { .. }));
         let mut chosen = Vec::new();
         for built in std::mem::take(&mut self.built) {
             let name = &built.exe.name;

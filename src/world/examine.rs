@@ -81,7 +81,7 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
     machine.disks.extend(disk(Purpose::State, world.state.dir()));
     let Some((program, info, health)) = machine.engine() else { return Ok(machine) };
     let (info, health) = (info.clone(), health.clone());
-    let engine = engine::Engine { program: program.to_owned(), dialect: info.dialect };
+    let engine = engine::Engine { program: program.to_owned(), dialect: info.dialect, connection: None };
     machine.is_local = health.place == Place::Here && is_this_kernel(&info);
     if machine.is_local {
         machine.disks.extend(disk(Purpose::Engine, &health.root));
@@ -268,8 +268,11 @@ fn probe(
         return Ok(Probe::NotTried);
     }
     let name = format!("hsx-{key}-probe");
-    let labels =
-        [(LABEL, "run".to_owned()), ("hsx.platform", platform.to_string()), ("hsx.state", state_id(info, world))];
+    let labels = [
+        (LABEL, "run".to_owned()),
+        ("hsx.platform", platform.to_string()),
+        ("hsx.state", state_id(engine, info, world)),
+    ];
     let cmd = engine.run(&Container {
         name: &name,
         platform,

@@ -1,7 +1,7 @@
 //! Runs commands: with their output captured or streamed, and with signals heeded.
 
-use std::io::Read;
-use std::process::{Child, ExitStatus, Stdio};
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -74,6 +74,9 @@ impl Tail {
         String::from_utf8_lossy(&self.0).into_owned()
     }
 }
+
+/// Writes what a command reads.
+pub(crate) type Feed<'a> = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Sync + 'a;
 
 /// What a command does.
 pub(super) enum Event {
@@ -166,6 +169,26 @@ impl<'a> Exec<'a> {
         self.run(cmd, OnSignal::End, output)
     }
 
+    /// The same for a command that reads what is written for it. What became of the writing matters only where the command
+    /// ended well: one that fails need not have read all.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn fed(
+        &self,
+        cmd: &Cmd,
+        feed: &Feed<'_>,
+        output: &mut dyn FnMut(Source, &[u8]),
+    ) -> Result<(ExitStatus, std::io::Result<()>), Error> {
+        thread::scope(|scope| {
+            let mut writer = None;
+            let mut start = |mut pipe: ChildStdin| writer = Some(scope.spawn(move || feed(&mut pipe)));
+            let status = self.run_feeding(cmd, OnSignal::End, output, Some(&mut start))?;
+            let written = writer.map_or(Ok(()), |writer| writer.join().expect("a writer does not panic"));
+            Ok((status, written))
+        })
+    }
+
     /// Runs a command that answers on standard output; its standard error is shown, and handed on.
     ///
     /// # Errors
@@ -183,11 +206,24 @@ impl<'a> Exec<'a> {
     }
 
     fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+        self.run_feeding(cmd, on_signal, output, None)
+    }
+
+    fn run_feeding(
+        &self,
+        cmd: &Cmd,
+        on_signal: OnSignal,
+        output: &mut dyn FnMut(Source, &[u8]),
+        feed: Option<&mut dyn FnMut(ChildStdin)>,
+    ) -> Result<ExitStatus, Error> {
         if on_signal != OnSignal::Ignore {
             self.check()?;
         }
         self.ui.command(cmd);
-        let (child, events) = spawn(cmd, Streams::Piped)?;
+        let (child, pipe, events) = spawn(cmd, if feed.is_some() { Streams::Fed } else { Streams::Piped })?;
+        if let (Some(feed), Some(pipe)) = (feed, pipe) {
+            feed(pipe);
+        }
         let started = Instant::now();
         let (mut open, mut status, mut ended_at, mut asked_at) = (2, None, None, None::<Instant>);
         loop {
@@ -242,22 +278,26 @@ impl<'a> Exec<'a> {
 pub(super) enum Streams {
     /// Nothing, and to hsx.
     Piped,
+    /// What hsx writes, and to hsx.
+    Fed,
     /// As hsx itself.
     Inherited,
 }
 
-pub(super) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Receiver<Event>), Error> {
+pub(super) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStdin>, Receiver<Event>), Error> {
     let mut command = command(cmd)?;
-    if streams == Streams::Piped {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if streams != Streams::Inherited {
+        let stdin = if streams == Streams::Fed { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
     let mut child = command.spawn().map_err(|error| cannot_start(cmd, &error))?;
     let pid = Pid::from_child(&child);
+    let pipe = child.stdin.take();
     let (sender, receiver) = channel();
     forward(child.stdout.take(), Source::Stdout, &sender);
     forward(child.stderr.take(), Source::Stderr, &sender);
     thread::spawn(move || wait(child, &sender));
-    Ok((pid, receiver))
+    Ok((pid, pipe, receiver))
 }
 
 /// A command as the standard library starts it.

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::World;
-use super::engines::Known;
+use super::engines::Knowns;
 use super::host::{binfmt_entries, local, state_id, this_program};
 use super::pieces::sha256_of;
 use super::tree::{Stamp, Tree, now};
@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'a> {
     pub project: &'a Project,
     pub settings: &'a Settings,
     pub selection: &'a Selection,
-    pub known: &'a Known,
+    pub known: &'a Knowns,
 }
 
 /// A platform's last results and what decided them.
@@ -86,6 +86,7 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
     if !engine_args::reads_nothing(&settings.engine_args) {
         return None;
     }
+    let known = known.of(build)?;
     let host = known.info.platform?;
     let image = image(wanted, build, build.platform, world)?;
     let words = |words: &[String]| format!("{words:?}");
@@ -111,7 +112,7 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
         words(&settings.upx_args),
         words(&settings.engine_args),
         format!("{:?}", upx(settings, world)),
-        format!("{:?} {}", known.engine, state_id(&known.info, world)),
+        format!("{:?} {}", known.engine, state_id(&known.engine, &known.info, world)),
         world.environment.passed.clone(),
     ];
     let targets = words(&selection.targets);
@@ -132,7 +133,7 @@ fn image(wanted: Wanted<'_>, build: &PlatformSettings, platform: Platform, world
     let reference = match digest {
         Some(digest) => format!("{}@{digest}", image::repository(&build.image)),
         // A name that no registry answers for may stand for another image each time.
-        None => local(&wanted.known.engine, &build.image, platform, world).ok()??.id,
+        None => local(&wanted.known.of(build)?.engine, &build.image, platform, world).ok()??.id,
     };
     let image = Image::published(reference, true);
     Some(if build.packages.is_empty() { image.reference } else { image.reference_with(&build.packages) })

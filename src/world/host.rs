@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 use std::ffi::OsStr;
 use std::io::IsTerminal;
-use std::num::NonZero;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +12,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy;
 
 use super::World;
-use super::engines::Known;
+use super::at_once::cores;
+use super::engines::{Known, Knowns};
 use super::exec::Answer;
 use super::ui::Reader;
 use crate::binfmt::{self, Emulation};
@@ -49,6 +49,8 @@ pub(crate) struct Environment {
     pub cache_dir: Option<Utf8PathBuf>,
     /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
     pub now: i64,
+    /// Where docker's client looks for its engine, if that is said.
+    pub docker_host: Option<String>,
     /// GitHub's file for a summary of the job.
     pub step_summary: Option<Utf8PathBuf>,
     /// Names of variables that a build needs to see, of those that are set.
@@ -84,6 +86,7 @@ impl Environment {
             state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
             now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
             step_summary: std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|path| !path.is_empty()).map(Into::into),
+            docker_host: std::env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()),
             passed: variables(|name| PASSED.contains(&name)),
             of_engines: variables(is_for_engines),
             pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
@@ -203,11 +206,18 @@ pub(super) fn user() -> String {
 ///
 /// # Errors
 /// When an image is not to be had, or an engine fails.
-pub(crate) fn facts(known: Known, project: &Project, settings: &Settings, world: &World<'_>) -> Result<Facts, Error> {
+pub(crate) fn facts(known: &Knowns, project: &Project, settings: &Settings, world: &World<'_>) -> Result<Facts, Error> {
     let (hosts, packer) = thread::scope(|scope| {
         let packer = scope.spawn(|| packer(settings, world));
-        let builds: Vec<_> = settings.platforms.iter().collect();
-        (host(known, &builds, project, settings, world).map(|host| vec![host]), joined(packer))
+        let hosts = known.by_connection().map(|(connection, known)| {
+            scope.spawn(move || {
+                let builds = settings.platforms.iter().filter(|build| build.connection == *connection);
+                host(known.clone(), &builds.collect::<Vec<_>>(), project, settings, world)
+            })
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let hosts: Result<Vec<_>, Error> = hosts.into_iter().map(joined).collect();
+        (hosts, joined(packer))
     });
     world.exec.check()?;
     Ok(Facts {
@@ -215,6 +225,7 @@ pub(crate) fn facts(known: Known, project: &Project, settings: &Settings, world:
         stdin: stdin(),
         process: std::process::id(),
         system: system(),
+        emulation: settings.platforms.iter().map(|build| (build.platform, emulation_here(build.platform))).collect(),
         upx: packer?,
         // A file in its place is found out before anything is pulled.
         out_dir_exists: settings.out_dir.is_dir(),
@@ -225,15 +236,16 @@ pub(crate) fn facts(known: Known, project: &Project, settings: &Settings, world:
 
 /// What is to be known of an engine for some builds. Its answers are asked for side by side.
 fn host(
-    Known { engine, info }: Known,
+    known: Known,
     builds: &[&PlatformSettings],
     project: &Project,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Host, Error> {
+    let platform = known.platform()?;
+    let Known { engine, info, is_remote } = known;
     let info = &info;
-    let platform = info.platform.ok_or_else(|| Error::host("the engine's host is of no known platform"))?;
-    let state_id = state_id(info, world);
+    let state_id = state_id(&engine, info, world);
     let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate
@@ -312,8 +324,10 @@ fn host(
         volumes,
         stale: stale?,
         fetched,
-        cores: thread::available_parallelism().map_or(1, NonZero::get),
-        memory: available_memory(),
+        is_remote,
+        // Of a machine elsewhere it is not known what others do there.
+        cores: info.cores.filter(|_| is_remote).unwrap_or_else(cores),
+        memory: info.memory.filter(|_| is_remote).unwrap_or_else(available_memory),
         state_id,
     })
 }
@@ -323,9 +337,10 @@ pub(super) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 /// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
-pub(super) fn state_id(info: &Info, world: &World<'_>) -> String {
+pub(super) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> String {
     let node = rustix::system::uname();
-    let engine = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
+    let dialect = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
+    let engine = engine.memory_of(&dialect);
     short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
 }
 
@@ -339,6 +354,15 @@ pub(super) fn is_this_kernel(info: &Info) -> bool {
 pub(crate) fn machine() -> Option<Platform> {
     let name = rustix::system::uname();
     cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()
+}
+
+/// Whether programs of a platform start on this machine.
+fn emulation_here(platform: Platform) -> Emulation {
+    match machine() {
+        None => Emulation::Unknown,
+        Some(own) if own == platform => Emulation::Ready,
+        Some(_) => binfmt::emulation(platform, &binfmt_entries()),
+    }
 }
 
 /// A terminal only where output goes to one too: else it would mix what is to be told apart.
@@ -421,7 +445,7 @@ fn find_image_with_packages(
     let derived = image.reference_with(packages);
     let present = local(engine, &derived, *platform, world)?.is_some();
     if !present {
-        world.state.remember("derived", &derived, None);
+        world.state.remember("derived", &engine.memory_of(&derived), None);
     }
     Ok(image.with_packages(packages, present))
 }

@@ -48,7 +48,7 @@ impl Exec<'_> {
     pub(crate) fn interact(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
         self.check()?;
         self.ui.command(cmd);
-        let (child, events) = spawn(cmd, Streams::Inherited)?;
+        let (child, _, events) = spawn(cmd, Streams::Inherited)?;
         let (mut signalled, mut asked_at) = (false, None::<Instant>);
         loop {
             match events.recv_timeout(HEARTBEAT) {

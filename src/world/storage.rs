@@ -35,7 +35,7 @@ pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &Worl
     world.exec.check()?;
     // Only a number is missing without it.
     let sizes = sizes.unwrap_or_else(|_| BTreeMap::new());
-    let (state_id, now) = (state_id(info, world), seconds(SystemTime::now()));
+    let (state_id, now) = (state_id(engine, info, world), seconds(SystemTime::now()));
     let known =
         |lock: &str| Known { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
     let mut items = Vec::new();

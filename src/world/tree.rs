@@ -53,6 +53,28 @@ impl Stamp {
         self.mode
     }
 
+    /// The bits of the mode that tell files, directories and links apart (inode(7)).
+    pub(super) fn kind(self) -> u32 {
+        self.mode & 0o170_000
+    }
+
+    pub(super) fn is_file(self) -> bool {
+        self.kind() == 0o100_000
+    }
+
+    pub(super) fn is_dir(self) -> bool {
+        self.kind() == 0o040_000
+    }
+
+    pub(super) fn size(self) -> u64 {
+        self.size
+    }
+
+    /// When it was last modified, in whole seconds since 1970.
+    pub(super) fn seconds(self) -> i64 {
+        i64::try_from(self.modified.div_euclid(1_000_000_000)).unwrap_or(0)
+    }
+
     /// Whether any later change than at a time would show.
     pub(super) fn is_settled(self, at: i128) -> bool {
         self.modified.max(self.changed) < at - RACY
@@ -240,7 +262,7 @@ impl Tree {
 }
 
 /// The bytes that [`slice::escape_ascii`] wrote.
-fn unescaped(text: &str) -> Option<Vec<u8>> {
+pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

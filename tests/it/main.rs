@@ -24,6 +24,7 @@ mod output;
 mod parallel;
 mod plan;
 mod project;
+mod remote;
 mod run;
 mod scripts;
 mod settings;

@@ -472,7 +472,10 @@ impl Call {
 
     /// As `fakes/engine` calls it; for other programs their name.
     pub(crate) fn kind(&self) -> String {
-        let words: Vec<_> = self.0.iter().map(String::as_str).collect();
+        let mut words: Vec<_> = self.0.iter().map(String::as_str).collect();
+        if words.get(1).is_some_and(|word| ["--connection", "--context"].contains(word)) {
+            words.drain(1..3);
+        }
         match *words.as_slice() {
             ["podman" | "docker", "image", "inspect", "--format", ..] => "image-arch".to_owned(),
             ["podman" | "docker", group @ ("container" | "image" | "manifest" | "system" | "volume"), word, ..] => {
@@ -493,8 +496,8 @@ impl Call {
 
     /// Whether it only asks, before anything is decided.
     pub(crate) fn is_fact(&self) -> bool {
-        ["info", "image-inspect", "manifest-inspect", "volume-ls", "ps", "hpack-show", "upx-version"]
-            .contains(&self.kind().as_str())
+        let facts = ["info", "image-inspect", "manifest-inspect", "volume-ls", "ps", "system-connection", "context"];
+        facts.iter().chain(&["hpack-show", "upx-version", "git"]).any(|fact| *fact == self.kind())
     }
 
     pub(crate) fn program(&self) -> &str {

@@ -1,0 +1,50 @@
+//! `hsx source`: what an engine elsewhere is sent; the plans that are printed call it.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use crate::cli::MessageArgs;
+use crate::project::SourceMount;
+use crate::source::Source;
+use crate::world::host::Environment;
+use crate::world::ui::Ui;
+use crate::world::{World, load, source};
+
+/// Write a project's source to standard output, as engines elsewhere are sent it
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SourceArgs {
+    /// Directory of the project; default: the nearest one up from here
+    #[arg(short = 'C', long, value_name = "DIR")]
+    directory: Option<Utf8PathBuf>,
+
+    /// A file of the project that is to be empty
+    #[arg(long, value_name = "NAME")]
+    hide: Vec<String>,
+
+    /// List the files instead
+    #[arg(long)]
+    list: bool,
+
+    #[command(flatten)]
+    pub messages: MessageArgs,
+}
+
+/// Runs `hsx source`.
+///
+/// # Errors
+/// When there is no project, or a file of it cannot be read.
+pub(crate) fn run(args: &SourceArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
+    let world = World::new(environment, ui)?;
+    let mut project = load::load(args.directory.as_deref(), environment, &world)?.project;
+    for name in &args.hide {
+        let target = format!("{}/{name}", project.workdir);
+        project.mounts.push(SourceMount { source: world.state.empty_file()?, target });
+    }
+    let source = Source::new(&project, "");
+    if args.list {
+        ui.print(&source::names(&source, &world)?);
+    } else {
+        source::print(&source, &world)?;
+    }
+    Ok(0)
+}
