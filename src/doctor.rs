@@ -1,5 +1,6 @@
 //! Is this machine ready? What was found, judged: what is well, what is not, and what to type then.
 
+pub(crate) mod connections;
 pub(crate) mod emulation;
 pub(crate) mod engines;
 pub(crate) mod tools;

@@ -1,16 +1,19 @@
 //! `hsx doctor`: looks at the machine, judges what it finds, and says what to type.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use crate::cli::{BuilderArgs, Format, OutputArgs, ResultArgs};
-use crate::doctor::{document, exit_code, judge, screen};
+use crate::doctor::{connections, document, exit_code, judge, screen};
 use crate::error::Error;
 use crate::image::{self, Bignum};
 use crate::platform::Platform;
 use crate::settings::{self, Packing, Platforms, SettingsFile, Typed};
 use crate::world::World;
+use crate::world::engines;
 use crate::world::examine::{Question, examine};
 use crate::world::host::Environment;
 use crate::world::load::{self, Loaded};
@@ -21,7 +24,8 @@ What is looked at:
   the container engines, rootless set-up, storage, SELinux, control groups, limits; emulation of
   other platforms, as the kernel tells it and as a program fares in a container, where an image is
   here to try it in; the builder image and whether its tag was made again; upx and other tools;
-  room on the disks. Nothing is changed, nothing is pulled.
+  room on the disks; engines elsewhere, as `connection` names them. Nothing is changed, nothing
+  is pulled.
 
 Marks:
   ✓  well    !  builds work, but not as well as they could    ✗  builds fail
@@ -81,7 +85,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
     // Without a project, or with one that cannot be read, there is the machine all the same.
     let loaded = load::load(args.builder.directory.as_deref(), environment, &world).ok();
     let user_file = load::user_file(environment)?;
-    let engine = settings::engine(&args.builder.engine, &user_file);
+    let asked = settings::engine(&args.builder.engine, &user_file);
     let settings = loaded.as_ref().and_then(|loaded| resolved(args, loaded, environment));
     let builds = settings.iter().flat_map(|settings| &settings.platforms);
     let builds: Vec<_> = builds.map(|build| (build.platform, build.image.clone())).collect();
@@ -95,7 +99,9 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
     let lockfile = loaded.as_ref().and_then(|loaded| load::read_lockfile(&loaded.project.root).ok());
     let machine = examine(
         &Question {
-            engines: engine.map_or_else(|| vec!["podman".to_owned(), "docker".to_owned()], |engine| vec![engine]),
+            engines: asked
+                .clone()
+                .map_or_else(|| vec!["podman".to_owned(), "docker".to_owned()], |engine| vec![engine]),
             platforms: &named,
             image: &image,
             locked: &|reference, platform| {
@@ -109,7 +115,16 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
         },
         &world,
     )?;
-    let findings = judge(&machine);
+    let mut findings = judge(&machine);
+    let is_wanted = |platform: Platform| named.is_empty() || named.contains(&platform);
+    let wanted = settings.iter().flat_map(|settings| &settings.platforms).filter(|build| is_wanted(build.platform));
+    let connections: BTreeSet<_> = wanted.filter_map(|build| build.connection.as_ref()).collect();
+    for name in connections {
+        let known = engines::ask(asked.as_deref(), Some(name), &world);
+        world.exec.check()?;
+        let answer = known.as_ref().map(|known| (known.engine.program.as_str(), &known.info));
+        findings.push(connections::judge(name, answer));
+    }
     ui.print(&match args.output().format {
         Format::Text => screen(&findings, environment.unicode),
         Format::Json | Format::JsonLines => document(&findings),

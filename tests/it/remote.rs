@@ -253,6 +253,16 @@ fn what_git_ignores_is_not_sent_but_for_what_decides_the_plan() {
 }
 
 #[test]
+fn the_doctor_asks_the_engines_that_connections_lead_to() {
+    let test = graviton().file("hsx.toml", TABLE);
+    test.hsx("doctor").prints("`graviton` leads to podman 5.4.2, linux/arm64");
+    let test = test.scenario("info", "[ -z \"$connection\" ] || fail 'ssh: connection refused'");
+    test.hsx("doctor").exits(3).prints("the engine behind the connection `graviton` does not answer: Error: ssh:");
+    let run = test.hsx("doctor -p amd64").exits(0);
+    assert!(!run.stdout.contains("graviton"), "{run}");
+}
+
+#[test]
 fn the_cache_of_an_engine_elsewhere_is_looked_at_by_its_name() {
     let test = graviton();
     let run = test.hsx("cache list --connection graviton").exits(0);
