@@ -117,8 +117,9 @@ impl Failed<'_> {
         if let Some(Elsewhere { connection, check }) = self.elsewhere {
             let name = connection.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
             let lost = format!("the connection{name} to the engine was lost");
-            // No program in a container exits so, but for a shell that cannot start one.
-            let by_client = matches!(self.code, None | Some(1 | 125 | 255));
+            // What is said in a container, with an exit code of its own, is of other connections.
+            let is_run = self.cmd.args.iter().any(|arg| arg == "run");
+            let by_client = matches!(self.code, None | Some(125 | 255)) || (self.code == Some(1) && !is_run);
             return error(if by_client && has(LOST) { &lost } else { failure }).hint(format!(
                 "`{check}` tells whether the engine answers; nothing was delivered, run this again then"
             ));

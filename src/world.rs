@@ -10,7 +10,7 @@ use camino::Utf8PathBuf;
 use crate::cmd::Cmd;
 use crate::diagnosis::full_disk;
 use crate::error::{Error, Kind};
-use crate::plan::Step;
+use crate::plan::{PlatformPlan, Step};
 
 pub(crate) mod at_once;
 pub(crate) mod build;
@@ -64,11 +64,12 @@ pub(crate) struct World<'a> {
     /// What the last builds' results depended on.
     pub records: Cache,
     pub cache: Cache,
-    /// Held while an image is got or made, which several platforms may need.
-    images: Mutex<()>,
-    /// By the name of a source's volume: whether it has been sent in this run. Held while it is.
-    sources: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    /// What several platforms may need, by name: whether it is done in this run.
+    turns: Mutex<BTreeMap<String, Turn>>,
 }
+
+/// Held while it is done.
+type Turn = Arc<Mutex<bool>>;
 
 impl<'a> World<'a> {
     /// # Errors
@@ -83,9 +84,19 @@ impl<'a> World<'a> {
             records: Cache::new(Some(state.dir().to_owned())),
             state,
             cache,
-            images: Mutex::new(()),
-            sources: Mutex::default(),
+            turns: Mutex::default(),
         })
+    }
+
+    /// What several platforms may need, and is done once.
+    fn turn(&self, name: &str) -> Turn {
+        self.turns.lock().expect("no holder panics").entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The same for the images of an engine: one is got or made at a time.
+    fn turn_of_images(&self, plan: &PlatformPlan) -> Turn {
+        let connection = plan.elsewhere.as_ref().and_then(|elsewhere| elsewhere.connection.as_deref());
+        self.turn(&format!("images {}", connection.unwrap_or_default()))
     }
 
     /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.

@@ -227,14 +227,16 @@ impl Run<'_> {
         match step {
             Step::Sweep(_) | Step::Hpack(_) | Step::MakeOutDir(_) => Ok(()),
             Step::Pull { platform, cmd } => {
-                let _turn = world.images.lock();
+                let turn = world.turn_of_images(plan);
+                let _held = turn.lock();
                 self.channel.phase("pulling");
                 world.ui.status("Pulling", &format!("{platform} {}", subject(cmd)));
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
             Step::Derive { platform, memory, packages, commands, .. } => {
-                let _turn = world.images.lock();
+                let turn = world.turn_of_images(plan);
+                let _held = turn.lock();
                 if world.state.recall("derived", memory).is_some() {
                     return Ok(());
                 }

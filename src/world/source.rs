@@ -13,6 +13,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::World;
 use super::build::{Run, wait_for};
+use super::pieces::sha256_of;
 use super::state::State;
 use super::tree::{Stamp, now, unescaped};
 use crate::cmd::Cmd;
@@ -20,9 +21,6 @@ use crate::digest::{sha256, short_hash};
 use crate::error::Error;
 use crate::project::SOURCE;
 use crate::source::{NOT_AS_BELIEVED, Source};
-
-/// Of larger files the times tell whether they have changed.
-const READ_AT_MOST: u64 = 64 << 20;
 
 /// What is to be there: the place in the container, without its first slash, and the file here.
 pub(crate) struct Listing {
@@ -161,8 +159,7 @@ struct Sent {
     stamp: Stamp,
     /// The time that the file got there: a tar archive counts in seconds.
     time: i64,
-    /// The digest of the content, where a later change may not show in the stamp.
-    content: Option<String>,
+    content: String,
 }
 
 /// What has changed.
@@ -173,20 +170,21 @@ struct Difference {
 }
 
 impl Manifest {
-    /// Looks at the files, and reads those of which nobody can tell otherwise.
+    /// Looks at the files, and reads those of which nobody can tell otherwise whether they are what was sent before.
     fn take(listing: &Listing, before: Option<&Self>) -> Self {
         let taken = now();
         let files = listing.files.iter().filter_map(|(name, path)| {
             let stamp = Stamp::of(&fs_err::symlink_metadata(path).ok()?);
             let key = name.escape_ascii().to_string();
             let old = before.and_then(|before| Some((before, before.files.get(&key)?)));
-            let was_doubtful = old.is_some_and(|(before, old)| old.stamp == stamp && !stamp.is_settled(before.taken));
-            let is_doubtful = was_doubtful || !stamp.is_settled(taken);
-            let is_doubtful = is_doubtful && stamp.is_file() && stamp.size() <= READ_AT_MOST;
-            let content = is_doubtful.then(|| fs_err::read(path).ok().map(|data| sha256(&data))).flatten();
+            let unchanged = old.filter(|(before, old)| old.stamp == stamp && stamp.is_settled(before.taken));
+            let content = match unchanged {
+                Some((_, old)) => old.content.clone(),
+                None => content(path, stamp),
+            };
             let mut sent = Sent { stamp, time: stamp.seconds(), content };
-            if let Some((before, old)) = old {
-                if sent.is_same(old, before.taken) {
+            if let Some((_, old)) = old {
+                if sent.is_same(old) {
                     sent.time = old.time;
                 } else if sent.time == old.time {
                     // Two changes in one second: cabal looks at a file only if its time is another.
@@ -205,8 +203,7 @@ impl Manifest {
         let Some(before) = before else {
             return Difference { changed: self.files.keys().cloned().collect(), gone: Vec::new() };
         };
-        let is_same =
-            |name: &String, sent: &Sent| before.files.get(name).is_some_and(|old| sent.is_same(old, before.taken));
+        let is_same = |name: &String, sent: &Sent| before.files.get(name).is_some_and(|old| sent.is_same(old));
         let is_there =
             |name: &String, old: &Sent| self.files.get(name).is_some_and(|sent| sent.stamp.kind() == old.stamp.kind());
         let changed = self.files.iter().filter(|(name, sent)| !is_same(name, sent)).map(|(name, _)| name.clone());
@@ -216,23 +213,27 @@ impl Manifest {
 }
 
 impl Sent {
-    /// Whether it is what was sent before, of files that were looked at at a time.
-    fn is_same(&self, old: &Self, taken: i128) -> bool {
-        if self.stamp.is_dir() {
-            return self.stamp.mode() == old.stamp.mode();
-        }
-        self.stamp == old.stamp
-            && (old.stamp.is_settled(taken)
-                || !self.stamp.is_file()
-                || (self.content.is_some() && self.content == old.content))
+    /// Whether it is what was sent before.
+    fn is_same(&self, old: &Self) -> bool {
+        self.stamp.mode() == old.stamp.mode() && (self.stamp.is_dir() || self.content == old.content)
     }
+}
+
+/// The digest of a file's content, or of where a link leads; empty where that cannot be read.
+fn content(path: &Path, stamp: Stamp) -> String {
+    let digest = match () {
+        () if stamp.is_dir() => None,
+        () if stamp.is_file() => sha256_of(path).ok(),
+        () => fs_err::read_link(path).ok().map(|to| sha256(to.as_os_str().as_bytes())),
+    };
+    digest.unwrap_or_default()
 }
 
 impl Run<'_> {
     /// Sends what has changed, unless that was done for another platform. Volumes that are not as believed get all.
     pub(super) fn send(&mut self, source: &Source, is_new: bool, cmd: &Cmd) -> Result<(), Error> {
         let world = self.world;
-        let turn = world.sources.lock().expect("no holder panics").entry(source.name().to_owned()).or_default().clone();
+        let turn = world.turn(source.name());
         let mut is_sent = turn.lock().expect("no holder panics");
         if *is_sent {
             return Ok(());

@@ -66,10 +66,6 @@ impl Stamp {
         self.kind() == 0o040_000
     }
 
-    pub(super) fn size(self) -> u64 {
-        self.size
-    }
-
     /// When it was last modified, in whole seconds since 1970.
     pub(super) fn seconds(self) -> i64 {
         i64::try_from(self.modified.div_euclid(1_000_000_000)).unwrap_or(0)
