@@ -14,6 +14,7 @@ mod network;
 mod new;
 mod packages;
 mod places;
+mod remote;
 mod run;
 mod same_code;
 mod servers;

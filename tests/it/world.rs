@@ -114,6 +114,21 @@ impl Engine {
         }
     }
 
+    /// Removes what [`Self::left`] tells.
+    pub(crate) fn remove_all_of(self, root: &Path) {
+        let (containers, volumes) = self.left(root);
+        let remove = |what: &[&str], names: &str| {
+            let mut command = self.command(self.program());
+            let _ = command.args(what).args(names.split_whitespace()).current_dir("/").output();
+        };
+        if !containers.is_empty() {
+            remove(&["rm", "--force"], &containers);
+        }
+        if !volumes.is_empty() {
+            remove(&["volume", "rm"], &volumes);
+        }
+    }
+
     /// Gives a directory and all in it to this engine's user.
     fn own(self, dir: &Path) {
         let (user, group) = self.ids();
@@ -123,7 +138,7 @@ impl Engine {
     }
 
     /// The ids of the containers, running or not, and the names of the volumes that hsx made for a project.
-    fn left(self, root: &Path) -> (String, String) {
+    pub(crate) fn left(self, root: &Path) -> (String, String) {
         let value = root.to_str().unwrap().replace('%', "%25").replace(',', "%2C").replace('"', "%22");
         let label = format!("label=hsx.project={value}");
         let containers = self.ask(&["ps", "--all", "--quiet", "--filter", &label]);
@@ -346,16 +361,24 @@ impl Project<'_> {
 
     /// Fails unless all is as before a build that came to nothing: the previous result and no stage, no container.
     pub(crate) fn assert_untouched(&self) {
+        self.assert_previous_result();
+        self.assert_nothing_left();
+    }
+
+    pub(crate) fn assert_previous_result(&self) {
         let previous = fs_err::read_to_string(self.path("dist-static/linux-amd64/hello"));
         assert_eq!(previous.unwrap(), "the previous result");
-        self.assert_nothing_left();
+        assert_eq!(self.stages(), Vec::<PathBuf>::new(), "stages are left");
+    }
+
+    fn stages(&self) -> Vec<PathBuf> {
+        walk(&self.root).into_iter().filter(|path| file_name(path).starts_with(".hsx-")).collect()
     }
 
     /// Fails if there is a container or a stage.
     pub(crate) fn assert_nothing_left(&self) {
         assert_eq!(self.containers(), "", "containers are left");
-        let stages: Vec<_> = walk(&self.root).into_iter().filter(|path| file_name(path).starts_with(".hsx-")).collect();
-        assert!(stages.is_empty(), "stages are left: {stages:?}");
+        assert_eq!(self.stages(), Vec::<PathBuf>::new(), "stages are left");
     }
 
     /// The ids of this project's containers, one a line.
@@ -366,17 +389,7 @@ impl Project<'_> {
 
 impl Drop for Project<'_> {
     fn drop(&mut self) {
-        let (containers, volumes) = self.engine.left(&self.root);
-        let remove = |what: &[&str], names: &str| {
-            let mut command = self.engine.command(self.engine.program());
-            let _ = command.args(what).args(names.split_whitespace()).current_dir("/").output();
-        };
-        if !containers.is_empty() {
-            remove(&["rm", "--force"], &containers);
-        }
-        if !volumes.is_empty() {
-            remove(&["volume", "rm"], &volumes);
-        }
+        self.engine.remove_all_of(&self.root);
     }
 }
 

@@ -35,7 +35,7 @@ fn delivers_both_platforms_to_the_caller(engine: Engine) {
     hello.assert_nothing_left();
 }
 
-fn greets(hello: &Project<'_>, platform: &str) {
+pub(super) fn greets(hello: &Project<'_>, platform: &str) {
     let result = hello.result(platform, "hello");
     assert_eq!(output(&mut Command::new(&result)), "Hello from a static executable\n");
     let status = Command::new(result).args(["exit", "7"]).status().unwrap();
