@@ -136,7 +136,7 @@ figure() { # AWK-EXPRESSION NUMBER…: as a[1], a[2]; in three digits
     for (n = 1; n < ARGC; n++) { a[n] = ARGV[n]; if (a[n] == "–") { print "–"; exit } }
     x = '"$1"'
     size = x < 0 ? -x : x
-    printf size < 10 ? "%.2f\n" : "%.1f\n", x
+    printf size < 1 ? "%.3f\n" : size < 10 ? "%.2f\n" : "%.1f\n", x
   }' "${@:2}"
 }
 
