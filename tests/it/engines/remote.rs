@@ -196,6 +196,10 @@ impl Far {
 impl Drop for Far {
     fn drop(&mut self) {
         self.engine.remove_all_of(&self.root);
+        if self.engine == Engine::RootlessPodman {
+            // Not beside the project, as the others': only its user's directory is short enough, and closed.
+            let _ = fs_err::remove_file(rootless_socket());
+        }
     }
 }
 
@@ -215,9 +219,7 @@ fn podman_service(engine: Engine, socket: &Path) -> Server {
 
 fn rootless_socket() -> PathBuf {
     let (uid, _) = Engine::RootlessPodman.ids();
-    let path = PathBuf::from(format!("/run/user/{uid}/hsx-test-{}.sock", std::process::id()));
-    let _ = fs_err::remove_file(&path);
-    path
+    PathBuf::from(format!("/run/user/{uid}/hsx-test-{}.sock", std::process::id()))
 }
 
 /// An sshd on loopback, its port, and the key that opens it.
