@@ -264,11 +264,11 @@ impl<'a> Exec<'a> {
         }
     }
 
-    /// Ctrl-C reaches the tool and hsx at the same time: a tool that died of it may be seen before hsx's own signal.
+    /// Ctrl-C reaches the tool and hsx at the same time: a tool that died of it may be seen before hsx's own signal, and
+    /// with any status (podman's is 1).
     fn settle(&self, status: ExitStatus) {
         if !status.success() && self.interrupted().is_none() {
-            let by_signal = status.code().is_none_or(|code| [129, 130, 143].contains(&code));
-            thread::sleep(if by_signal { HEARTBEAT * 2 } else { Duration::ZERO });
+            thread::sleep(HEARTBEAT);
         }
     }
 }
