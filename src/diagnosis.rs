@@ -3,6 +3,7 @@
 use crate::cabal;
 use crate::cmd::Cmd;
 use crate::cross;
+use crate::engine;
 use crate::error::{Error, Kind};
 use crate::plan::Elsewhere;
 use crate::platform::Platform;
@@ -73,6 +74,7 @@ impl Failed<'_> {
     pub(crate) fn emulation_may_help(self) -> Option<String> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
+            code if engine::image_mount_was_lost(code, self.said) => None,
             Some(CABAL_FAILED) => cross::emulation_may_help(self.said).map(str::to_owned),
             // The shell could not start something (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),

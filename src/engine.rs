@@ -291,6 +291,18 @@ impl Engine {
     }
 }
 
+/// Whether a container did not start because an image that it was to mount had just been unmounted: podman (4.3 and 4.9
+/// at least) miscounts who uses an image while another container that mounts it is cleaned up. Nothing has run then.
+pub(crate) fn image_mount_was_lost(code: Option<i32>, said: &str) -> bool {
+    // runc: "error mounting "/…/userdata/overlay/1/merge" to rootfs at "/native": …: no such file or directory: OCI runtime
+    // attempted to invoke a command that was not found"; crun: "mount `…/merge` to `native`: No such file or directory: …".
+    let has = |words: &str| said.contains(words);
+    matches!(code, Some(125..=127))
+        && has("OCI runtime")
+        && has("/userdata/overlay/")
+        && (has("no such file or directory") || has("No such file or directory"))
+}
+
 /// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
 /// are special there are percent-encoded on every engine.
 fn label_spec(key: &str, value: &str) -> String {

@@ -16,6 +16,7 @@ use super::{World, unwritable};
 use crate::cmd::Cmd;
 use crate::cross;
 use crate::diagnosis::Failed;
+use crate::engine;
 use crate::error::{Error, Kind};
 use crate::image;
 use crate::plan::{PlatformPlan, Step};
@@ -28,6 +29,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
 const FILLED: &str = "yes";
+
+/// How often a container may be started whose image mount was lost.
+const MOUNTS: usize = 4;
 
 /// How the build for a platform ended, and by which strategy: the plan's, or its fallback's.
 pub(crate) struct Outcome {
@@ -294,8 +298,23 @@ impl Run<'_> {
         }
     }
 
-    /// Runs a command whose output people want to follow; it goes to the log and its end is kept.
+    /// Runs a command whose output people want to follow; it goes to the log and its end is kept. A container that did not
+    /// start because its image mount was lost is started again.
     pub(super) fn streamed(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
+        let mut status = self.streamed_once(cmd)?;
+        for _ in 1..MOUNTS {
+            if !engine::image_mount_was_lost(status.code(), &self.tail.text()) {
+                break;
+            }
+            self.say("Retrying", "as the engine has just unmounted the image that was to be mounted");
+            // One that outlives its process is still there, by the same name.
+            let _ = self.world.exec.capture(&self.plan.removal)?;
+            status = self.streamed_once(cmd)?;
+        }
+        Ok(status)
+    }
+
+    fn streamed_once(&mut self, cmd: &Cmd) -> Result<ExitStatus, Error> {
         let Self { world, log, tail, channel, .. } = self;
         *tail = Tail::default();
         let _ = writeln!(log, "$ {cmd}");

@@ -8,6 +8,9 @@ use crate::support::{Call, DEMO_CABAL, PLATFORMS, Run, Test, static_elf};
 
 const REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 
+/// What podman says where another container's end has unmounted the image that this one was to mount.
+const LOSES_ITS_MOUNT: &str = r#"echo 'Error: runc: error mounting "/s/overlay-containers/5/userdata/overlay/3/merge" to rootfs at "/native": no such file or directory: OCI runtime attempted to invoke a command that was not found' >&2; exit 127"#;
+
 /// A build that fails with the host's compiler, but not under emulation.
 const HAS_A_PLUGIN: &str =
     "[ -z \"$toolchain\" ] || { echo 'ghc-9.10.3: Plugins require -fno-external-interpreter'; exit 100; }";
@@ -103,6 +106,19 @@ fn a_toolchain_that_is_gone_or_unknown_is_made_again() {
     fs_err::remove_dir_all(test.root().join("home/.state")).unwrap();
     let run = test.hsx("static -p arm64").exits(0);
     assert!(volume(&run) == first && run.calls_of("volume-create").is_empty(), "{run}");
+}
+
+#[test]
+fn a_container_whose_mount_the_engine_has_lost_is_started_again() {
+    let once = format!("[ -e \"$FAKE/lost\" ] || {{ true > \"$FAKE/lost\"; {LOSES_ITS_MOUNT}; }}");
+    let run = Test::new().scenario("run-build", &once).hsx("static -p arm64 --format json").exits(0);
+    let run = run.says("Retrying linux/arm64").does_not_say("FAILED");
+    assert_eq!(reported(&run).0, "cross");
+    assert_eq!(run.calls_of("run-build").len(), 2, "{run}");
+
+    let run = Test::new().scenario("run-build", LOSES_ITS_MOUNT).hsx("static -p arm64").exits(3).prints_nothing();
+    let run = run.says("error: linux/arm64: the builder container failed").does_not_say("FAILED");
+    assert_eq!(run.calls_of("run-build").len(), 4, "{run}");
 }
 
 #[test]
