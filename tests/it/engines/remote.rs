@@ -144,6 +144,8 @@ struct Far {
     /// The variable that has the client know the name, and its value.
     known: (&'static str, PathBuf),
     root: PathBuf,
+    /// Removed with it: it cannot lie beside the project, for only its user's directory is short enough, and closed.
+    socket: Option<PathBuf>,
     _servers: Vec<Server>,
 }
 
@@ -156,7 +158,7 @@ impl Far {
                 let service = podman_service(engine, &socket);
                 let wire = Wire::to_socket(&socket);
                 let known = destination(project, &format!("uri = \"tcp://127.0.0.1:{}\"", wire.port));
-                Self { engine, wire, known, root, _servers: vec![service] }
+                Self { engine, wire, known, root, socket: None, _servers: vec![service] }
             }
             Engine::RootlessPodman => {
                 let socket = rootless_socket();
@@ -166,7 +168,7 @@ impl Far {
                 let user = std::env::var("HSX_TEST_ROOTLESS_USER").unwrap();
                 let uri = format!("ssh://{user}@127.0.0.1:{}{}", wire.port, socket.display());
                 let known = destination(project, &format!("uri = \"{uri}\"\nidentity = \"{}\"", key.display()));
-                Self { engine, wire, known, root, _servers: vec![service, sshd] }
+                Self { engine, wire, known, root, socket: Some(socket), _servers: vec![service, sshd] }
             }
             Engine::Docker => {
                 let wire = Wire::to_socket(Path::new("/run/docker.sock"));
@@ -176,7 +178,7 @@ impl Far {
                 output(Command::new("docker").arg("--config").arg(&dir).args(create));
                 // Podman looks there too.
                 fs_err::write(dir.join("config.json"), "{}").unwrap();
-                Self { engine, wire, known: ("DOCKER_CONFIG", dir), root, _servers: Vec::new() }
+                Self { engine, wire, known: ("DOCKER_CONFIG", dir), root, socket: None, _servers: Vec::new() }
             }
         }
     }
@@ -196,9 +198,8 @@ impl Far {
 impl Drop for Far {
     fn drop(&mut self) {
         self.engine.remove_all_of(&self.root);
-        if self.engine == Engine::RootlessPodman {
-            // Not beside the project, as the others': only its user's directory is short enough, and closed.
-            let _ = fs_err::remove_file(rootless_socket());
+        if let Some(socket) = &self.socket {
+            let _ = fs_err::remove_file(socket);
         }
     }
 }
@@ -217,9 +218,12 @@ fn podman_service(engine: Engine, socket: &Path) -> Server {
     Server::start(&mut command, || UnixStream::connect(socket).is_ok())
 }
 
+/// A path that no other test has: they run at the same time.
 fn rootless_socket() -> PathBuf {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     let (uid, _) = Engine::RootlessPodman.ids();
-    PathBuf::from(format!("/run/user/{uid}/hsx-test-{}.sock", std::process::id()))
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    PathBuf::from(format!("/run/user/{uid}/hsx-test-{}-{number}.sock", std::process::id()))
 }
 
 /// An sshd on loopback, its port, and the key that opens it.
