@@ -55,13 +55,17 @@ edit() { # differently each time
   sed -i "s/Rolls [^\"]*/Rolls dice $(date +%s%N)/" "$edited"
 }
 
-# What hsx keeps: all of it is this run's.
+# What hsx keeps, but for images with packages: all of it is this run's.
 forget() {
   local image
-  for image in "$image_amd64" "$image_arm64"; do
+  for image in "$image_amd64" "$image_arm64" $(derived "$image_amd64") $(derived "$image_arm64"); do
     "$engine" volume ls --quiet --filter "label=hsx.image=$image" | xargs --no-run-if-empty "$engine" volume rm
   done
   rm -rf "${work:?}/home" "$project/dist-static"
+}
+
+derived() { # IMAGE: those that hsx has made from it
+  "$engine" images --filter "label=hsx.image=$1" --format '{{.Repository}}:{{.Tag}}'
 }
 
 # ---- Measuring
@@ -72,7 +76,7 @@ compare() { # ROUNDS (NAME PREPARATION COMMAND)…
   local rounds=$1 round n way ways
   shift
   export engine hsx work id project edited tag image_amd64 image_arm64
-  export -f by_hand hsx_command hsx_static bare edit forget logged
+  export -f by_hand hsx_command hsx_static bare edit forget derived logged
   for ((round = 1; round <= rounds; round++)); do
     say "$1: round $round of $rounds"
     ways=()
