@@ -14,12 +14,16 @@ rm -rf "${out:?}"/*
 mkdir -p "$bin" "$out/boot/lib"
 
 cannot() { echo "cross: $*"; exit 102; }
-has() { command -v "$1" > /dev/null; }
-real() { readlink -f "$(command -v "$1")"; }
+# By PATH: of "printf" and others "command -v" tells only that the shell has its own.
+path_of() { # PROGRAM
+  (IFS=:; for dir in $PATH; do [ ! -x "$dir/$1" ] || { echo "$dir/$1"; exit; }; done; exit 1)
+}
+has() { path_of "$1" > /dev/null; }
+real() { readlink -f "$(path_of "$1")"; }
 
 # LLVM's programs by their plain or versioned name; Alpine keeps them out of PATH.
 llvm() {
-  for candidate in "$(command -v "$1" || :)" /usr/lib/llvm*/bin/"$1" /usr/lib/llvm*/bin/"$1"-[0-9]*; do
+  for candidate in "$(path_of "$1" || :)" /usr/lib/llvm*/bin/"$1" /usr/lib/llvm*/bin/"$1"-[0-9]*; do
     [ ! -x "$candidate" ] || { readlink -f "$candidate"; return; }
   done
 }
@@ -118,9 +122,9 @@ esac"
 }
 if [ -n "$clang" ] && [ -n "$lld" ]; then
   options="--target=$triple --sysroot=/ --gcc-toolchain=/usr -fuse-ld=$out/ld.lld -Wno-unused-command-line-argument"
-  for name in cc gcc "$triple-gcc"; do c_compiler "$name" "/native$clang $options" "$(command -v gcc)"; done
+  for name in cc gcc "$triple-gcc"; do c_compiler "$name" "/native$clang $options" "$(path_of gcc)"; done
   for name in c++ g++ "$triple-g++"; do
-    c_compiler "$name" "/native$clang --driver-mode=g++ $options" "$(command -v g++ || :)"
+    c_compiler "$name" "/native$clang --driver-mode=g++ $options" "$(path_of g++ || :)"
   done
   wrapper clang "/native$clang $options"
   wrapper clang++ "/native$clang --driver-mode=g++ $options"
@@ -159,7 +163,7 @@ boot mkdir -p ${loader%/*} ${libraries%/*} $private
 [ -z "$libraries" ] || [ -e "$libraries" ] || boot ln -s "/native$libraries" "$libraries"
 [ -z "$search_path" ] || echo /native/lib:/native/usr/lib:/native/usr/local/lib > "$search_path"
 PATH=$bin:\$PATH CONFIG_SHELL=$bin/sh GIT_EXEC_PATH=/native$git_core HSX_NO_EMULATION=
-$(command -v uname) > /dev/null 2>&1 || HSX_NO_EMULATION=yes
+$(path_of uname) > /dev/null 2>&1 || HSX_NO_EMULATION=yes
 export PATH CONFIG_SHELL GIT_EXEC_PATH HSX_NO_EMULATION
 # The target's libdir, but for the programs its settings name.
 ln -s $libdir/* $private/

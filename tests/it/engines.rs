@@ -21,4 +21,5 @@ mod servers;
 mod shell;
 mod shells;
 mod test_suites;
+mod toolchain;
 mod without_emulation;
