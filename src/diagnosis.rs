@@ -74,7 +74,7 @@ impl Failed<'_> {
     pub(crate) fn emulation_may_help(self) -> Option<String> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
-            code if engine::image_mount_was_lost(code, self.said) => None,
+            code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
             Some(CABAL_FAILED) => cross::emulation_may_help(self.said).map(str::to_owned),
             // The shell could not start something (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
@@ -101,6 +101,16 @@ impl Failed<'_> {
         full_disk().tried(self.cmd.brief()).said(self.said)
     }
 
+    /// Whether the connection to an engine elsewhere broke.
+    fn lost_its_engine(self) -> bool {
+        // What is said in a container, with an exit code of its own, is of other connections. Podman's client says 126
+        // where it loses its service before the container has started.
+        let is_run = self.cmd.args.iter().any(|arg| arg == "run");
+        let by_client = matches!(self.code, None | Some(125 | 126 | 255)) || (self.code == Some(1) && !is_run);
+        let lower = self.said.to_ascii_lowercase();
+        self.elsewhere.is_some() && by_client && LOST.iter().any(|words| lower.contains(words))
+    }
+
     /// The error of an engine's command, with the one thing that most likely helps.
     pub(crate) fn of_engine(self, failure: &str) -> Error {
         let lower = self.said.to_ascii_lowercase();
@@ -119,10 +129,7 @@ impl Failed<'_> {
         if let Some(Elsewhere { connection, check }) = self.elsewhere {
             let name = connection.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
             let lost = format!("the connection{name} to the engine was lost");
-            // What is said in a container, with an exit code of its own, is of other connections.
-            let is_run = self.cmd.args.iter().any(|arg| arg == "run");
-            let by_client = matches!(self.code, None | Some(125 | 255)) || (self.code == Some(1) && !is_run);
-            return error(if by_client && has(LOST) { &lost } else { failure }).hint(format!(
+            return error(if self.lost_its_engine() { &lost } else { failure }).hint(format!(
                 "`{check}` tells whether the engine answers; nothing was delivered, run this again then"
             ));
         }
@@ -153,6 +160,7 @@ const LOST: &[&str] = &[
     "connection reset",
     "connection refused",
     "broken pipe",
+    "with body length 0",
     "closed network connection",
     "no route to host",
     "i/o timeout",
@@ -193,6 +201,8 @@ mod tests {
                 "the connection `far` to the engine was lost",
             ),
             (255, "read tcp: connection reset by peer", "the connection `far` to the engine was lost"),
+            (126, "Post \"http://d/start\": write: broken pipe", "the connection `far` to the engine was lost"),
+            (125, "http: ContentLength=9 with Body length 0", "the connection `far` to the engine was lost"),
             (1, "error during connect: Get \"http://x\": EOF", "the connection `far` to the engine was lost"),
             (125, "no such image", "it failed"),
             (127, "connection refused", "it failed"),
@@ -204,6 +214,8 @@ mod tests {
             let error = failed.of_engine("it failed");
             assert_eq!((error.kind, error.message.as_str()), (Kind::Host, message), "{said}");
             assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
+            let crossed = Failed { strategy: Strategy::Cross, ..failed };
+            assert_eq!(crossed.emulation_may_help().is_some(), code == 127, "{said}");
         }
     }
 
