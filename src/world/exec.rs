@@ -268,7 +268,7 @@ impl<'a> Exec<'a> {
     /// with any status (podman's is 1).
     fn settle(&self, status: ExitStatus) {
         if !status.success() && self.interrupted().is_none() {
-            thread::sleep(HEARTBEAT);
+            thread::sleep(HEARTBEAT * 2);
         }
     }
 }
