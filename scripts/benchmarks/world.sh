@@ -7,6 +7,8 @@ repository=127.0.0.1:5000/ghc-musl
 say() { echo "bench: $*" >&2; }
 die() { say "$*"; exit 1; }
 
+is_standin() { [ "$image" = $repository:$ghc ]; }
+
 set_up() {
   scripts/setup-host
   image=$(scripts/builder-images $ghc):$ghc
@@ -109,7 +111,7 @@ END
 make_images() {
   local dir=$work/image arch child config manifest platform image_ref
   # The real images' layers are not in this registry yet.
-  [ "$image" = $repository:$ghc ] || skopeo copy --quiet --all "docker://$image" "docker://$tag"
+  is_standin || skopeo copy --quiet --all "docker://$image" "docker://$tag"
   mkdir "$dir"
   echo 'Directory Transport Version: 1.1' >"$dir/version"
   skopeo inspect --raw "docker://$image" |

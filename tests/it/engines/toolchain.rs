@@ -1,6 +1,6 @@
 //! What the toolchain of `cross` is made of, by the layout of the image.
 
-use crate::world::{Engine, Hsx, World};
+use crate::world::{Engine, World};
 
 /// Makes the toolchain in the image itself, after something else, and prints what was made.
 const MAKE: &str = r#"set -eu
@@ -21,8 +21,7 @@ fn made(world: &World, before: &str) -> String {
     let hello = world.project("hello", Engine::Podman);
     let files = ["enter", "bin/ghc", "bin/ghc-pkg", "bin/cc", "bin/haskell-cpp"];
     let args = ["shell", "-q", "--", "sh", "-c", MAKE, "hsx", before, CROSS];
-    let shell: Hsx = hello.hsx_command(&[&args[..], &files].concat());
-    let outcome = shell.run();
+    let outcome = hello.hsx_command(&[&args[..], &files].concat()).run();
     outcome.exits(0);
     assert!(!outcome.stdout.contains("leads nowhere"), "{outcome}");
     outcome.stdout
