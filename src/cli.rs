@@ -8,7 +8,8 @@ use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::cabal::CommandLine;
+use crate::base::error::Error;
+use crate::base::platform::Platform;
 use crate::commands::cache::CacheArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::doctor::DoctorArgs;
@@ -21,9 +22,8 @@ use crate::commands::setup_cabal::SetupCabalArgs;
 use crate::commands::shell::ShellArgs;
 use crate::commands::source::SourceArgs;
 use crate::commands::test::TestArgs;
-use crate::error::Error;
-use crate::image::Bignum;
-use crate::platform::Platform;
+use crate::project::image::Bignum;
+use crate::tools::cabal::CommandLine;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())

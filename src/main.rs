@@ -1,47 +1,23 @@
 //! `hsx`: fully static Haskell executables for every architecture, from any machine, with one command.
 
-mod age;
-mod binfmt;
-mod builder;
-mod cabal;
-mod cache;
+mod base;
 mod cli;
-mod cmd;
 mod commands;
-mod cross;
-mod date;
-mod diagnosis;
-mod digest;
 mod doctor;
-mod engine;
-mod error;
-mod facts;
-mod freeze;
-mod git_index;
-mod image;
-mod linkage;
-mod lockfile;
 mod plan;
-mod platform;
-mod progress;
 mod project;
 mod report;
 mod settings;
-mod source;
-mod strategy;
-mod system;
-mod template;
-mod test_report;
-mod timings;
-mod upx;
+mod tools;
 mod world;
 
 use std::process::ExitCode;
 
+use base::error::{Error, Kind};
 use cli::{Cli, Color, Command, Format, MessageArgs, OutputArgs};
-use error::{Error, Kind};
-use world::host::{self, Environment};
-use world::ui::{Ui, Verbosity};
+use tools::cabal;
+use world::ask::host::{self, Environment};
+use world::doors::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
     let line = cabal::command_line(std::env::args_os(), host::is_set);

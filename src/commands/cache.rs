@@ -4,18 +4,19 @@ use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use crate::age::Age;
-use crate::cache::{Filter, Item, Refusal, summary, table, total};
+use crate::base::age::Age;
+use crate::base::error::Error;
+use crate::base::platform::Platform;
 use crate::cli::{EngineArgs, Format, OutputArgs};
-use crate::engine::Engine;
-use crate::error::Error;
-use crate::platform::Platform;
+use crate::report::storage::{Filter, Item, Refusal, summary, table, total};
 use crate::settings;
-use crate::world::engines::{self, Known};
-use crate::world::host::Environment;
-use crate::world::storage::{self, Measure};
-use crate::world::ui::Ui;
-use crate::world::{World, load};
+use crate::tools::engine::Engine;
+use crate::world::ask::engines::{self, Known};
+use crate::world::ask::host::Environment;
+use crate::world::ask::load;
+use crate::world::ask::storage::{self, Measure};
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
 
 const KEPT: &str = "\
 What is kept:

@@ -5,7 +5,7 @@ use clap_complete::{Generator, Shell as Known};
 use clap_complete_nushell::Nushell;
 
 use crate::cli::Cli;
-use crate::world::ui::Ui;
+use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
 Examples:

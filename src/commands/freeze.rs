@@ -5,25 +5,23 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{Gathered, gather, preparation};
-use crate::builder::{Again, Builder, choose};
-use crate::cabal;
+use crate::base::cmd::{Cmd, quote};
+use crate::base::error::{Error, Kind};
 use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
-use crate::cmd::{Cmd, quote};
-use crate::engine::{Container, Network};
-use crate::error::{Error, Kind};
-use crate::freeze::{self, Frozen, Survey};
-use crate::image;
+use crate::plan::builder::{Again, Builder, choose};
+use crate::plan::strategy::{Choice, Strategy};
 use crate::plan::{PlatformPlan, Step};
-use crate::project::Project;
+use crate::project::freeze::{self, Frozen, Survey};
+use crate::project::{Project, image};
 use crate::report;
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
-use crate::strategy::{Choice, Strategy};
-use crate::world::World;
-use crate::world::build::build;
-use crate::world::exec::Tail;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
-use crate::world::write;
+use crate::tools::cabal;
+use crate::tools::engine::{Container, Network};
+use crate::world::ask::host::Environment;
+use crate::world::doors::exec::Tail;
+use crate::world::doors::ui::Ui;
+use crate::world::doors::{World, write};
+use crate::world::follow::build::build;
 
 const HOST: &str =
     concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use crate::base::error::Error;
+use crate::base::platform::Platform;
 use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
-use crate::error::Error;
-use crate::lockfile::{FILE_NAME, Lockfile};
-use crate::platform::Platform;
+use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Platforms, Typed};
-use crate::world::engines;
-use crate::world::host::{self, Environment};
-use crate::world::ui::Ui;
-use crate::world::{World, load};
+use crate::world::ask::host::{self, Environment};
+use crate::world::ask::{engines, load};
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
 hsx.lock, beside cabal.project, holds

@@ -4,11 +4,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::roff::{Roff, roman};
 
+use crate::base::error::Error;
 use crate::cli::Cli;
-use crate::error::Error;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
-use crate::world::write;
+use crate::world::ask::host::Environment;
+use crate::world::doors::ui::Ui;
+use crate::world::doors::write;
 
 const HELP: &str = "\
 Examples:

@@ -3,22 +3,21 @@
 use clap::Args;
 
 use super::{Gathered, gather_loaded, load, r#static};
-use crate::binfmt::Emulation;
-use crate::builder::{Again, Builder, choose};
+use crate::base::cmd::Cmd;
+use crate::base::error::Error;
 use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
-use crate::cmd::Cmd;
-use crate::engine::{self, Container, Lifetime, Mount, Network};
-use crate::error::Error;
-use crate::facts::Facts;
-use crate::plan::{Lock, PlatformPlan};
+use crate::plan::builder::{Again, Builder, choose};
+use crate::plan::facts::Facts;
+use crate::plan::{Lock, PlatformPlan, strategy};
 use crate::project::{Executable, Project, Selection};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
-use crate::strategy;
-use crate::world::World;
-use crate::world::build::build;
-use crate::world::fresh::Wanted;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
+use crate::tools::binfmt::Emulation;
+use crate::tools::engine::{self, Container, Lifetime, Mount, Network};
+use crate::world::ask::fresh::Wanted;
+use crate::world::ask::host::Environment;
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
+use crate::world::follow::build::build;
 
 const HELP: &str = "\
 What is built is delivered as `hsx static` delivers it, and this is what runs: by itself on this

@@ -4,14 +4,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
 
-use crate::cabal::{self, EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
+use crate::base::cmd::Cmd;
+use crate::base::error::Error;
 use crate::cli::{EXIT_CODES, Format, OutputArgs};
-use crate::cmd::Cmd;
-use crate::error::Error;
-use crate::world::World;
-use crate::world::host::{self, Environment};
-use crate::world::links::{self, Found};
-use crate::world::ui::Ui;
+use crate::tools::cabal::{self, EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
+use crate::world::ask::host::{self, Environment};
+use crate::world::doors::World;
+use crate::world::doors::links::{self, Found};
+use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
 Makes two links to hsx, `cabal-static` and `cabal-hsx`: cabal 3.12 and later runs programs of such

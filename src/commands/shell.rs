@@ -3,20 +3,20 @@
 use clap::Args;
 
 use super::{Gathered, gather, preparation};
-use crate::builder::{Again, Builder, choose};
-use crate::cabal;
+use crate::base::error::Error;
 use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
-use crate::engine::{Container, Network};
-use crate::error::Error;
-use crate::facts::Facts;
+use crate::plan::builder::{Again, Builder, choose};
+use crate::plan::facts::Facts;
+use crate::plan::strategy::Strategy;
 use crate::plan::{Lock, PlatformPlan, Step};
 use crate::project::Project;
 use crate::settings::{Platforms, Settings, Typed};
-use crate::strategy::Strategy;
-use crate::world::World;
-use crate::world::build::build;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
+use crate::tools::cabal;
+use crate::tools::engine::{Container, Network};
+use crate::world::ask::host::Environment;
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
+use crate::world::follow::build::build;
 
 const SHELL: &str = include_str!("../../scripts/container/shell.sh");
 

@@ -4,11 +4,13 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use crate::cli::MessageArgs;
+use crate::plan::source::Source;
 use crate::project::SourceMount;
-use crate::source::Source;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
-use crate::world::{World, load, source};
+use crate::world::ask::host::Environment;
+use crate::world::ask::load;
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
+use crate::world::follow::source;
 
 /// Write a project's source to standard output, as engines elsewhere are sent it
 #[derive(Args, Clone, Debug)]

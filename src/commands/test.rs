@@ -5,22 +5,22 @@ use std::time::Instant;
 use clap::Args;
 
 use super::{Gathered, gather, preparation};
-use crate::binfmt::Emulation;
-use crate::builder::{Again, Builder, choose};
-use crate::cabal;
+use crate::base::error::{Error, Kind};
 use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
-use crate::engine::{Container, Lifetime};
-use crate::error::{Error, Kind};
-use crate::facts::{Facts, test_key};
+use crate::plan::builder::{Again, Builder, choose};
+use crate::plan::facts::{Facts, test_key};
+use crate::plan::strategy::{self, Strategy};
 use crate::plan::{Plan, PlatformPlan, Step};
 use crate::project::{Project, Selection};
+use crate::report::test_report::{PlatformTests, TestReport};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
-use crate::strategy::{self, Strategy};
-use crate::test_report::{PlatformTests, TestReport};
-use crate::world::World;
-use crate::world::build::build;
-use crate::world::host::Environment;
-use crate::world::ui::Ui;
+use crate::tools::binfmt::Emulation;
+use crate::tools::cabal;
+use crate::tools::engine::{Container, Lifetime};
+use crate::world::ask::host::Environment;
+use crate::world::doors::World;
+use crate::world::doors::ui::Ui;
+use crate::world::follow::build::build;
 
 const TEST: &str = include_str!("../../scripts/container/test.sh");
 

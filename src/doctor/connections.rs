@@ -1,8 +1,8 @@
 //! Engines elsewhere, by the names that the platforms' settings give.
 
 use super::Finding;
-use crate::engine::Info;
-use crate::error::Error;
+use crate::base::error::Error;
+use crate::tools::engine::Info;
 
 /// What came of asking the engine behind a connection: the program that knows it, and its answer.
 pub(crate) fn judge(name: &str, answer: Result<(&str, &Info), &Error>) -> Finding {

@@ -1,10 +1,10 @@
 //! Whether programs of other platforms start in containers.
 
 use super::{Emulation, Finding, Machine, Probe};
-use crate::binfmt::Handler;
-use crate::engine::health::{Health, Place};
-use crate::engine::{Dialect, Info};
-use crate::system::handler_by_container;
+use crate::tools::binfmt::Handler;
+use crate::tools::engine::health::{Health, Place};
+use crate::tools::engine::{Dialect, Info};
+use crate::tools::system::handler_by_container;
 
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 
@@ -24,7 +24,7 @@ fn platform(machine: &Machine, found: &Emulation, program: &str, info: &Info, he
         // A build for a platform that nobody asked for cannot fail.
         if found.wanted { Finding::bad(&about, text) } else { Finding::warning(&about, text) }
     };
-    let name = |entry: &crate::binfmt::Entry| format!("{BINFMT}/{}", entry.name);
+    let name = |entry: &crate::tools::binfmt::Entry| format!("{BINFMT}/{}", entry.name);
     if let Handler::Ready(_) | Handler::Unknown = found.handler {
         return match &found.probe {
             Probe::Started => well(found, "programs start, as one did just now"),
@@ -112,9 +112,9 @@ mod tests {
     use super::super::tests::machine;
     use super::super::{Answer, Mark};
     use super::*;
-    use crate::binfmt::{Entry, handler};
-    use crate::platform::Platform;
-    use crate::system::System;
+    use crate::base::platform::Platform;
+    use crate::tools::binfmt::{Entry, handler};
+    use crate::tools::system::System;
 
     /// As the kernel of each system has them, by its own packages.
     const DEBIAN: &str = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POF\noffset 0\n\

@@ -1,9 +1,9 @@
 //! The container engine, and what rootless podman needs.
 
 use super::{Answer, Engine, Finding, Machine};
-use crate::engine::health::{Health, Place};
-use crate::engine::{Dialect, Info};
-use crate::system::System;
+use crate::tools::engine::health::{Health, Place};
+use crate::tools::engine::{Dialect, Info};
+use crate::tools::system::System;
 
 /// Ids that a user namespace needs for any image.
 const IDS: u64 = 65_536;

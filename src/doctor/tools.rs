@@ -1,11 +1,11 @@
 //! The builder image, tools on the host, room on the disks, and what hsx keeps.
 
 use super::{Disk, Finding, Image, Machine, Purpose, Tool};
-use crate::image;
-use crate::platform::Platform;
+use crate::base::platform::Platform;
+use crate::project::image;
 use crate::report::bytes;
-use crate::system::Family;
-use crate::upx;
+use crate::tools::system::Family;
+use crate::tools::upx;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;

@@ -44,7 +44,7 @@ fn every_variable_is_named_like_its_flag() {
 
 #[test]
 fn every_setting_has_a_variable() {
-    let settings = include_str!("../../src/settings.rs").split_once("struct SettingsFile {").unwrap().1;
+    let settings = include_str!("../../src/settings/mod.rs").split_once("struct SettingsFile {").unwrap().1;
     let lines = settings.lines().take_while(|line| *line != "}").map(str::trim);
     let fields = lines.filter(|line| !line.starts_with("//")).filter_map(|line| line.split_once(": "));
     let names: Vec<_> = fields.map(|(name, _)| format!("HSX_{}", name.to_ascii_uppercase())).collect();

@@ -4,11 +4,11 @@ use clap::ValueEnum;
 use minijinja::Value;
 
 use super::{Component, License, NewArgs, name};
-use crate::date::{self, Date};
-use crate::error::Error;
-use crate::facts::Identity;
-use crate::image;
-use crate::template::{Values, fill_in, license_text};
+use crate::base::date::{self, Date};
+use crate::base::error::Error;
+use crate::plan::facts::Identity;
+use crate::project::image;
+use crate::project::template::{Values, fill_in, license_text};
 
 /// All that a template may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a new package may be called, and what its modules are called then.
 
-use crate::error::Error;
+use crate::base::error::Error;
 
 /// A name for a package, its executable and its modules.
 ///

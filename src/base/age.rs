@@ -1,0 +1,98 @@
+//! Points in time as engines write them, and ages as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use toml::value::{Datetime, Offset};
+
+use super::date::Date;
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A length of time, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Age(pub i64);
+
+/// The text is no length of time.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownAge(String);
+
+impl fmt::Display for UnknownAge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is no age; write hours, days or weeks: `12h`, `30d`, `4w`", self.0)
+    }
+}
+
+impl std::error::Error for UnknownAge {}
+
+impl FromStr for Age {
+    type Err = UnknownAge;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAge> {
+        let wrong = || UnknownAge(text.to_owned());
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+        let unit = [("h", HOUR), ("d", DAY), ("w", 7 * DAY)].into_iter().find(|(name, _)| *name == unit);
+        let number: u32 = number.parse().map_err(|_| wrong())?;
+        unit.map(|(_, seconds)| Self(i64::from(number) * seconds)).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Age {
+    /// Roughly, for people: `3 days`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, unit) = match self.0 {
+            seconds if seconds >= 2 * DAY => (seconds / DAY, "days"),
+            seconds if seconds >= 2 * HOUR => (seconds / HOUR, "hours"),
+            seconds => ((seconds / MINUTE).max(0), "min"),
+        };
+        f.pad(&format!("{number} {unit}"))
+    }
+}
+
+/// Seconds since 1970 of a time in RFC 3339; `None` where it is none.
+pub(crate) fn seconds_since_epoch(text: &str) -> Option<i64> {
+    let Datetime { date: Some(date), time: Some(time), offset } = text.parse().ok()? else { return None };
+    let offset = match offset {
+        None | Some(Offset::Z) => 0,
+        Some(Offset::Custom { minutes }) => i64::from(minutes) * MINUTE,
+    };
+    let of_day = i64::from(time.hour) * HOUR + i64::from(time.minute) * MINUTE + i64::from(time.second.unwrap_or(0));
+    let date = Date { year: date.year.into(), month: date.month.into(), day: date.day.into() };
+    Some(date.to_unix() + of_day - offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_hours_days_or_weeks() {
+        for (text, seconds) in [("12h", 43_200), ("30d", 2_592_000), ("4w", 2_419_200), ("0d", 0)] {
+            assert_eq!(text.parse(), Ok(Age(seconds)));
+        }
+        for text in ["", "d", "30", "-1d", "1.5d", "3 days", "5é"] {
+            assert!(text.parse::<Age>().is_err(), "{text}");
+        }
+        for (seconds, text) in [(-5, "0 min"), (90, "1 min"), (7199, "119 min"), (7200, "2 hours"), (DAY * 9, "9 days")]
+        {
+            assert_eq!(Age(seconds).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn times_are_read_as_engines_write_them() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T12:00:00.5Z", Some(951_825_600)),
+            ("2026-11-23T23:16:39.808071292Z", Some(1_795_475_799)),
+            ("2026-11-24T00:16:39+01:00", Some(1_795_475_799)),
+            ("2024-03-01T00:00:00-05:00", Some(1_709_269_200)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds_since_epoch(text), seconds, "{text}");
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
+
+use super::cross::{self, Toolchain};
+use super::facts::{Facts, Host, Image, build_key};
+use super::source::{self, Source};
+use super::strategy::{self, Choice, Question, Strategy};
+use super::{Elsewhere, Lock, PlatformPlan, Stage, Step};
+use crate::base::digest::{hash, short_hash};
+use crate::base::error::Error;
+use crate::base::platform::Platform;
+use crate::cli::StrategyChoice;
+use crate::project::{Project, SourceMount};
+use crate::settings::{PlatformSettings, Settings};
+use crate::tools::cabal;
+use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
+
+/// Adds packages to an image; runs in it.
+const DERIVE: &str = include_str!("../../scripts/container/derive.sh");
+
+/// Downloads what a build needs; runs in the builder.
+const FETCH: &str =
+    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+
+/// Chooses how a platform is built for.
+///
+/// # Errors
+/// When the strategy asked for does not work, or none does.
+pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Result<Choice, Error> {
+    let host = facts.host(build.platform);
+    let native_image = host.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
+    strategy::choose(Question {
+        asked,
+        platform: build.platform,
+        host: host.platform,
+        ghc: build.ghc.as_deref(),
+        emulation: host.emulation(build.platform),
+        native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
+        setup: &facts.system.setup_emulation(build.platform),
+    })
+}
+
+/// Whether a plan is for what another one did not achieve: the images and the store are there by then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    No,
+    Yes,
+}
+
+/// What every container of a platform's builder shares.
+pub(crate) struct Builder<'a> {
+    pub project: &'a Project,
+    pub settings: &'a Settings,
+    pub facts: &'a Facts,
+    /// The engine that builds for the platform.
+    pub host: &'a Host,
+    pub build: &'a PlatformSettings,
+    pub choice: Choice,
+    again: Again,
+    pub image: &'a Image,
+    /// Of the cross strategy: the toolchain, and the host's image it is made from.
+    pub toolchain: Option<(Toolchain, &'a Image)>,
+    /// Names the builder's volume, containers, lock and log.
+    pub key: String,
+    pub store_volume: String,
+    pub build_volume: String,
+    /// What is sent to an engine that can be shown no directory of this machine.
+    source: Option<Source>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(
+        project: &'a Project,
+        settings: &'a Settings,
+        facts: &'a Facts,
+        build: &'a PlatformSettings,
+        choice: Choice,
+        again: Again,
+    ) -> Self {
+        let host = facts.host(build.platform);
+        let image = &host.images[&build.platform];
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id);
+        let native = host.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
+        let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
+            let pair = [image.reference.as_str(), &native.reference];
+            (Toolchain::new(build.platform, pair, host.image_mounts, &host.state_id), native)
+        });
+        Self {
+            store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
+            build_volume: format!("hsx-build-{key}"),
+            source: host.is_remote.then(|| Source::new(project, &host.state_id)),
+            project,
+            settings,
+            facts,
+            host,
+            build,
+            choice,
+            again,
+            image,
+            toolchain,
+            key,
+        }
+    }
+
+    /// The containers of a plan: those that make what is shared, and its own.
+    pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
+        let send = self.source.iter().map(|_| "send");
+        ["derive"]
+            .into_iter()
+            .chain(send)
+            .chain(phases.iter().copied())
+            .map(|phase| self.container_name(phase))
+            .collect()
+    }
+
+    pub(crate) fn container_name(&self, phase: &str) -> String {
+        format!("hsx-{}-{phase}", self.key)
+    }
+
+    /// What keeps other runs of hsx away, to be taken in this order.
+    pub(crate) fn locks(&self) -> Vec<Lock> {
+        let fresh = |volume: &String| !self.host.volumes.contains(volume);
+        let shared = |name: &String, shared| Lock { name: name.clone(), shared };
+        let mut locks = vec![
+            shared(&self.key, false),
+            // Two cabals that create one store at once race (cabal #11329); later they share it.
+            shared(&self.store_volume, !fresh(&self.store_volume)),
+        ];
+        let native = self.toolchain.iter().map(|(_, native)| *native);
+        for image in [self.image].into_iter().chain(native).filter(|image| image.base.is_some()) {
+            locks.push(shared(&image.reference, image.present));
+        }
+        for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
+            locks.push(shared(volume, self.host.filled.contains(volume)));
+        }
+        locks
+    }
+
+    /// The images and the volumes: what must be there before a container can start.
+    pub(crate) fn preparation(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
+        for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
+            if !image.present && self.again == Again::No {
+                steps.extend(self.obtain(platform, image));
+            }
+        }
+        if self.again == Again::No {
+            steps.extend(self.create_volume(&self.store_volume, &self.labels("store")));
+            steps.extend(self.source.iter().flat_map(|source| self.send(source)));
+        }
+        let mut labels = self.labels("build");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        steps.extend(self.create_volume(&self.build_volume, &labels));
+        if let Some((toolchain, native)) = &self.toolchain {
+            steps.extend(self.fill(toolchain, native));
+        }
+        steps
+    }
+
+    fn obtain(&self, platform: Platform, image: &Image) -> Vec<Step> {
+        let engine = &self.host.engine;
+        let pull = |reference: &str| {
+            let check = Step::CheckImage { platform, cmd: engine.image_arch(reference) };
+            [Step::Pull { platform, cmd: engine.pull(platform, reference) }, check]
+        };
+        let Some(base) = &image.base else { return pull(&image.reference).into() };
+        let mut steps = if base.present { Vec::new() } else { pull(&base.reference).into() };
+        let name = self.container_name("derive");
+        let install = engine.run(&Container {
+            name: &name,
+            platform,
+            image: &base.reference,
+            lifetime: Lifetime::UntilRemoved,
+            network: Network::Default,
+            stdin: Stdin::Closed,
+            labels: &self.run_labels(),
+            env: &self.facts.pass_env,
+            mounts: &[],
+            workdir: "/",
+            entry: engine::SHELL,
+            extra: &self.settings.engine_args,
+            script: DERIVE,
+            args: base.packages.clone(),
+        });
+        let labels = [
+            (engine::LABEL, "image".to_owned()),
+            ("hsx.platform", platform.to_string()),
+            ("hsx.image", base.reference.clone()),
+        ];
+        steps.push(Step::Derive {
+            platform,
+            reference: image.reference.clone(),
+            memory: engine.memory_of(&image.reference),
+            packages: base.packages.clone(),
+            commands: [install, engine.commit(&name, &labels, &image.reference), engine.remove(&[name])],
+        });
+        steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
+        steps
+    }
+
+    /// Sends the source: received by the image that needs no emulation, where there are two.
+    fn send(&self, source: &Source) -> Vec<Step> {
+        let labels = [(engine::LABEL, "source".to_owned()), ("hsx.project", self.project.root.to_string())];
+        let create = source.volumes.iter().filter_map(|volume| self.create_volume(&volume.name, &labels));
+        let mut steps: Vec<_> = create.collect();
+        let is_new = !steps.is_empty();
+        let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
+        let (platform, image) = native.unwrap_or((self.build.platform, self.image));
+        let cmd = self.host.engine.run(&Container {
+            name: &self.container_name("send"),
+            platform,
+            image: &image.reference,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            stdin: Stdin::Passed,
+            labels: &self.run_labels(),
+            env: &[],
+            mounts: &source.volume_mounts(false),
+            workdir: "/",
+            entry: engine::SHELL,
+            extra: &self.settings.engine_args,
+            script: source::RECEIVE,
+            args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
+        });
+        steps.push(Step::Send { source: source.clone(), is_new, cmd });
+        steps
+    }
+
+    /// The engine, where it is another machine's.
+    pub(crate) fn elsewhere(&self) -> Option<Elsewhere> {
+        let engine = &self.host.engine;
+        self.host.is_remote.then(|| Elsewhere { connection: engine.connection.clone(), check: engine.check() })
+    }
+
+    fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
+        let Host { engine, volumes, .. } = self.host;
+        (!volumes.contains(name)).then(|| Step::CreateVolume(engine.volume_create(name, labels)))
+    }
+
+    /// What the cross strategy makes once for a pair of images.
+    fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Step> {
+        let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
+        let run = |phase: &str, volume: &str, target: &str, script, args| {
+            let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
+            self.host.engine.run(&Container {
+                name: &self.container_name(phase),
+                platform: self.host.platform,
+                image: &native.reference,
+                lifetime: Lifetime::UntilExit,
+                network: Network::None,
+                stdin: Stdin::Closed,
+                labels: &self.run_labels(),
+                env: &[],
+                mounts: &mounts,
+                workdir: "/",
+                entry: engine::SHELL,
+                extra: &self.settings.engine_args,
+                script,
+                args,
+            })
+        };
+        let mut steps = Vec::new();
+        let filled = |volume: &str| self.host.filled.contains(volume) && self.host.volumes.contains(volume);
+        if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
+            steps.extend(self.create_volume(volume, &labels("native")));
+            let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        let volume = &toolchain.volume;
+        if !filled(volume) {
+            let platform = ("hsx.platform", self.build.platform.to_string());
+            steps.extend(self.create_volume(volume, &[&labels("cross")[..], &[platform]].concat()));
+            let machine = vec![self.build.platform.machine().to_owned()];
+            let cmd = run("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            steps.push(Step::Fill { volume: volume.clone(), cmd });
+        }
+        steps
+    }
+
+    /// Downloads what a build needs, unless nothing has changed since `key` was last fetched for.
+    pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Step> {
+        let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
+        let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
+        if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
+            return None;
+        }
+        let parts = self.parts("fetch");
+        let index_state = project.index_state.clone().unwrap_or_default();
+        let args = [index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
+        Some(Step::Fetch(engine.run(&Container { network: Network::Default, ..self.container(&parts, FETCH, args) })))
+    }
+
+    /// Everything that could change what [`Self::fetch`] downloads.
+    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
+        let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        // How many packages are built at once decides nothing of what is fetched.
+        let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
+        let words = [self.image.reference.as_str()].into_iter().chain(args);
+        hash(&words.chain(files).collect::<Vec<_>>())
+    }
+
+    /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
+    pub(crate) fn container<'p>(&'p self, parts: &'p Parts, script: &'p str, args: Vec<String>) -> Container<'p> {
+        Container {
+            name: &parts.name,
+            platform: self.build.platform,
+            image: &self.image.reference,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            stdin: Stdin::Closed,
+            labels: &parts.labels,
+            env: &parts.env,
+            mounts: &parts.mounts,
+            workdir: &self.project.workdir,
+            entry: self.toolchain.as_ref().map_or(engine::SHELL, |_| cross::ENTRY),
+            extra: &self.settings.engine_args,
+            script,
+            args,
+        }
+    }
+
+    /// A plan of a container that people use; `key` names its log, and its container by label.
+    pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan {
+        let steps = vec![Step::Interact(self.host.engine.run(container))];
+        // Warnings were given when what it needs was made.
+        let leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
+        PlatformPlan { warnings: Vec::new(), leftovers, ..self.plan(key, &[container.name.to_owned()], locks, steps) }
+    }
+
+    /// A plan that delivers no executables; `key` names its log, and `names` are its containers.
+    pub(crate) fn plan(&self, key: &str, names: &[String], locks: Vec<Lock>, steps: Vec<Step>) -> PlatformPlan {
+        let Self { settings, host: Host { engine, .. }, build, .. } = self;
+        PlatformPlan {
+            platform: build.platform,
+            choice: self.choice.clone(),
+            ghc: build.ghc.clone(),
+            image: self.image.reference.clone(),
+            locks,
+            warnings: build.warnings.clone(),
+            toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
+            executables: Vec::new(),
+            stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
+            out_dir: settings.out_dir.join(build.platform.slug()),
+            fetch_inputs: None,
+            elsewhere: self.elsewhere(),
+            fallback: None,
+            removal: engine.remove(names),
+            leftovers: engine.containers(&format!("hsx.build={}", self.key)),
+            key: key.to_owned(),
+            steps,
+        }
+    }
+
+    /// The parts of a container for a phase.
+    pub(crate) fn parts(&self, phase: &str) -> Parts {
+        Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
+    }
+
+    pub(crate) fn labels(&self, kind: &str) -> Vec<(&'static str, String)> {
+        vec![
+            (engine::LABEL, kind.to_owned()),
+            ("hsx.platform", self.build.platform.to_string()),
+            ("hsx.image", self.image.reference.clone()),
+        ]
+    }
+
+    pub(crate) fn run_labels(&self) -> Vec<(&'static str, String)> {
+        self.labels_of_build(&self.key)
+    }
+
+    /// The labels of a container; `build` is what its plan knows it by.
+    pub(crate) fn labels_of_build(&self, build: &str) -> Vec<(&'static str, String)> {
+        let mut labels = self.labels("run");
+        labels.push(("hsx.project", self.project.root.to_string()));
+        labels.push(("hsx.state", self.host.state_id.clone()));
+        labels.push(("hsx.build", build.to_owned()));
+        labels
+    }
+
+    fn mounts(&self) -> Vec<Mount> {
+        let volume = |name: &str, target: &str| Mount::Volume {
+            name: name.to_owned(),
+            target: target.to_owned(),
+            read_only: false,
+        };
+        let here = |mount: &SourceMount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() };
+        let sources: Vec<_> = match &self.source {
+            Some(source) => source.volume_mounts(true),
+            None => self.project.mounts.iter().map(here).collect(),
+        };
+        let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
+        let native = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts());
+        sources.into_iter().chain(volumes).chain(native).collect()
+    }
+
+    fn env(&self) -> Vec<String> {
+        let own = [
+            // An unknown uid has HOME=/, and cabal's own directories must be on the volume.
+            format!("HOME={}/home", cabal::CABAL_DIR),
+            format!("CABAL_DIR={}", cabal::CABAL_DIR),
+            // GHC dies on sources that are not ASCII in the C locale.
+            "LANG=C.UTF-8".to_owned(),
+            // The source belongs to somebody else than root in the container: git would refuse to read its history.
+            "GIT_CONFIG_COUNT=1".to_owned(),
+            "GIT_CONFIG_KEY_0=safe.directory".to_owned(),
+            "GIT_CONFIG_VALUE_0=*".to_owned(),
+            // The source is read-only: git must not try to refresh its index.
+            "GIT_OPTIONAL_LOCKS=0".to_owned(),
+        ];
+        own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
+    }
+}
+
+/// What a [`Container`] of a builder borrows.
+pub(crate) struct Parts {
+    name: String,
+    pub labels: Vec<(&'static str, String)>,
+    env: Vec<String>,
+    mounts: Vec<Mount>,
+}

@@ -1,0 +1,234 @@
+//! The `cross` strategy: the host's GHC, started in the target's container on the target's libraries.
+//!
+//! How and why it works is told in `scripts/container/cross.sh`, which makes the toolchain, and in ARCHITECTURE.md.
+
+use crate::base::digest::short_hash;
+use crate::base::platform::Platform;
+use crate::project::image;
+use crate::tools::engine::Mount;
+
+/// Makes the toolchain; runs in the host's image.
+pub(crate) const MAKE_TOOLCHAIN: &str = include_str!("../../scripts/container/cross.sh");
+
+/// Copies the host's image into a volume, for engines that cannot mount an image.
+pub(crate) const COPY_IMAGE: &str = include_str!("../../scripts/container/copy-image.sh");
+
+/// Where [`COPY_IMAGE`] copies to.
+pub(crate) const COPY_TARGET: &str = "/hsx/native";
+
+/// Where the toolchain is, in the container that makes it and in those that use it.
+pub(crate) const TOOLCHAIN_DIR: &str = "/hsx/cross";
+
+/// Where the host's image is, in the target's container.
+pub(crate) const NATIVE_DIR: &str = "/native";
+
+/// What a container of the target starts with: the host's shell, through the host's loader, so that nothing is
+/// emulated before the script decides so.
+pub(crate) const ENTRY: &[&str] =
+    &["/hsx/cross/boot/ld.so", "--library-path", "/hsx/cross/boot/lib", "/hsx/cross/boot/sh"];
+
+/// The volumes and mounts of a pair of images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Toolchain {
+    /// The volume with the toolchain.
+    pub volume: String,
+    /// The volume with a copy of the host's image, where the engine cannot mount the image itself.
+    pub copy: Option<String>,
+    /// The host's image, as the engine is asked for it.
+    pub native_image: String,
+}
+
+impl Toolchain {
+    /// `images` are the target's and the host's; `state_id` tells users and engines apart.
+    pub(crate) fn new(target: Platform, images: [&str; 2], image_mounts: bool, state_id: &str) -> Self {
+        let [target_image, native_image] = images;
+        // Made by another script, it is another toolchain.
+        let hash = short_hash(&[target_image, native_image, MAKE_TOOLCHAIN, state_id]);
+        Self {
+            volume: format!("hsx-cross-{}-{hash}", target.slug()),
+            copy: (!image_mounts).then(|| format!("hsx-native-{}", short_hash(&[native_image, state_id]))),
+            native_image: native_image.to_owned(),
+        }
+    }
+
+    /// All volumes: each is filled once, then used as it is.
+    pub(crate) fn volumes(&self) -> impl Iterator<Item = &String> {
+        self.copy.iter().chain([&self.volume])
+    }
+
+    /// What a container of the target sees beside its own root.
+    pub(crate) fn mounts(&self) -> Vec<Mount> {
+        let native = match &self.copy {
+            Some(volume) => Mount::Volume { name: volume.clone(), target: NATIVE_DIR.to_owned(), read_only: true },
+            None => Mount::Image { reference: self.native_image.clone(), target: NATIVE_DIR.to_owned() },
+        };
+        let toolchain = Mount::Volume { name: self.volume.clone(), target: TOOLCHAIN_DIR.to_owned(), read_only: true };
+        vec![native, toolchain]
+    }
+}
+
+/// Why a GHC on `host` cannot compile for `target`, as half a sentence; `None` when it can, or nobody knows better.
+///
+/// Source: `GHC.CmmToAsm`, which dispatches on the target at run time; all its back ends are in every GHC binary.
+pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> Option<String> {
+    let since = |platform| match platform {
+        // Before 9.2 the platform's constants were compiled into the compiler.
+        Platform::Amd64 | Platform::Arm64 => "9.2",
+        Platform::Riscv64 => "9.12",
+    };
+    if since(host) != "9.2" {
+        return Some(format!("{host} hosts are not supported"));
+    }
+    let first = since(target);
+    let ghc = ghc?;
+    let older = image::older_than(ghc, first)?;
+    older.then(|| format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"))
+}
+
+/// What [`MAKE_TOOLCHAIN`] prints before its reason, when an image is not fit for it.
+const NO_TOOLCHAIN: &str = "cross: ";
+
+/// What [`MAKE_TOOLCHAIN`] prints before what a better image would gain.
+const NOTE: &str = "note: ";
+
+/// Why there is no toolchain, from the output of the script that should have made it.
+pub(crate) fn why_no_toolchain(output: &str) -> String {
+    let reason = output.lines().find_map(|line| line.strip_prefix(NO_TOOLCHAIN));
+    reason.map_or("the toolchain could not be made".to_owned(), str::to_owned)
+}
+
+/// What a better image would gain, from the output of the script that made the toolchain.
+pub(crate) fn note(output: &str) -> Option<&str> {
+    output.lines().find_map(|line| line.strip_prefix(NOTE))
+}
+
+/// Why emulation may succeed where a `cross` build failed, from the end of its output; `None` when it would fail alike.
+///
+/// Only what GHC and the interpreter say in their own name counts: they also quote the project's files.
+pub(crate) fn emulation_may_help(output: &str) -> Option<&'static str> {
+    output.lines().find_map(|line| {
+        // "ghc-9.6.6: MESSAGE", "<no location info>: error: MESSAGE", or indented on the line after that.
+        let speaker = line.split_once(": ").map_or("", |(speaker, _)| speaker);
+        let is_ghc = speaker.starts_with("ghc") && !speaker.contains(' ');
+        let said = if is_ghc { &line[speaker.len() + 2..] } else { line.trim_start() };
+        let said = said.strip_prefix("<no location info>: error: ").unwrap_or(said);
+        if said == "Plugins require -fno-external-interpreter" {
+            return Some("GHC plugins need a compiler of the platform's own");
+        }
+        let died = ["ghc-iserv terminated (", "External interpreter terminated ("].iter().any(|by| said.starts_with(by))
+            // What is left in GHC's hands of an interpreter that died.
+            || said.starts_with("{handle: ") && said.ends_with("}: GHCi.Message.remoteCall: end of file");
+        (died || is_ghc && speaker.starts_with("ghc-iserv")).then_some("Template Haskell's interpreter failed")
+    })
+}
+
+/// What had to start and could not, from the end of the output of a build without emulation.
+pub(crate) fn needed_emulation(output: &str) -> Option<String> {
+    // hsc2hs asks the C compiler for each number then, but a text needs a program that prints it.
+    if let Some(line) = output.lines().find(|line| line.ends_with("cannot be handled in cross-compilation mode")) {
+        return Some(format!("hsc2hs for {}", line.split(':').next().unwrap_or_default()));
+    }
+    // "FILE: createProcess: posix_spawnp: invalid argument (Exec format error)", on two lines perhaps;
+    // "configure: 16: ./conftest: Exec format error".
+    let (before, _) = output.split_once("Exec format error")?;
+    let functions = ["builderMainLoop", "createProcess", "execvp", "execvpe", "posix_spawn", "posix_spawnp"];
+    let mut words = before.split_whitespace().rev().filter_map(|word| word.strip_suffix(':'));
+    let program = words.find(|word| !functions.contains(word))?;
+    Some(match program.rsplit('/').next() {
+        Some("ghc-iserv") => "Template Haskell".to_owned(),
+        Some("setup") => format!("the custom `Setup.hs` (`{program}`)"),
+        _ => format!("`{program}`"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pair_of_images_has_a_toolchain_of_its_own() {
+        let make = |target, native, mounts| Toolchain::new(Platform::Arm64, [target, native], mounts, "me");
+        assert_eq!(make("a", "b", true), make("a", "b", true));
+        assert_ne!(make("a", "b", true).volume, make("c", "b", true).volume);
+        assert_eq!(make("a", "b", true).copy, None);
+        assert_eq!(make("a", "b", false).copy, make("c", "b", false).copy);
+        assert!(matches!(make("a", "b", false).mounts()[0], Mount::Volume { read_only: true, .. }));
+    }
+
+    #[test]
+    fn what_a_ghc_cannot_do_is_said() {
+        for (host, target, ghc, possible) in [
+            (Platform::Amd64, Platform::Arm64, "9.6.6", true),
+            (Platform::Arm64, Platform::Amd64, "9.2.8", true),
+            (Platform::Amd64, Platform::Arm64, "9.0.2", false),
+            (Platform::Amd64, Platform::Arm64, "8.10.7", false),
+            (Platform::Amd64, Platform::Riscv64, "9.10.3", false),
+            (Platform::Amd64, Platform::Riscv64, "9.12.4", true),
+            (Platform::Riscv64, Platform::Arm64, "9.12.4", false),
+            (Platform::Amd64, Platform::Arm64, "latest", true),
+        ] {
+            assert_eq!(obstacle(host, target, Some(ghc)).is_none(), possible, "{host} {target} {ghc}");
+        }
+    }
+
+    #[test]
+    fn what_only_emulation_can_is_known_by_its_own_words() {
+        for output in [
+            "ghc-9.6.6: Plugins require -fno-external-interpreter\nError: cabal: Failed to build",
+            "<no location info>: error: Plugins require -fno-external-interpreter",
+            "<no location info>: error:\n    Plugins require -fno-external-interpreter",
+            "ghc-9.6.6: ghc-iserv terminated (-11)",
+            "    • Exception when trying to run compile-time code:\n        External interpreter terminated (1)",
+            "        {handle: <file descriptor: 11>}: GHCi.Message.remoteCall: end of file",
+            "ghc-iserv: Could not load Object Code /hsx/build/C.o.",
+        ] {
+            assert!(emulation_may_help(output).is_some(), "{output}");
+        }
+    }
+
+    #[test]
+    fn what_the_project_says_is_not_worth_another_try() {
+        for output in [
+            "Main.hs:1:1: error: [GHC-83865]\n  • Couldn't match type",
+            "Plugin.hs:3:5: error: [GHC-83865]\n    • Couldn't match expected type ‘Plugin’ with -fplugin",
+            "main = putStrLn \"ghc-9.6.6: ghc-iserv terminated (-11)\"",
+            "3 | main = putStrLn \"ghc-9.6.6: ghc-iserv terminated (-11)\"",
+            "7 | -- Plugins require -fno-external-interpreter",
+            "Main.hs:7:4: error: Plugins require -fno-external-interpreter, he said",
+            "Main.hs:2:1: error:\n    Could not find module ‘Stamp’\n    It is not a plugin, nor ghc-iserv: ld.lld: error",
+        ] {
+            assert_eq!(emulation_may_help(output), None, "{output}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_start_is_named() {
+        for (output, expected) in [
+            (
+                "    /hsx/cross/iserv/ghc-iserv: createProcess: posix_spawnp: invalid argument (Exec format error)",
+                "Template",
+            ),
+            ("    keeper: builderMainLoop: posix_spawnp: invalid argument (Exec format error)", "`keeper`"),
+            (
+                "exception was:\n/b/setup/setup:\ncreateProcess: execvpe: invalid argument (Exec format error)",
+                "Setup.hs",
+            ),
+            ("//src/nest/configure: 16: ./conftest: Exec format error", "`./conftest`"),
+            ("F.hsc:26 directive let cannot be handled in cross-compilation mode", "hsc2hs for F.hsc"),
+        ] {
+            let needed = needed_emulation(output).unwrap();
+            assert!(needed.contains(expected), "{needed}");
+        }
+        assert_eq!(needed_emulation("Main.hs:1:1: error: parse error"), None);
+    }
+
+    #[test]
+    fn the_script_says_what_an_image_lacks() {
+        assert_eq!(
+            why_no_toolchain("x\ncross: the image has no ghc-iserv in /usr\n"),
+            "the image has no ghc-iserv in /usr"
+        );
+        assert_eq!(why_no_toolchain("sh: 3: sed: not found"), "the toolchain could not be made");
+        assert_eq!(note("a\nnote: more would be better\n"), Some("more would be better"));
+    }
+}

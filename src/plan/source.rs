@@ -1,0 +1,124 @@
+//! The source on an engine elsewhere: in volumes, at the places where an engine here would mount the project's directories.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::base::cmd::Cmd;
+use crate::base::digest::short_hash;
+use crate::project::{Project, SOURCE, SourceMount};
+use crate::tools::engine::Mount;
+
+/// Receives the source; runs in the builder.
+pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
+
+/// How [`RECEIVE`] ends when the volumes do not hold what they are believed to.
+pub(crate) const NOT_AS_BELIEVED: i32 = 103;
+
+/// What of a project a container is to see, and where it is kept for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub root: Utf8PathBuf,
+    /// Directories, and files that take the place of others in them.
+    pub mounts: Vec<SourceMount>,
+    /// Files that decide cabal's plan, and packages whose `.cabal` file hpack writes: they are sent also where git
+    /// ignores them.
+    pub inputs: Vec<Utf8PathBuf>,
+    pub packages: Vec<Utf8PathBuf>,
+    /// At least one; what is remembered of all bears the first one's name.
+    pub volumes: Vec<SourceVolume>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SourceVolume {
+    pub name: String,
+    pub target: String,
+}
+
+impl Source {
+    /// `state_id` tells users and engines apart.
+    pub(crate) fn new(project: &Project, state_id: &str) -> Self {
+        let mut targets: Vec<_> = project.mounts.iter().map(|mount| mount.target.as_str()).collect();
+        targets.sort_unstable();
+        // With another file in a file's place it is another source.
+        let all = [project.root.as_str(), state_id].into_iter().chain(targets.iter().copied());
+        let all = short_hash(&all.collect::<Vec<_>>());
+        let outside = targets.iter().copied().filter(|target| !is_within(target, SOURCE));
+        let volumes = [SOURCE].into_iter().chain(outside).map(|target| SourceVolume {
+            name: format!("hsx-source-{}", short_hash(&[&all, target])),
+            target: target.to_owned(),
+        });
+        Self {
+            root: project.root.clone(),
+            mounts: project.mounts.clone(),
+            inputs: project.plan_inputs.iter().map(|(path, _)| path.clone()).collect(),
+            packages: project.hpack.clone(),
+            volumes: volumes.collect(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.volumes[0].name
+    }
+
+    pub(crate) fn volume_mounts(&self, read_only: bool) -> Vec<Mount> {
+        let mount = |volume: &SourceVolume| Mount::Volume {
+            name: volume.name.clone(),
+            target: volume.target.clone(),
+            read_only,
+        };
+        self.volumes.iter().map(mount).collect()
+    }
+
+    /// The command that writes what [`RECEIVE`] reads.
+    pub(crate) fn cmd(&self) -> Cmd {
+        let covers =
+            |target: &str| self.mounts.iter().any(|mount| mount.target != target && is_within(target, &mount.target));
+        let hidden = self.mounts.iter().filter(|mount| covers(&mount.target));
+        let hidden = hidden.flat_map(|mount| ["--hide", Utf8Path::new(&mount.target).file_name().unwrap_or_default()]);
+        Cmd::new("hsx").args(["source", "--directory", self.root.as_str()]).args(hidden)
+    }
+}
+
+fn is_within(path: &str, dir: &str) -> bool {
+    Utf8Path::new(path).starts_with(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(mounts: &[(&str, &str)]) -> Project {
+        let mount =
+            |(source, target): &(&str, &str)| SourceMount { source: (*source).into(), target: (*target).into() };
+        Project {
+            root: "/p".into(),
+            packages: Vec::new(),
+            with_compiler: None,
+            index_state: None,
+            mounts: mounts.iter().map(mount).collect(),
+            workdir: SOURCE.to_owned(),
+            plan_inputs: Vec::new(),
+            hpack: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn all_below_one_place_is_in_one_volume() {
+        let one = Source::new(&project(&[("/p", "/src")]), "me");
+        let [volume] = &one.volumes[..] else { panic!("one volume: {one:?}") };
+        assert_eq!(volume.target, "/src");
+        let two = Source::new(&project(&[("/a", "/src/a"), ("/b", "/src/b"), ("/r/.git", "/r/.git")]), "me");
+        let targets: Vec<_> = two.volumes.iter().map(|volume| volume.target.as_str()).collect();
+        assert_eq!(targets, ["/src", "/r/.git"]);
+        assert_ne!(two.volumes[0].name, two.volumes[1].name);
+    }
+
+    #[test]
+    fn a_hidden_file_makes_another_source() {
+        let plain = Source::new(&project(&[("/p", "/src")]), "me");
+        let hiding = Source::new(&project(&[("/p", "/src"), ("/empty", "/src/cabal.project.freeze")]), "me");
+        assert_ne!(plain.name(), hiding.name());
+        assert_ne!(plain.name(), Source::new(&project(&[("/p", "/src")]), "you").name());
+        assert_eq!(plain.cmd().to_string(), "hsx source --directory /p");
+        assert_eq!(hiding.cmd().to_string(), "hsx source --directory /p --hide cabal.project.freeze");
+    }
+}

@@ -1,0 +1,377 @@
+//! The builder image: which ghc-musl tag fits a GHC, and how image references are put together.
+
+use std::cmp::Ordering;
+
+use crate::base::error::Error;
+use crate::base::platform::Platform;
+
+/// Where ghc-musl is published; `docker.io/benz0li/ghc-musl` and `glcr.b-data.ch/ghc/ghc-musl` mirror it.
+pub(crate) const DEFAULT_REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
+
+/// The GHC used when nobody says otherwise: the newest of the series that `ghcup` recommends.
+pub(crate) const DEFAULT_GHC: &str = "9.10.3";
+
+/// A published GHC version and whether its `-int-native` variant exists.
+///
+/// Source: the tags of `quay.io/benz0li/ghc-musl` and the version table of its README
+/// (<https://github.com/benz0li/ghc-musl>). A version missing here is still tried: tags are added all the time.
+const TAGS: &[(&str, bool)] = &[
+    ("8.8.4", false),
+    ("8.10.1", false),
+    ("8.10.4", false),
+    ("8.10.5", false),
+    ("8.10.6", false),
+    ("8.10.7", false),
+    ("9.0.1", false),
+    ("9.0.2", false),
+    ("9.2.1", false),
+    ("9.2.2", false),
+    ("9.2.3", false),
+    ("9.2.4", false),
+    ("9.2.5", false),
+    ("9.2.6", false),
+    ("9.2.7", false),
+    ("9.2.8", false),
+    ("9.4.1", false),
+    ("9.4.2", false),
+    ("9.4.3", false),
+    ("9.4.4", false),
+    ("9.4.5", false),
+    ("9.4.6", false),
+    ("9.4.7", false),
+    ("9.4.8", false),
+    ("9.6.1", false),
+    ("9.6.2", false),
+    ("9.6.3", false),
+    ("9.6.4", false),
+    ("9.6.5", false),
+    ("9.6.6", false),
+    ("9.6.7", true),
+    ("9.8.1", false),
+    ("9.8.2", false),
+    ("9.8.3", false),
+    ("9.8.4", true),
+    ("9.10.1", true),
+    ("9.10.2", true),
+    ("9.10.3", true),
+    ("9.12.1", false),
+    ("9.12.2", true),
+    ("9.12.3", true),
+    ("9.12.4", true),
+    ("9.14.1", true),
+];
+
+/// Compilers that ghc-musl's README calls broken, where, and what to use instead.
+const BROKEN: &[(&str, Option<Platform>, &str)] =
+    &[("9.12.3", None, "9.12.4"), ("9.12.1", None, "9.12.2"), ("9.2.1", Some(Platform::Arm64), "9.2.2")];
+
+/// Which integer implementation GHC's libraries use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Bignum {
+    /// GMP: fast, and LGPL inside the static executable.
+    #[default]
+    Gmp,
+    /// GHC's own, from the `-int-native` images: no LGPL code.
+    Native,
+}
+
+/// The image to build in, as a person would name it, and the GHC in it, if the name tells.
+///
+/// A reference with a tag or digest stands as it is; one without gets the tag of the GHC version.
+///
+/// # Errors
+/// When the GHC is known to have no `-int-native` variant.
+pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(String, Option<String>), Error> {
+    if repository(image) != image {
+        return Ok((image.to_owned(), tagged_ghc(image).map(str::to_owned)));
+    }
+    let native = TAGS.iter().filter(|(_, native)| *native).map(|(version, _)| *version);
+    let suffix = match bignum {
+        Bignum::Gmp => "",
+        Bignum::Native if TAGS.contains(&(ghc, false)) => {
+            let known: Vec<_> = native.collect();
+            return Err(Error::usage(format!("there is no `-int-native` image of GHC {ghc}"))
+                .hint(format!("`--bignum native` works with GHC {}", known.join(", "))));
+        }
+        Bignum::Native => "-int-native",
+    };
+    Ok((format!("{image}:{ghc}{suffix}"), Some(ghc.to_owned())))
+}
+
+/// The version that a reference's tag begins with, if it is one that a GHC may have.
+fn tagged_ghc(reference: &str) -> Option<&str> {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    let tag = name.strip_prefix(repository(reference))?.strip_prefix(':')?;
+    let version = tag.split_once('-').map_or(tag, |(version, _)| version);
+    let parts = version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?;
+    let is_known = || TAGS.iter().any(|(known, _)| starts_with_version(known, version));
+    // A newer one than those known has three parts, as every GHC; an image's own version rarely has.
+    (parts.len() >= 2 && is_known() || parts.len() == 3 && parts[0] >= 9).then_some(version)
+}
+
+/// The GHC of an image, for people.
+pub(crate) fn ghc_name(ghc: Option<&str>) -> String {
+    ghc.map_or("the image's GHC".to_owned(), |version| format!("GHC {version}"))
+}
+
+/// A reference without its tag and digest.
+pub(crate) fn repository(reference: &str) -> &str {
+    let name = reference.split_once('@').map_or(reference, |(name, _)| name);
+    match name.rsplit_once(':') {
+        // A colon before the last slash belongs to the registry's port.
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// The version that a person means by one, or by the beginning of one: then the newest that is not broken.
+pub(crate) fn full_version(wanted: &str) -> Option<String> {
+    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
+    let known = || TAGS.iter().rev().map(|(version, _)| *version);
+    let newest = || known().find(|version| starts_with_version(version, wanted) && !broken(version));
+    let found = known().find(|version| *version == wanted).or_else(newest).map(str::to_owned);
+    // One that was published after this was written has three parts, as every GHC.
+    found.or_else(|| {
+        (wanted.split('.').count() == 3 && compare_versions(wanted, wanted).is_some()).then(|| wanted.to_owned())
+    })
+}
+
+/// A warning about a compiler that is known to be broken.
+pub(crate) fn broken_compiler(ghc: &str, platform: Platform) -> Option<String> {
+    let (_, _, instead) =
+        BROKEN.iter().find(|(version, on, _)| *version == ghc && on.is_none_or(|on| on == platform))?;
+    Some(format!("ghc-musl calls GHC {ghc} broken on {platform}; GHC {instead} is the one to use"))
+}
+
+/// What to say of a tag that the registry does not have.
+pub(crate) fn known_tags_hint(reference: &str) -> Option<String> {
+    let ours = repository(reference);
+    let tag = reference.strip_prefix(ours)?.strip_prefix(':').filter(|_| ours.ends_with("/ghc-musl"))?;
+    let ghc = tag.trim_end_matches("-int-native");
+    if TAGS.iter().any(|(version, _)| *version == ghc) {
+        return None;
+    }
+    let series: Vec<_> = ghc.split('.').take(2).collect();
+    let series = format!("{}.", series.join("."));
+    let mut near: Vec<_> = TAGS.iter().map(|(version, _)| *version).filter(|v| v.starts_with(&series)).collect();
+    if near.is_empty() {
+        near = TAGS.iter().rev().take(8).map(|(version, _)| *version).collect();
+    }
+    Some(format!("ghc-musl has GHC {}: choose one with `--ghc`", near.join(", ")))
+}
+
+/// The version in a `with-compiler:` value: `ghc-9.6.6`, `/opt/ghc/9.6.6/bin/ghc-9.6.6`; `None` for plain `ghc`.
+pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
+    let program = with_compiler.rsplit('/').next()?;
+    let version = program.strip_prefix("ghc-")?.trim_end_matches(".exe");
+    (!version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.')).then(|| version.to_owned())
+}
+
+/// The newest published, unbroken GHC that a `tested-with:` field names.
+///
+/// The field is a list of `COMPILER RANGE`s; the ranges of GHC are evaluated, what cannot be read accepts nothing.
+pub(crate) fn tested_ghc(tested_with: &str) -> Option<&'static str> {
+    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
+    let ghcs: Vec<_> = split_outside_braces(tested_with).into_iter().filter_map(ghc_range).collect();
+    TAGS.iter()
+        .rev()
+        .map(|(version, _)| *version)
+        .find(|version| !broken(version) && ghcs.iter().any(|range| in_range(version, range)))
+}
+
+/// Splits at commas, except those of version sets (`{9.6.6, 9.8.4}`).
+fn split_outside_braces(text: &str) -> Vec<&str> {
+    let mut depth = 0_u32;
+    text.split(move |c| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    })
+    .collect()
+}
+
+fn ghc_range(item: &str) -> Option<&str> {
+    let item = item.trim();
+    let compiler = item.get(..3).filter(|word| word.eq_ignore_ascii_case("ghc"))?;
+    Some(item[compiler.len()..].trim())
+}
+
+/// Whether a version lies in a range of `==`, `>=`, `>`, `<=`, `<`, `^>=`, wildcards and sets, joined by `&&`, `||`.
+fn in_range(version: &str, range: &str) -> bool {
+    range.split("||").any(|alternative| {
+        alternative.split("&&").all(|term| {
+            let term = term.trim();
+            let (operator, operand) = term.split_at(term.find(|c: char| !"=<>^".contains(c)).unwrap_or(term.len()));
+            let operand = operand.trim();
+            if let Some(set) = operand.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                return set.split(',').any(|member| satisfies(version, operator, member.trim()));
+            }
+            satisfies(version, operator, operand)
+        })
+    })
+}
+
+fn satisfies(version: &str, operator: &str, operand: &str) -> bool {
+    if let Some(prefix) = operand.strip_suffix(".*") {
+        return operator == "==" && starts_with_version(version, prefix);
+    }
+    let order = compare_versions(version, operand);
+    match (operator, order) {
+        ("==", Some(order)) => order == Ordering::Equal,
+        (">=", Some(order)) => order != Ordering::Less,
+        (">", Some(order)) => order == Ordering::Greater,
+        ("<=", Some(order)) => order != Ordering::Greater,
+        ("<", Some(order)) => order == Ordering::Less,
+        // `^>=A.B.C` is `>=A.B.C && <A.(B+1)`.
+        ("^>=", Some(order)) => {
+            let series: Vec<_> = operand.split('.').take(2).collect();
+            order != Ordering::Less && starts_with_version(version, &series.join("."))
+        }
+        _ => false,
+    }
+}
+
+/// Whether a version is older than another; `None` when one of them is no version (`latest`).
+pub(crate) fn older_than(version: &str, other: &str) -> Option<bool> {
+    compare_versions(version, other).map(Ordering::is_lt)
+}
+
+/// Whether a version is another, or one of its series.
+pub(crate) fn starts_with_version(version: &str, prefix: &str) -> bool {
+    version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
+    let parts = |text: &str| text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
+    Some(parts(a)?.cmp(&parts(b)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_stands_for_its_newest_sound_compiler() {
+        for (wanted, version) in [
+            ("9.10.3", Some("9.10.3")),
+            ("9.10", Some("9.10.3")),
+            ("9.12", Some("9.12.4")),
+            ("9.12.3", Some("9.12.3")),
+            ("9.6", Some("9.6.7")),
+            ("9.16.1", Some("9.16.1")),
+            ("9.16", None),
+            ("9.1", None),
+            ("latest", None),
+            ("", None),
+        ] {
+            assert_eq!(full_version(wanted).as_deref(), version, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_reference_without_tag_follows_the_ghc() {
+        for (image, expected) in [
+            (DEFAULT_REPOSITORY, "quay.io/benz0li/ghc-musl:9.6.7"),
+            ("127.0.0.1:5000/ghc-musl", "127.0.0.1:5000/ghc-musl:9.6.7"),
+            ("127.0.0.1:5000/ghc-musl:mine", "127.0.0.1:5000/ghc-musl:mine"),
+            ("me/image@sha256:00", "me/image@sha256:00"),
+        ] {
+            assert_eq!(reference(image, "9.6.7", Bignum::Gmp).unwrap().0, expected);
+        }
+        assert_eq!(reference("x", "9.6.7", Bignum::Native).unwrap().0, "x:9.6.7-int-native");
+        assert_eq!(reference("x", "9.99.1", Bignum::Native).unwrap().0, "x:9.99.1-int-native");
+        let error = reference("x", "9.4.8", Bignum::Native).unwrap_err();
+        assert!(error.hints[0].contains("9.6.7, 9.8.4"), "{error:?}");
+    }
+
+    #[test]
+    fn the_ghc_of_an_image_is_what_its_tag_tells() {
+        for (image, expected) in [
+            ("x", Some("9.6.7")),
+            ("x:9.12.3", Some("9.12.3")),
+            ("localhost:5000/x:9.12.3-int-native", Some("9.12.3")),
+            ("x:8.10.7", Some("8.10.7")),
+            ("x:9.6", Some("9.6")),
+            ("x:9.99.1@sha256:00", Some("9.99.1")),
+            ("x@sha256:00", None),
+            ("localhost:5000/x:latest", None),
+            ("x:1", None),
+            ("x:2.0.1", None),
+            ("x:24.04", None),
+            ("x:v9.6.7", None),
+        ] {
+            assert_eq!(reference(image, "9.6.7", Bignum::Gmp).unwrap().1.as_deref(), expected, "{image}");
+        }
+    }
+
+    #[test]
+    fn the_repository_keeps_its_port() {
+        for (reference, expected) in [
+            ("127.0.0.1:5000/a/b:1", "127.0.0.1:5000/a/b"),
+            ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b"),
+            ("a:1@sha256:0", "a"),
+            ("quay.io/a/b@sha256:0", "quay.io/a/b"),
+        ] {
+            assert_eq!(repository(reference), expected);
+        }
+    }
+
+    #[test]
+    fn compilers_are_read_from_names_and_paths() {
+        for (text, expected) in [
+            ("ghc-9.6.6", Some("9.6.6")),
+            ("/opt/ghc/9.8.4/bin/ghc-9.8.4", Some("9.8.4")),
+            ("ghc", None),
+            ("ghcjs-8.6", None),
+            ("ghc-head", None),
+        ] {
+            assert_eq!(compiler_version(text).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tested_with_gives_the_newest_published_ghc() {
+        for (text, expected) in [
+            ("GHC ==9.6.6", Some("9.6.6")),
+            ("GHC == 9.4.8 || == 9.6.6, GHC ==9.8.2", Some("9.8.2")),
+            ("ghc =={9.4.7, 9.6.5}", Some("9.6.5")),
+            ("GHC ==9.6.*", Some("9.6.7")),
+            ("GHC >=9.4 && <9.8", Some("9.6.7")),
+            ("GHC ^>=9.4.3", Some("9.4.8")),
+            ("GHC ==9.12.3 || ==9.12.2", Some("9.12.2")),
+            ("GHCJS ==8.4", None),
+            ("GHC ==9.99.1", None),
+        ] {
+            assert_eq!(tested_ghc(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn broken_compilers_are_named_where_they_are_broken() {
+        assert!(broken_compiler("9.12.3", Platform::Amd64).unwrap().contains("9.12.4"));
+        assert!(broken_compiler("9.2.1", Platform::Arm64).is_some());
+        assert!(broken_compiler("9.2.1", Platform::Amd64).is_none());
+        assert!(broken_compiler("9.6.7", Platform::Arm64).is_none());
+    }
+
+    #[test]
+    fn an_unknown_version_names_its_neighbours() {
+        assert_eq!(known_tags_hint("quay.io/benz0li/ghc-musl:9.8.4"), None);
+        assert_eq!(known_tags_hint("my/image:9.8.9"), None);
+        assert!(
+            known_tags_hint("quay.io/benz0li/ghc-musl:9.8.9-int-native")
+                .unwrap()
+                .contains("9.8.1, 9.8.2, 9.8.3, 9.8.4")
+        );
+    }
+
+    #[test]
+    fn the_default_is_published_and_not_broken() {
+        assert!(TAGS.iter().any(|(version, _)| *version == DEFAULT_GHC));
+        assert!(Platform::all().all(|platform| broken_compiler(DEFAULT_GHC, platform).is_none()));
+    }
+}

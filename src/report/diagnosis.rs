@@ -1,0 +1,262 @@
+//! What went wrong, read from how a tool ended and what it said last; and what to type next.
+
+use crate::base::cmd::Cmd;
+use crate::base::error::{Error, Kind};
+use crate::base::platform::Platform;
+use crate::plan::strategy::{self, Strategy};
+use crate::plan::{Elsewhere, cross};
+use crate::tools::system::System;
+use crate::tools::{cabal, engine};
+
+/// The exit status of the container scripts when cabal failed: no engine, shell or signal uses it.
+const CABAL_FAILED: i32 = 100;
+
+/// A command that failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    pub cmd: &'a Cmd,
+    /// `None`: a signal ended it.
+    pub code: Option<i32>,
+    /// The end of its output.
+    pub said: &'a str,
+    pub platform: Platform,
+    pub strategy: Strategy,
+    pub system: &'a System,
+    /// The engine, where it is another machine's.
+    pub elsewhere: Option<&'a Elsewhere>,
+}
+
+impl Failed<'_> {
+    /// The error of a container script: the project's fault when cabal failed, else the host's.
+    pub(crate) fn in_container(self, failure: &str) -> Error {
+        if self.code != Some(CABAL_FAILED) || disk_full(self.said) {
+            return self.of_engine("the builder container failed");
+        }
+        if let Some(needed) = self.needed_emulation() {
+            let setup = self.system.setup_emulation(self.platform);
+            let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
+            return Error::host(message).hint(format!("set up emulation: {setup}"));
+        }
+        let error = Error::new(Kind::Build, failure);
+        if cabal::wants_download(self.said) {
+            return error.hint("something was never downloaded: run it again without `--offline`");
+        }
+        error.hints(cabal::failure_hint(self.said))
+    }
+
+    /// The same command's failure, for another platform than the build's.
+    pub(crate) fn on(self, platform: Platform) -> Self {
+        Self { platform, ..self }
+    }
+
+    /// The error of the script that adds packages to an image.
+    pub(crate) fn in_package_manager(self) -> Error {
+        let has = |words: &[&str]| words.iter().any(|words| self.said.contains(words));
+        // apk: "ERROR: unable to select packages:\n  foo (no such package):"; apt: "E: Unable to locate package foo",
+        // "E: Version '1' for 'foo' was not found".
+        if has(&["(no such package)", "unable to select packages", "Unable to locate package", "was not found"]) {
+            return Error::usage("the image's distribution has not all of the packages")
+                .tried(self.cmd.brief())
+                .said(self.said)
+                .hint("ghc-musl is Alpine Linux: https://pkgs.alpinelinux.org lists its packages, static ones as NAME-static");
+        }
+        self.of_engine("the packages cannot be added to the image")
+    }
+
+    fn needed_emulation(self) -> Option<String> {
+        // Under emulation the builder itself would not have started.
+        (self.strategy == Strategy::Cross).then(|| cross::needed_emulation(self.said)).flatten()
+    }
+
+    /// Why emulation may succeed where this failed; `None` when it would fail alike.
+    pub(crate) fn emulation_may_help(self) -> Option<String> {
+        match self.code {
+            _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
+            code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
+            Some(CABAL_FAILED) => cross::emulation_may_help(self.said).map(str::to_owned),
+            // The shell could not start something (POSIX, "Exit Status for Commands").
+            Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The same for the script that makes the toolchain.
+    pub(crate) fn why_no_toolchain(self) -> Option<String> {
+        let is_engines = disk_full(self.said) || matches!(self.code, None | Some(125 | 137));
+        (!is_engines).then(|| cross::why_no_toolchain(self.said))
+    }
+
+    /// Whether a program of the platform did not start for want of emulation, after a build that needed none.
+    pub(crate) fn lacks_emulation(self) -> bool {
+        self.strategy == Strategy::Cross && self.said.to_ascii_lowercase().contains("exec format error")
+    }
+
+    /// The error of an engine's command that writes results.
+    pub(crate) fn in_writing(self, failure: &str) -> Error {
+        if !disk_full(self.said) {
+            return self.of_engine(failure);
+        }
+        full_disk().tried(self.cmd.brief()).said(self.said)
+    }
+
+    /// Whether the connection to an engine elsewhere broke.
+    fn lost_its_engine(self) -> bool {
+        // What is said in a container, with an exit code of its own, is of other connections. Podman's client says 126
+        // where it loses its service before the container has started.
+        let is_run = self.cmd.args.iter().any(|arg| arg == "run");
+        let by_client = matches!(self.code, None | Some(125 | 126 | 255)) || (self.code == Some(1) && !is_run);
+        let lower = self.said.to_ascii_lowercase();
+        self.elsewhere.is_some() && by_client && LOST.iter().any(|words| lower.contains(words))
+    }
+
+    /// The error of an engine's command, with the one thing that most likely helps.
+    pub(crate) fn of_engine(self, failure: &str) -> Error {
+        let lower = self.said.to_ascii_lowercase();
+        let error = |message: &str| Error::host(message).tried(self.cmd.brief()).said(self.said);
+        if lower.contains("exec format error") {
+            let setup = self.system.setup_emulation(self.platform);
+            let why = "no QEMU handler is at work in containers";
+            return strategy::missing_emulation(self.platform, why, &setup).tried(self.cmd.brief()).said(self.said);
+        }
+        if disk_full(self.said) {
+            let program = &self.cmd.program;
+            return error("the disk is full")
+                .hint(format!("free some space: `{program} system df` shows what the engine keeps"));
+        }
+        let has = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+        if let Some(Elsewhere { connection, check }) = self.elsewhere {
+            let name = connection.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+            let lost = format!("the connection{name} to the engine was lost");
+            return error(if self.lost_its_engine() { &lost } else { failure }).hint(format!(
+                "`{check}` tells whether the engine answers; nothing was delivered, run this again then"
+            ));
+        }
+        let error = error(failure);
+        if has(&["permission denied"]) && has(&["sock"]) {
+            error.hint("your user may not reach the engine: join its group, or use rootless podman")
+        } else if has(&["unexpected eof", "error during connect", "cannot connect to", "error waiting for container"]) {
+            error.hint("the engine stopped: start it and run this again")
+        } else if self.code == Some(137) || has(&["out of memory", "oom"]) {
+            error.hint("the container was killed: by somebody, or for lack of memory; try `--jobs 1`")
+        } else if has(&["ping_group_range", "newuidmap", "subuid", "/dev/net/tun", "slirp4netns", "pasta"]) {
+            error.hint("rootless containers are not set up on this machine: see podman(1), \"Rootless mode\"")
+        } else {
+            error
+        }
+    }
+}
+
+/// The error of a full disk that results are written to.
+pub(crate) fn full_disk() -> Error {
+    Error::host("the disk is full")
+        .hint("free some space where the results go, or choose another place with `--out-dir`")
+}
+
+/// What clients say when they lose their engine: Go's network errors, and the engines' own words around them.
+const LOST: &[&str] = &[
+    "unexpected eof",
+    "connection reset",
+    "connection refused",
+    "broken pipe",
+    "with body length 0",
+    "closed network connection",
+    "no route to host",
+    "i/o timeout",
+    "error during connect",
+    "cannot connect to",
+    "unable to connect",
+    "failed to connect",
+    "failed to create sshclient",
+    "connect: no such file",
+    "wait: remote command exited without exit status",
+    ": eof",
+];
+
+fn disk_full(said: &str) -> bool {
+    said.to_ascii_lowercase().contains("no space left on device")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: Option<i32>, said: &str) -> Error {
+        let cmd = Cmd::new("podman").args(["run", "image"]);
+        let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
+        Failed { cmd: &cmd, code, said, platform, strategy, system: &System::of("ID=nixos"), elsewhere: None }
+            .in_container("cabal failed")
+    }
+
+    #[test]
+    fn a_lost_connection_is_named() {
+        let check = Cmd::new("podman").args(["--connection", "far", "info"]);
+        let elsewhere = Elsewhere { connection: Some("far".to_owned()), check };
+        let cmd = Cmd::new("podman");
+        for (code, said, message) in [
+            (
+                125,
+                "dial unix /p.sock: connect: no such file or directory",
+                "the connection `far` to the engine was lost",
+            ),
+            (255, "read tcp: connection reset by peer", "the connection `far` to the engine was lost"),
+            (126, "Post \"http://d/start\": write: broken pipe", "the connection `far` to the engine was lost"),
+            (125, "http: ContentLength=9 with Body length 0", "the connection `far` to the engine was lost"),
+            (1, "error during connect: Get \"http://x\": EOF", "the connection `far` to the engine was lost"),
+            (125, "no such image", "it failed"),
+            (127, "connection refused", "it failed"),
+        ] {
+            let (platform, strategy) = (Platform::Arm64, Strategy::Native);
+            let elsewhere = Some(&elsewhere);
+            let failed =
+                Failed { cmd: &cmd, code: Some(code), said, platform, strategy, system: &System::of(""), elsewhere };
+            let error = failed.of_engine("it failed");
+            assert_eq!((error.kind, error.message.as_str()), (Kind::Host, message), "{said}");
+            assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
+            let crossed = Failed { strategy: Strategy::Cross, ..failed };
+            assert_eq!(crossed.emulation_may_help().is_some(), code == 127, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_failed_build_is_the_projects_and_quotes_nothing() {
+        let error = failed(Some(100), "src/Main.hs:1:1: error: parse error");
+        assert_eq!((error.kind, error.message.as_str()), (Kind::Build, "cabal failed"));
+        assert!(error.said.is_empty() && error.hints.is_empty(), "{error:?}");
+    }
+
+    #[test]
+    fn a_full_disk_is_the_one_that_was_written_to() {
+        let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
+        let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
+        let said = "write /p/dist-static/hello: no space left on device";
+        let failed = Failed { cmd: &cmd, code: Some(125), said, platform, strategy, system: &system, elsewhere: None };
+        let error = failed.in_writing("it failed");
+        assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
+        let other = Failed { said: "unexpected EOF", ..failed };
+        assert_eq!(other.in_writing("it failed").message, "it failed");
+    }
+
+    #[test]
+    fn everything_else_is_the_hosts() {
+        for (code, said, message, hint) in [
+            (
+                Some(100),
+                "ghc-iserv: posix_spawnp: (Exec format error)",
+                "Template Haskell has to run",
+                "emulatedSystems",
+            ),
+            (Some(1), "exec /bin/sh: exec format error", "linux/arm64 programs do not start", "emulatedSystems"),
+            (Some(100), "ar: No space left on device", "the disk is full", "podman system df"),
+            (Some(125), "no space left on device", "the disk is full", "podman system df"),
+            (Some(125), "permission denied: /var/run/docker.sock", "the builder container failed", "group"),
+            (Some(125), "docker: unexpected EOF", "the builder container failed", "engine stopped"),
+            (Some(137), "", "the builder container failed", "--jobs 1"),
+            (Some(126), "open(\"/dev/net/tun\"): Permission denied", "the builder container failed", "rootless"),
+        ] {
+            let error = failed(code, said);
+            assert_eq!(error.kind, Kind::Host, "{said}");
+            assert!(error.message.starts_with(message), "{error:?}");
+            assert!(error.hints.iter().any(|line| line.contains(hint)), "{error:?}");
+        }
+    }
+}

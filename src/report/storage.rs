@@ -1,0 +1,321 @@
+//! What hsx made and keeps in an engine: which of it is hsx's, what is asked for, how it is removed.
+
+use std::fmt::Write as _;
+
+use camino::Utf8PathBuf;
+use serde_json::{Value, json};
+
+use super::{bytes, render};
+use crate::base::age::{Age, seconds_since_epoch};
+use crate::base::cmd::Cmd;
+use crate::base::platform::Platform;
+use crate::tools::engine::storage::{Kind, Stored};
+use crate::tools::engine::{Engine, LABEL};
+
+/// The names of the images that hsx makes.
+const DERIVED: &str = "localhost/hsx-derived:";
+
+/// A container younger than this may be part of a build of somebody else's.
+const SOMEBODYS: Age = Age(24 * 60 * 60);
+
+/// A volume, container or image of hsx's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub kind: Kind,
+    pub name: String,
+    /// What it is for, as its label says: `store`, `build`, `source`, `cross`, `native`, `run`, `image`.
+    pub purpose: String,
+    pub platform: Option<Platform>,
+    pub project: Option<Utf8PathBuf>,
+    /// The image that it was made with, as the engine was asked for it.
+    pub image: Option<String>,
+    /// In bytes, where the engine tells.
+    pub size: Option<u64>,
+    /// RFC 3339, as the engine writes it.
+    pub created: String,
+    /// How long ago it was last used, as far as this user's hsx knows; else made.
+    pub unused: Option<Age>,
+    /// Why it must stay, if so.
+    pub held: Option<&'static str>,
+}
+
+/// What is to be removed: all conditions must hold.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    pub older_than: Option<Age>,
+    pub project: Option<Utf8PathBuf>,
+    pub platforms: Vec<Platform>,
+}
+
+/// What this user's hsx knows of an item, by the name of its lock.
+pub(crate) struct Known {
+    /// A living hsx holds its lock.
+    pub is_held: bool,
+    /// Seconds since 1970.
+    pub used: Option<i64>,
+}
+
+/// Why something was not removed.
+pub(crate) enum Refusal {
+    /// A running hsx or a container has it.
+    InUse(String),
+    /// What the engine said.
+    Failed(String),
+}
+
+/// Something of an engine's as an item, if hsx made it: it carries hsx's label *and* a name that hsx gives. A label alone may
+/// be inherited, as that of an image by the containers that are started from it.
+pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(&str) -> Known) -> Option<Item> {
+    let purpose = stored.labels.get(LABEL)?.clone();
+    let name = match stored.kind {
+        Kind::Image if stored.names.is_empty() => stored.id.clone(),
+        Kind::Image => stored.names.iter().find(|name| name.starts_with(DERIVED))?.clone(),
+        Kind::Container if purpose != "run" => return None,
+        Kind::Volume | Kind::Container => stored.names.first().filter(|name| name.starts_with("hsx-"))?.clone(),
+    };
+    let known = known(lock_name(stored.kind, &name));
+    let made = seconds_since_epoch(&stored.created);
+    let age = made.max(known.used).map(|then| Age((now - then).max(0)));
+    let label = |key: &str| stored.labels.get(key).cloned();
+    let is_mine = label("hsx.state").is_none_or(|state| state == state_id);
+    let held = if known.is_held {
+        Some("a running hsx uses it")
+    } else if stored.kind == Kind::Container
+        && !is_mine
+        && (stored.running || age.is_none_or(|age| age.0 < SOMEBODYS.0))
+    {
+        Some("it is another user's")
+    } else {
+        None
+    };
+    Some(Item {
+        kind: stored.kind,
+        name,
+        purpose,
+        platform: label("hsx.platform").and_then(|platform| platform.parse().ok()),
+        project: label("hsx.project").map(Utf8PathBuf::from),
+        image: label("hsx.image"),
+        size: stored.size,
+        created: stored.created,
+        unused: age,
+        held,
+    })
+}
+
+/// What a running hsx locks while it uses something of this name.
+fn lock_name(kind: Kind, name: &str) -> &str {
+    match kind {
+        Kind::Image => name,
+        Kind::Volume => name.strip_prefix("hsx-build-").unwrap_or(name),
+        // hsx-KEY-PHASE
+        Kind::Container => {
+            let key = name.strip_prefix("hsx-").unwrap_or(name);
+            key.rsplit_once('-').map_or(key, |(key, _)| key)
+        }
+    }
+}
+
+impl Item {
+    pub(crate) fn lock_name(&self) -> &str {
+        lock_name(self.kind, &self.name)
+    }
+
+    pub(crate) fn fits(&self, filter: &Filter) -> bool {
+        filter.older_than.is_none_or(|limit| self.unused.is_some_and(|unused| unused.0 >= limit.0))
+            && filter.project.as_ref().is_none_or(|project| self.project.as_ref() == Some(project))
+            && (filter.platforms.is_empty() || self.platform.is_some_and(|own| filter.platforms.contains(&own)))
+    }
+
+    pub(crate) fn removal(&self, engine: &Engine) -> Cmd {
+        match self.kind {
+            Kind::Container => engine.remove(std::slice::from_ref(&self.name)),
+            Kind::Volume => engine.remove_volume(&self.name),
+            Kind::Image => engine.remove_image(&self.name),
+        }
+    }
+
+    /// What is remembered of it, or of what was in it, as topics and names; `all` is what there was.
+    pub(crate) fn memories(&self, all: &[Self]) -> Vec<(&'static str, String)> {
+        if self.kind != Kind::Volume {
+            return Vec::new();
+        }
+        match self.purpose.as_str() {
+            "build" => vec![("fetched", self.lock_name().to_owned()), ("logs", format!("{}.log", self.lock_name()))],
+            // What other builds fetched was in this store.
+            "store" => {
+                let same = |other: &&Self| {
+                    other.purpose == "build" && (&other.platform, &other.image) == (&self.platform, &self.image)
+                };
+                all.iter().filter(same).map(|build| ("fetched", build.lock_name().to_owned())).collect()
+            }
+            "source" => vec![("source", self.name.clone())],
+            _ => vec![("filled", self.name.clone())],
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "kind": match self.kind {
+                Kind::Container => "container",
+                Kind::Volume => "volume",
+                Kind::Image => "image",
+            },
+            "name": self.name,
+            "purpose": self.purpose,
+            "platform": self.platform,
+            "project": self.project,
+            "image": self.image,
+            "size": self.size,
+            "created": self.created,
+            "unused_seconds": self.unused.map(|age| age.0),
+            "held": self.held,
+        })
+    }
+}
+
+/// The bytes that some items take, as far as known.
+pub(crate) fn total(items: &[Item]) -> u64 {
+    items.iter().filter_map(|item| item.size).sum()
+}
+
+/// `3 items, 1.2 GiB`.
+pub(crate) fn summary(items: &[Item]) -> String {
+    format!("{} item{}, {}", items.len(), if items.len() == 1 { "" } else { "s" }, bytes(total(items)))
+}
+
+pub(crate) fn table(items: &[Item]) -> String {
+    let mut rows = vec![["FOR", "NAME", "SIZE", "UNUSED", "PLATFORM", "PROJECT"].map(str::to_owned).to_vec()];
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    rows.extend(items.iter().map(|item| {
+        vec![
+            item.purpose.clone(),
+            item.name.clone(),
+            or_dash(item.size.map(bytes)),
+            if item.held.is_some() { "in use".to_owned() } else { or_dash(item.unused.map(|age| age.to_string())) },
+            or_dash(item.platform.map(|platform| platform.to_string())),
+            or_dash(item.project.as_ref().map(ToString::to_string)),
+        ]
+    }));
+    let mut text = render(&rows);
+    let _ = writeln!(text, "{}", summary(items));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::engine::Dialect;
+
+    const NOW: i64 = 1_795_475_799;
+
+    fn stored(kind: Kind, name: &str, labels: &[(&str, &str)]) -> Stored {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Stored {
+            kind,
+            names: vec![name.to_owned()],
+            id: name.to_owned(),
+            created: "2026-11-21T23:16:39Z".to_owned(),
+            labels,
+            size: Some(1024),
+            running: false,
+        }
+    }
+
+    fn free(_: &str) -> Known {
+        Known { is_held: false, used: None }
+    }
+
+    #[test]
+    fn only_what_has_both_label_and_name_is_hsxs() {
+        for (stored, is_ours) in [
+            (stored(Kind::Volume, "hsx-store-a", &[(LABEL, "store")]), true),
+            (stored(Kind::Volume, "hsx-store-a", &[]), false),
+            (stored(Kind::Volume, "hsx-store-a", &[("hsx.kindly", "store")]), false),
+            (stored(Kind::Volume, "mine", &[(LABEL, "store")]), false),
+            (stored(Kind::Container, "hsx-k-build", &[(LABEL, "run")]), true),
+            (stored(Kind::Container, "hsx-shell", &[(LABEL, "image")]), false),
+            (stored(Kind::Container, "romantic_heron", &[(LABEL, "run")]), false),
+            (stored(Kind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]), true),
+            (stored(Kind::Image, "localhost/mine:1", &[(LABEL, "image")]), false),
+            (Stored { names: Vec::new(), ..stored(Kind::Image, "sha256:1", &[(LABEL, "image")]) }, true),
+        ] {
+            let what = format!("{stored:?}");
+            assert_eq!(item(stored, "me", NOW, free).is_some(), is_ours, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_stays() {
+        let held = |stored: &Stored, is_held| {
+            item(stored.clone(), "me", NOW, |_| Known { is_held, used: None }).unwrap().held.is_some()
+        };
+        let volume = stored(Kind::Volume, "hsx-build-k", &[(LABEL, "build")]);
+        assert!(held(&volume, true) && !held(&volume, false));
+        let mine = stored(Kind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "me")]);
+        assert!(!held(&Stored { running: true, ..mine.clone() }, false), "a leftover: nobody holds its lock");
+        let other = stored(Kind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "other")]);
+        assert!(!held(&other, false), "its build has long ended");
+        assert!(held(&Stored { running: true, ..other.clone() }, false));
+        assert!(held(&Stored { created: "2026-11-23T23:00:00Z".to_owned(), ..other }, false));
+    }
+
+    #[test]
+    fn locks_are_found_by_name() {
+        for (kind, name, lock) in [
+            (Kind::Volume, "hsx-build-demo-linux-amd64-01234567", "demo-linux-amd64-01234567"),
+            (Kind::Volume, "hsx-store-linux-amd64-01234567", "hsx-store-linux-amd64-01234567"),
+            (Kind::Container, "hsx-demo-linux-amd64-01234567-try", "demo-linux-amd64-01234567"),
+            (Kind::Image, "localhost/hsx-derived:01234567", "localhost/hsx-derived:01234567"),
+        ] {
+            assert_eq!(lock_name(kind, name), lock);
+        }
+    }
+
+    #[test]
+    fn all_conditions_must_hold() {
+        let labels = [(LABEL, "build"), ("hsx.platform", "linux/arm64"), ("hsx.project", "/p")];
+        let used =
+            |used| item(stored(Kind::Volume, "hsx-build-k", &labels), "me", NOW, |_| Known { is_held: false, used });
+        let item = used(None).unwrap();
+        assert_eq!(item.unused, Some(Age(2 * 24 * 60 * 60)));
+        let filter = |age, project: &str, platforms: &[Platform]| Filter {
+            older_than: age,
+            project: (!project.is_empty()).then(|| project.into()),
+            platforms: platforms.to_vec(),
+        };
+        let days = |days: i64| Some(Age(days * 24 * 60 * 60));
+        for (filter, fits) in [
+            (Filter::default(), true),
+            (filter(days(2), "", &[]), true),
+            (filter(days(3), "", &[]), false),
+            (filter(days(1), "/p", &[Platform::Arm64]), true),
+            (filter(None, "/other", &[Platform::Arm64]), false),
+            (filter(None, "/p", &[Platform::Amd64]), false),
+        ] {
+            assert_eq!(item.fits(&filter), fits, "{filter:?}");
+        }
+        let lately = used(Some(NOW - 60)).unwrap();
+        assert!(!lately.fits(&filter(days(1), "", &[])), "it was made long ago, but used a minute ago");
+    }
+
+    #[test]
+    fn what_was_in_a_volume_is_forgotten_with_it() {
+        let labels = |kind| [(LABEL, kind), ("hsx.platform", "linux/arm64"), ("hsx.image", "i")];
+        let make = |name: &str, kind| item(stored(Kind::Volume, name, &labels(kind)), "me", NOW, free).unwrap();
+        let all = [make("hsx-store-a", "store"), make("hsx-build-k", "build"), make("hsx-cross-c", "cross")];
+        let names =
+            |item: &Item| item.memories(&all).iter().map(|(topic, name)| format!("{topic}/{name}")).collect::<Vec<_>>();
+        assert_eq!(names(&all[0]), ["fetched/k"]);
+        assert_eq!(names(&all[1]), ["fetched/k", "logs/k.log"]);
+        assert_eq!(names(&all[2]), ["filled/hsx-cross-c"]);
+    }
+
+    #[test]
+    fn removal_is_never_by_force_but_of_containers() {
+        let engine = Engine { program: "podman".to_owned(), dialect: Dialect::Podman, connection: None };
+        let removal = |stored| item(stored, "me", NOW, free).unwrap().removal(&engine).to_string();
+        assert_eq!(removal(stored(Kind::Volume, "hsx-store-a", &[(LABEL, "store")])), "podman volume rm hsx-store-a");
+        let image = stored(Kind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]);
+        assert_eq!(removal(image), "podman image rm localhost/hsx-derived:1");
+    }
+}

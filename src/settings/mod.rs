@@ -1,0 +1,399 @@
+//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default.
+
+pub(crate) mod lockfile;
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+use serde::Deserialize;
+
+use crate::base::error::Error;
+use crate::base::platform::Platform;
+use crate::cli::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
+use crate::project::Project;
+use crate::project::image::{self, Bignum};
+use crate::settings::lockfile::Lockfile;
+
+/// `hsx.toml` of a project, or the user's `config.toml`. A key that is not here is an error that names it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct SettingsFile {
+    platforms: Option<Vec<String>>,
+    targets: Option<Vec<String>>,
+    out_dir: Option<Utf8PathBuf>,
+    jobs: Option<u32>,
+    cabal_args: Option<Vec<String>>,
+    strip: Option<bool>,
+    upx: Option<bool>,
+    ghc: Option<String>,
+    bignum: Option<Bignum>,
+    strategy: Option<StrategyChoice>,
+    image: Option<ImageTable>,
+    connection: Option<String>,
+    #[serde(default)]
+    platform: BTreeMap<String, PlatformTable>,
+    // What reaches the host: only from the user's own file.
+    engine: Option<String>,
+    engine_args: Option<Vec<String>>,
+    upx_args: Option<Vec<String>>,
+}
+
+/// What may differ between platforms: `[platform."linux/arm64"]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct PlatformTable {
+    ghc: Option<String>,
+    bignum: Option<Bignum>,
+    strategy: Option<StrategyChoice>,
+    image: Option<ImageTable>,
+    connection: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct ImageTable {
+    #[serde(rename = "ref")]
+    reference: Option<String>,
+    packages: Option<Vec<String>>,
+}
+
+/// The keys that reach the host: only the user's own file may have them.
+const RESERVED: [&str; 3] = ["engine", "engine-args", "upx-args"];
+
+/// Reads a settings file; `path` is for messages.
+///
+/// # Errors
+/// When it is not TOML, has an unknown key or a wrong type; with the line.
+pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
+    let wrong = |message: String| Error::usage(format!("`{path}` is not valid")).said(message.trim_end());
+    let file: SettingsFile = toml::from_str(text).map_err(|error| {
+        wrong(error.to_string()).hints(error.span().and_then(|span| unquoted_version(text, span.start)))
+    })?;
+    for platform in file.platforms.iter().flatten().chain(file.platform.keys()) {
+        platform.parse::<Platform>().map_err(|error| wrong(error.to_string()))?;
+    }
+    Ok(file)
+}
+
+/// What to write for a version without quotes, in the line that has the fault.
+fn unquoted_version(text: &str, fault: usize) -> Option<String> {
+    let start = text.get(..fault)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next()?;
+    let (_, value) = line[line.find("ghc")?..].split_once('=')?;
+    let version: String = value.trim_start().chars().take_while(|&c| c.is_ascii_digit() || c == '.').collect();
+    (!version.is_empty()).then(|| format!("a version is written as text: ghc = \"{version}\""))
+}
+
+/// A project's `hsx.toml`, which may come from a stranger: what could reach the host is refused.
+///
+/// # Errors
+/// As [`parse`]; when it sets an engine, arguments for host programs, or an output directory outside the project.
+pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
+    let file = parse(text, path).map_err(|mut error| {
+        // What an unknown key may have meant is none of those.
+        for line in &mut error.said {
+            *line = RESERVED.iter().fold(line.clone(), |line, key| line.replace(&format!(", `{key}`"), ""));
+        }
+        error
+    })?;
+    let set = [file.engine.is_some(), file.engine_args.is_some(), file.upx_args.is_some()];
+    if let Some((key, _)) = RESERVED.iter().zip(set).find(|(_, set)| *set) {
+        return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
+            .hint("set it in your own `config.toml`, see `hsx static --help`"));
+    }
+    let inside = |dir: &Utf8PathBuf| {
+        dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+    };
+    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !inside(dir)) {
+        return Err(Error::usage(format!("`out-dir = \"{dir}\"` in `hsx.toml` leads out of the project"))
+            .hint("use `--out-dir` for a directory elsewhere"));
+    }
+    Ok(file)
+}
+
+/// What to build, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "a switch is one")]
+pub(crate) struct Settings {
+    pub targets: Vec<String>,
+    pub platforms: Vec<PlatformSettings>,
+    /// Absolute: engines mount nothing else.
+    pub out_dir: Utf8PathBuf,
+    pub jobs: Option<u32>,
+    /// One platform after the other.
+    pub serial: bool,
+    pub cabal_args: Vec<String>,
+    pub strip: bool,
+    pub upx: Packing,
+    pub upx_args: Vec<String>,
+    pub engine_args: Vec<String>,
+    pub offline: bool,
+    pub pull: bool,
+    /// What `--locked` builds with.
+    pub lockfile: Option<Lockfile>,
+}
+
+/// What to build for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlatformSettings {
+    pub platform: Platform,
+    /// The GHC's version; `None` where an image is named whose tag does not tell.
+    pub ghc: Option<String>,
+    /// The image as a person would name it, with a tag or digest.
+    pub image: String,
+    /// Packages of the image's distribution to be added to it, sorted.
+    pub packages: Vec<String>,
+    pub strategy: StrategyChoice,
+    /// The name by which the engine program knows the engine that builds for it; `None`: the one here.
+    pub connection: Option<String>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    WhereInstalled,
+    Required,
+    Never,
+}
+
+/// What was typed, or set by a variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Typed<'a> {
+    pub targets: &'a [String],
+    pub builder: &'a BuilderArgs,
+    pub result: &'a ResultArgs,
+    pub platforms: Platforms,
+}
+
+/// For how many platforms a command works at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Platforms {
+    Several,
+    /// The host's unless another is typed: those that a project is delivered for do not count.
+    One,
+}
+
+/// The engine program asked for, before anything else is known.
+pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
+    args.program.clone().or_else(|| user.engine.clone())
+}
+
+/// The connection to the engine of a platform, or, without one, of all that name none of their own. One that is typed
+/// as nothing stands for the engine here.
+pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: Option<Platform>) -> Option<String> {
+    let typed = |of: Option<Platform>| args.connections.iter().rfind(move |typed| typed.platform == of);
+    let typed = platform.and_then(|_| typed(platform)).or_else(|| typed(None)).map(|typed| typed.name.clone());
+    let listed = || {
+        files.iter().find_map(|file| match platform {
+            Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
+            None => file.connection.clone(),
+        })
+    };
+    typed.or_else(listed).filter(|name| !name.is_empty())
+}
+
+/// Resolves all settings.
+/// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's; a typed
+/// output directory is relative to `cwd`. `host` tells the platform of the engine that a connection leads to.
+///
+/// # Errors
+/// When an image variant is known not to exist, flags contradict each other, or there is a platform too many; those of
+/// `host`.
+pub(crate) fn resolve(
+    typed: Typed<'_>,
+    files: [&SettingsFile; 2],
+    project: &Project,
+    host: impl FnOnce(Option<&str>) -> Result<Platform, Error>,
+    cwd: &Utf8Path,
+) -> Result<Settings, Error> {
+    let Typed { targets, builder: args, result, platforms: number } = typed;
+    let [_, user_file] = files;
+    if args.pull && args.offline {
+        return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
+    }
+    if args.pull && args.locked {
+        return Err(Error::usage("`--pull` asks for a newer image, which `--locked` or `HSX_LOCKED` rules out")
+            .hint("`hsx lock` writes down what the registry has now"));
+    }
+    let mut platforms = args.platforms.clone();
+    if platforms.is_empty() && number == Platforms::Several {
+        let listed = files.iter().find_map(|file| file.platforms.as_ref());
+        platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
+    }
+    if platforms.is_empty() {
+        platforms.push(host(connection(&args.engine, &files, None).as_deref())?);
+    }
+    let mut seen = Vec::new();
+    platforms.retain(|platform| {
+        !seen.contains(platform) && {
+            seen.push(*platform);
+            true
+        }
+    });
+    if number == Platforms::One && platforms.len() > 1 {
+        return Err(Error::usage("this command works for one platform at a time").hint("name one with `--platform`"));
+    }
+    let list = |flag: &[String], get: fn(&SettingsFile) -> Option<&Vec<String>>| {
+        if flag.is_empty() { files.into_iter().find_map(get).cloned().unwrap_or_default() } else { flag.to_vec() }
+    };
+    let packing = match (result.no_upx, result.upx.or_else(|| files.iter().find_map(|file| file.upx))) {
+        (true, _) | (_, Some(false)) => Packing::Never,
+        (_, Some(true)) => Packing::Required,
+        (_, None) => Packing::WhereInstalled,
+    };
+    let platforms = platforms.into_iter().map(|platform| for_platform(args, files, project, platform));
+    Ok(Settings {
+        targets: list(targets, |file| file.targets.as_ref()),
+        platforms: platforms.collect::<Result<_, _>>()?,
+        out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
+            (Some(typed), _) => cwd.join(typed),
+            (None, Some(dir)) => project.root.join(dir),
+            (None, None) => project.root.join("dist-static"),
+        },
+        serial: result.serial,
+        jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
+        cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
+        strip: !result.no_strip && result.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),
+        upx: packing,
+        upx_args: list(&result.upx_args, |file| file.upx_args.as_ref()),
+        engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
+        offline: args.offline,
+        pull: args.pull,
+        lockfile: None,
+    })
+}
+
+fn for_platform(
+    args: &BuilderArgs,
+    files: [&SettingsFile; 2],
+    project: &Project,
+    platform: Platform,
+) -> Result<PlatformSettings, Error> {
+    let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
+    let wanted = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
+    let wanted = wanted.unwrap_or_else(|| project_ghc(project));
+    let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
+    let packages = packages(&args.image_packages, &tables)?;
+    let connection = connection(&args.engine, &files, Some(platform));
+    let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
+    let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
+    let (image, ghc) = image::reference(&image, &wanted, bignum)?;
+    let is_heeded = ghc.as_deref().is_some_and(|ghc| image::starts_with_version(ghc, &wanted));
+    let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
+    let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
+    // Only what was typed: a project's own GHC gives way to a named image.
+    let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
+    Ok(PlatformSettings {
+        platform,
+        image,
+        packages,
+        connection,
+        warnings,
+        strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
+        ghc,
+    })
+}
+
+/// The packages to add to the image: those typed, or those of the first table that lists some.
+///
+/// # Errors
+/// When one is not the name of a package: it would reach the package manager as something else.
+fn packages(typed: &[String], tables: &[PlatformTable]) -> Result<Vec<String>, Error> {
+    let listed = || tables.iter().find_map(|table| table.image.as_ref()?.packages.clone());
+    let mut packages = if typed.is_empty() { listed().unwrap_or_default() } else { typed.to_vec() };
+    packages.sort();
+    packages.dedup();
+    // As apk and dpkg name packages, with a version perhaps: `xz-static=5.4.5-r0`, `libpq-dev`, `g++`.
+    let is_name = |name: &String| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._=~<>:".contains(c))
+    };
+    match packages.iter().find(|name| !is_name(name)) {
+        Some(name) => Err(Error::usage(format!("`{name}` is not the name of an image's package"))),
+        None => Ok(packages),
+    }
+}
+
+impl SettingsFile {
+    /// The platforms that it lists.
+    pub(crate) fn platforms(&self) -> Vec<Platform> {
+        self.platforms.iter().flatten().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The platform's own table, then what the file says for all platforms.
+    fn tables(&self, platform: Platform) -> Vec<PlatformTable> {
+        let own = self.platform.iter().filter(|(name, _)| name.parse() == Ok(platform)).map(|(_, table)| table.clone());
+        let common = PlatformTable {
+            ghc: self.ghc.clone(),
+            bignum: self.bignum,
+            strategy: self.strategy,
+            image: self.image.clone(),
+            connection: self.connection.clone(),
+        };
+        own.chain([common]).collect()
+    }
+}
+
+/// The GHC that the project names: `with-compiler:`, else the newest that `tested-with:` and ghc-musl share.
+fn project_ghc(project: &Project) -> String {
+    let with_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
+    let tested =
+        || project.packages.iter().filter_map(|package| package.tested_with.as_deref()).find_map(image::tested_ghc);
+    with_compiler.or_else(|| tested().map(str::to_owned)).unwrap_or_else(|| image::DEFAULT_GHC.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_without_quotes_is_recognised() {
+        for (toml, hint) in [
+            ("ghc = 9.6.7", Some("a version is written as text: ghc = \"9.6.7\"")),
+            ("ghc = 9.10\njobs = 2", Some("a version is written as text: ghc = \"9.10\"")),
+            ("jobs = 2\nplatform = { arm64 = { ghc = 9.6 } }", Some("a version is written as text: ghc = \"9.6\"")),
+            ("ghc = \"9.6.7\"\njobs = 1.5", None),
+            ("ghc = true", None),
+        ] {
+            let error = parse(toml, "hsx.toml".into()).unwrap_err();
+            assert_eq!(error.hints.first().map(String::as_str), hint, "{toml}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_project_is_offered_only_the_keys_it_may_have() {
+        let said = |error: Error| error.said.concat();
+        let of_project = said(parse_project("nope = 1", "hsx.toml".into()).unwrap_err());
+        let of_user = said(parse("nope = 1", "config.toml".into()).unwrap_err());
+        for key in RESERVED.map(|key| format!("`{key}`")) {
+            assert!(!of_project.contains(&key) && of_user.contains(&key), "{of_project}\n{of_user}");
+        }
+        assert!(of_project.ends_with("`connection`, `platform`"), "{of_project}");
+    }
+
+    #[test]
+    fn the_connection_is_the_one_named_most_closely() {
+        let project = parse("connection = \"all\"\n[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into());
+        let user = parse("connection = \"mine\"", "config.toml".into());
+        let files = [&project.unwrap(), &user.unwrap()];
+        let ask = |typed: &[&str], platform| {
+            let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
+            connection(&EngineArgs { program: None, connections }, &files, platform).unwrap_or_default()
+        };
+        let (arm64, amd64) = (Some(Platform::Arm64), Some(Platform::Amd64));
+        for (typed, platform, named) in [
+            (&[][..], arm64, "graviton"),
+            (&[], amd64, "all"),
+            (&[], None, "all"),
+            (&["far"], arm64, "far"),
+            (&["far"], None, "far"),
+            (&["far", "linux/arm64=near"], arm64, "near"),
+            (&["aarch64=near", "far"], arm64, "near"),
+            (&["arm64=near"], amd64, "all"),
+            (&["arm64="], arm64, ""),
+            (&["one", "two"], amd64, "two"),
+        ] {
+            assert_eq!(ask(typed, platform), named, "{typed:?} {platform:?}");
+        }
+    }
+}

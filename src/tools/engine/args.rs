@@ -1,0 +1,93 @@
+//! The user's own arguments for an engine's `run`, as far as hsx must understand them.
+
+use super::Network;
+
+/// The user's own arguments, without those about the network where a container has none: engines join several networks.
+pub(crate) fn own_args(extra: &[String], network: Network) -> Vec<&str> {
+    let mut args = extra.iter().map(String::as_str);
+    let mut kept = Vec::new();
+    while let Some(arg) = args.next() {
+        let is_network =
+            |flag: &str| arg.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
+        if network == Network::Default || !["--network", "--net"].into_iter().any(is_network) {
+            kept.push(arg);
+        } else if !arg.contains('=') {
+            args.next();
+        }
+    }
+    kept
+}
+
+/// Whether the user's own arguments show nothing to a container that could change what it builds.
+pub(crate) fn reads_nothing(args: &[String]) -> bool {
+    const HARMLESS: &[&str] = &[
+        "--add-host",
+        "--annotation",
+        "--blkio-weight",
+        "--cgroup-parent",
+        "--cgroupns",
+        "--cgroups",
+        "--cpu-quota",
+        "--cpu-shares",
+        "--cpus",
+        "--cpuset-cpus",
+        "--dns",
+        "--label",
+        "--log-driver",
+        "--log-opt",
+        "--memory",
+        "--memory-swap",
+        "--net",
+        "--network",
+        "--oom-score-adj",
+        "--pids-limit",
+        "--runtime",
+        "--security-opt",
+        "--shm-size",
+        "--stop-timeout",
+        "--ulimit",
+        "-l",
+        "-m",
+    ];
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let (flag, value) = arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value)));
+        let value = value.or_else(|| args.next().map(String::as_str));
+        // A variable without a value is the caller's, whatever that is.
+        let is_variable = ["--env", "-e"].contains(&flag) && value.is_some_and(|value| value.contains('='));
+        if !HARMLESS.contains(&flag) && !is_variable {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_network_is_no_business_of_a_container_without() {
+        let extra = ["--net", "a", "--cpus=2", "--network=b", "--network-alias", "c"].map(str::to_owned);
+        assert_eq!(own_args(&extra, Network::None), ["--cpus=2", "--network-alias", "c"]);
+        assert_eq!(own_args(&extra, Network::Default), extra);
+    }
+
+    #[test]
+    fn only_arguments_that_show_nothing_are_harmless() {
+        for (args, harmless) in [
+            ("", true),
+            ("--cpus=2 --memory 4g", true),
+            ("--env A=1 -e B=2 --env=C=3", true),
+            ("--env HOME", false),
+            ("--env=HOME", false),
+            ("--env-file x", false),
+            ("--cpus 2 --volume /a:/b", false),
+            ("--mount=type=bind,source=/a,target=/b", false),
+            ("--rm", false),
+        ] {
+            let args: Vec<_> = args.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(reads_nothing(&args), harmless, "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,575 @@
+//! Docker and podman: the only file that knows an engine's flags and answers.
+//!
+//! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
+
+pub(crate) mod args;
+pub(crate) mod connection;
+pub(crate) mod health;
+pub(crate) mod storage;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use crate::base::cmd::Cmd;
+use crate::base::platform::Platform;
+
+/// The label that every volume and container of hsx's carries; its value is what it is for.
+pub(crate) const LABEL: &str = "hsx.kind";
+
+/// Which command line an engine program speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) enum Dialect {
+    Docker,
+    Podman,
+}
+
+/// An engine program and the dialect it speaks. A `docker` that is really podman speaks [`Dialect::Podman`].
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Engine {
+    pub program: String,
+    pub dialect: Dialect,
+    /// The connection, or context, by which the program knows an engine elsewhere; `None`: whichever it takes by itself.
+    pub connection: Option<String>,
+}
+
+/// What an engine says of itself and its host.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Info {
+    pub dialect: Dialect,
+    /// The engine's own architecture; on macOS that of its virtual machine. `None`: one hsx has no platform for.
+    pub platform: Option<Platform>,
+    pub rootless: bool,
+    /// The engine runs elsewhere: a virtual machine of Docker Desktop or podman machine, or a remote service.
+    pub remote: bool,
+    /// The engine host's name and kernel release: with a local engine they are this machine's.
+    pub host: String,
+    pub kernel: String,
+    pub version: String,
+    /// The engine host's cores, and its memory in bytes.
+    pub cores: Option<usize>,
+    pub memory: Option<u64>,
+    /// Docker's client: the context that it has taken.
+    pub context: Option<String>,
+}
+
+impl Info {
+    /// Whether an image can be mounted: podman since 2.2, docker since 28 (API 1.48).
+    pub(crate) fn image_mounts(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        self.dialect == Dialect::Podman || major.is_some_and(|major| major >= 28)
+    }
+}
+
+const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
+
+/// The shell of the image itself.
+pub(crate) const SHELL: &[&str] = &["/bin/sh"];
+
+/// How an engine answered a question that needs its daemon or storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum InfoAnswer {
+    Ready(Info),
+    /// The client answered but not the service behind it, in the service's own words.
+    Unreachable(String),
+}
+
+/// What an image reference stands for on its registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Manifest {
+    /// A multi-platform image: the digest of each platform's child, by the architecture's name and variant.
+    Index(Vec<(String, String)>),
+    /// An image of one platform, which only the image itself can tell.
+    Single,
+}
+
+/// An image in the engine's own storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LocalImage {
+    pub id: String,
+    pub arch: String,
+    /// `NAME=VALUE`, as the image sets them.
+    pub env: Vec<String>,
+}
+
+/// A host directory or a volume, seen in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mount {
+    Volume {
+        name: String,
+        target: String,
+        read_only: bool,
+    },
+    /// The root of an image, read-only. Not every engine can: see [`Info::image_mounts`].
+    Image {
+        reference: String,
+        target: String,
+    },
+    /// A host path, read-only: hsx never lets a container write into the host's tree.
+    ReadOnly {
+        source: Utf8PathBuf,
+        target: String,
+    },
+}
+
+/// Whether a container reaches the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Network {
+    /// The engine's default network.
+    Default,
+    None,
+}
+
+/// What a container reads as its standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stdin {
+    Closed,
+    /// What the client reads.
+    Passed,
+    /// The same, in a terminal of the container's own that follows the client's.
+    Terminal,
+}
+
+/// Whether a container outlives its process, so that files can be copied out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifetime {
+    UntilExit,
+    UntilRemoved,
+}
+
+/// One `run`: a script in a container.
+#[derive(Clone, Debug)]
+pub(crate) struct Container<'a> {
+    pub name: &'a str,
+    pub platform: Platform,
+    pub image: &'a str,
+    pub lifetime: Lifetime,
+    pub network: Network,
+    pub stdin: Stdin,
+    pub labels: &'a [(&'a str, String)],
+    /// `NAME=VALUE`, or `NAME` to pass the caller's value on.
+    pub env: &'a [String],
+    pub mounts: &'a [Mount],
+    pub workdir: &'a str,
+    /// The program that runs the script, and its arguments before `-c`.
+    pub entry: &'a [&'a str],
+    /// The user's own `--engine-arg`s.
+    pub extra: &'a [String],
+    /// A POSIX shell script and its arguments.
+    pub script: &'a str,
+    pub args: Vec<String>,
+}
+
+impl Engine {
+    fn cmd(&self, words: &[&str]) -> Cmd {
+        let flag = match self.dialect {
+            Dialect::Docker => "--context",
+            Dialect::Podman => "--connection",
+        };
+        let connection = self.connection.iter().flat_map(|name| [flag, name.as_str()]);
+        Cmd::new(&self.program).args(connection.chain(words.iter().copied()))
+    }
+
+    /// The name by which something in this engine is remembered: other engines may have the same.
+    pub(crate) fn memory_of(&self, name: &str) -> String {
+        self.connection.iter().map(|connection| format!("{connection} ")).chain([name.to_owned()]).collect()
+    }
+
+    /// One question that tells dialect, platform and whether the service behind the client answers.
+    /// The long template is what docker before 23 understands too; `--format json` is not.
+    pub(crate) fn info(program: &str) -> Cmd {
+        Cmd::new(program).args(INFO)
+    }
+
+    /// The same of an engine that a connection leads to.
+    pub(crate) fn info_behind(&self) -> Cmd {
+        self.cmd(&INFO)
+    }
+
+    pub(crate) fn image_inspect(&self, reference: &str) -> Cmd {
+        self.cmd(&["image", "inspect", reference])
+    }
+
+    /// Asks the registry, not the local storage, what a reference stands for.
+    pub(crate) fn manifest_inspect(&self, reference: &str) -> Cmd {
+        let loopback = ["127.", "localhost:", "[::1]"].iter().any(|host| reference.starts_with(host));
+        match self.dialect {
+            // The daemon treats loopback registries as insecure by itself; this call is the client's own.
+            Dialect::Docker if loopback => self.cmd(&["manifest", "inspect", "--insecure", reference]),
+            Dialect::Docker | Dialect::Podman => self.cmd(&["manifest", "inspect", reference]),
+        }
+    }
+
+    pub(crate) fn pull(&self, platform: Platform, reference: &str) -> Cmd {
+        self.cmd(&["pull", "--platform"]).arg(platform.to_string()).arg(reference)
+    }
+
+    /// The architecture of an image in storage, alone on a line.
+    pub(crate) fn image_arch(&self, reference: &str) -> Cmd {
+        self.cmd(&["image", "inspect", "--format", "{{.Architecture}}", reference])
+    }
+
+    /// The names of the volumes that carry a label, one a line.
+    pub(crate) fn volumes(&self, label: &str) -> Cmd {
+        self.cmd(&["volume", "ls", "--format", "{{.Name}}", "--filter"]).arg(format!("label={label}"))
+    }
+
+    pub(crate) fn volume_create(&self, name: &str, labels: &[(&str, String)]) -> Cmd {
+        let labels = labels.iter().flat_map(|(key, value)| ["--label".to_owned(), label_spec(key, value)]);
+        self.cmd(&["volume", "create"]).args(labels).arg(name)
+    }
+
+    /// `ID NAME` of every container, running or not, that carries a label.
+    pub(crate) fn containers(&self, label: &str) -> Cmd {
+        self.cmd(&["ps", "--all", "--format", "{{.ID}} {{.Names}}", "--filter"]).arg(format!("label={label}"))
+    }
+
+    /// Ends and removes containers at once, running or not, there or not.
+    pub(crate) fn remove(&self, names: &[String]) -> Cmd {
+        let words: &[&str] = match self.dialect {
+            Dialect::Docker => &["rm", "--force", "--volumes"],
+            // Without a time podman waits ten seconds for the process to heed SIGTERM.
+            Dialect::Podman => &["rm", "--force", "--ignore", "--volumes", "--time", "0"],
+        };
+        self.cmd(words).args(names)
+    }
+
+    /// Makes an image of a container's root.
+    pub(crate) fn commit(&self, container: &str, labels: &[(&str, String)], reference: &str) -> Cmd {
+        let changes = labels.iter().flat_map(|(key, value)| {
+            let value = label_spec(key, value);
+            ["--change".to_owned(), format!("LABEL {value}")]
+        });
+        self.cmd(&["commit"]).args(changes).arg(container).arg(reference)
+    }
+
+    /// Copies the contents of a directory out of a container, also of one that has exited. The files belong to
+    /// the caller on every engine: the client writes them.
+    pub(crate) fn copy_out(&self, container: &str, path: &str, to: &str) -> Cmd {
+        self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg(format!("{to}/"))
+    }
+
+    pub(crate) fn run(&self, container: &Container<'_>) -> Cmd {
+        let mut cmd = self.cmd(&["run", "--name", container.name]);
+        if container.lifetime == Lifetime::UntilExit {
+            cmd = cmd.arg("--rm");
+        }
+        if container.stdin != Stdin::Closed {
+            cmd = cmd.arg("--interactive");
+        }
+        if container.stdin == Stdin::Terminal {
+            // No keys leave the container running: podman takes none for that, docker a sequence that nobody types.
+            let detach = match self.dialect {
+                Dialect::Podman => "--detach-keys=",
+                Dialect::Docker => "--detach-keys=ctrl-@,ctrl-_,ctrl-@",
+            };
+            cmd = cmd.args(["--tty", detach]);
+        }
+        // `--init`: without it the script is PID 1 and survives SIGINT and SIGTERM.
+        // `--pull=never`: the image of the right platform is there by now; no other may take its place.
+        cmd = cmd.args(["--init", "--pull=never", "--platform"]).arg(container.platform.to_string());
+        // A label of its own keeps SELinux from denying reads of the source without relabelling the user's files.
+        cmd = cmd.args(["--security-opt", "no-new-privileges", "--security-opt", "label=disable"]);
+        // The output is streamed and kept by hsx; the engine need not write it a second time.
+        cmd = cmd.args(["--log-driver", "none"]);
+        if container.network == Network::None {
+            cmd = cmd.args(["--network", "none"]);
+        }
+        for (key, value) in container.labels {
+            cmd = cmd.arg("--label").arg(label_spec(key, value));
+        }
+        for variable in container.env {
+            cmd = cmd.arg("--env").arg(variable);
+        }
+        for mount in container.mounts {
+            cmd = cmd.arg("--mount").arg(mount_spec(mount));
+        }
+        cmd = cmd.arg("--workdir").arg(container.workdir).args(args::own_args(container.extra, container.network));
+        // `hsx` is the script's `$0`: it names the speaker in the shell's own messages.
+        let (program, arguments) = container.entry.split_first().unwrap_or((&"/bin/sh", &[]));
+        cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
+        cmd.args(["-c", container.script, "hsx"]).args(&container.args)
+    }
+}
+
+/// Whether a container did not start because an image that it was to mount had just been unmounted: podman (4.3 and 4.9
+/// at least) miscounts who uses an image while another container that mounts it is cleaned up. Nothing has run then.
+pub(crate) fn image_mount_was_lost(code: Option<i32>, said: &str) -> bool {
+    // runc: "error mounting "/…/userdata/overlay/1/merge" to rootfs at "/native": …: no such file or directory: OCI runtime
+    // attempted to invoke a command that was not found"; crun: "mount `…/merge` to `native`: No such file or directory: …".
+    let has = |words: &str| said.contains(words);
+    matches!(code, Some(125..=127))
+        && has("OCI runtime")
+        && has("/userdata/overlay/")
+        && (has("no such file or directory") || has("No such file or directory"))
+}
+
+/// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
+/// are special there are percent-encoded on every engine.
+fn label_spec(key: &str, value: &str) -> String {
+    let value = value.replace('%', "%25").replace(',', "%2C").replace('"', "%22");
+    format!("{key}={value}")
+}
+
+/// A mount in the comma-separated form that takes colons in paths; both engines read it as CSV.
+fn mount_spec(mount: &Mount) -> String {
+    let field = |key: &str, value: &str| {
+        let field = format!("{key}={value}");
+        if field.contains([',', '"']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+    };
+    match mount {
+        Mount::Volume { name, target, read_only } => {
+            // Podman 4 knows no `readonly` for volumes; both know `ro`.
+            let mode = if *read_only { ",ro" } else { "" };
+            format!("type=volume,{},{}{mode}", field("source", name), field("target", target))
+        }
+        Mount::Image { reference, target } => {
+            format!("type=image,{},{}", field("source", reference), field("target", target))
+        }
+        Mount::ReadOnly { source, target } => {
+            format!("type=bind,{},{},readonly", field("source", source.as_str()), field("target", target))
+        }
+    }
+}
+
+/// Reads the answer to [`Engine::info`].
+///
+/// # Errors
+/// When it is not the JSON of either engine.
+pub(crate) fn parse_info(json: &str) -> Result<InfoAnswer, serde_json::Error> {
+    let raw: RawInfo = serde_json::from_str(json)?;
+    if let Some(host) = raw.host {
+        return Ok(InfoAnswer::Ready(Info {
+            dialect: Dialect::Podman,
+            platform: host.arch.parse().ok(),
+            rootless: host.security.rootless,
+            remote: host.service_is_remote,
+            host: host.hostname,
+            kernel: host.kernel,
+            version: raw.version.map(|version| version.version).unwrap_or_default(),
+            cores: host.cpus,
+            memory: host.mem_total,
+            context: None,
+        }));
+    }
+    // The docker client exits with 0 and an empty server when nobody answers; some versions list why.
+    if let Some(errors) = raw.server_errors.filter(|errors| !errors.is_empty()) {
+        return Ok(InfoAnswer::Unreachable(errors.join("; ")));
+    }
+    if raw.server_version.is_empty() {
+        return Ok(InfoAnswer::Unreachable(String::new()));
+    }
+    Ok(InfoAnswer::Ready(Info {
+        dialect: Dialect::Docker,
+        platform: raw.architecture.parse().ok(),
+        rootless: raw.security_options.iter().flatten().any(|option| option.contains("name=rootless")),
+        remote: raw.operating_system.contains("Docker Desktop"),
+        host: raw.name,
+        kernel: raw.kernel_version,
+        version: raw.server_version,
+        cores: raw.cpus,
+        memory: raw.memory,
+        context: raw.client.and_then(|client| client.context),
+    }))
+}
+
+/// Docker's answer and podman's in one: each ignores what it does not know.
+#[derive(Deserialize)]
+struct RawInfo {
+    host: Option<PodmanHost>,
+    version: Option<PodmanVersion>,
+    #[serde(default, rename = "ServerVersion")]
+    server_version: String,
+    #[serde(default, rename = "ServerErrors")]
+    server_errors: Option<Vec<String>>,
+    #[serde(default, rename = "Architecture")]
+    architecture: String,
+    #[serde(default, rename = "OperatingSystem")]
+    operating_system: String,
+    #[serde(default, rename = "KernelVersion")]
+    kernel_version: String,
+    #[serde(default, rename = "Name")]
+    name: String,
+    #[serde(default, rename = "SecurityOptions")]
+    security_options: Option<Vec<String>>,
+    #[serde(default, rename = "NCPU")]
+    cpus: Option<usize>,
+    #[serde(default, rename = "MemTotal")]
+    memory: Option<u64>,
+    #[serde(default, rename = "ClientInfo")]
+    client: Option<DockerClient>,
+}
+
+#[derive(Deserialize)]
+struct DockerClient {
+    #[serde(default, rename = "Context")]
+    context: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PodmanHost {
+    #[serde(default)]
+    arch: String,
+    #[serde(default)]
+    hostname: String,
+    #[serde(default)]
+    kernel: String,
+    #[serde(default)]
+    service_is_remote: bool,
+    #[serde(default)]
+    cpus: Option<usize>,
+    #[serde(default)]
+    mem_total: Option<u64>,
+    #[serde(default)]
+    security: PodmanSecurity,
+}
+
+#[derive(Default, Deserialize)]
+struct PodmanSecurity {
+    #[serde(default)]
+    rootless: bool,
+}
+
+#[derive(Deserialize)]
+struct PodmanVersion {
+    // Podman 4 spells the keys of this object with capitals.
+    #[serde(alias = "Version", default)]
+    version: String,
+}
+
+/// Reads the answer to [`Engine::manifest_inspect`].
+///
+/// # Errors
+/// When it is not a manifest.
+pub(crate) fn parse_manifest(json: &str) -> Result<Manifest, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Raw {
+        manifests: Option<Vec<Child>>,
+    }
+    #[derive(Deserialize)]
+    struct Child {
+        digest: String,
+        platform: Option<ChildPlatform>,
+    }
+    #[derive(Deserialize)]
+    struct ChildPlatform {
+        #[serde(default)]
+        os: String,
+        #[serde(default)]
+        architecture: String,
+    }
+    let raw: Raw = serde_json::from_str(json)?;
+    let Some(children) = raw.manifests else { return Ok(Manifest::Single) };
+    let linux = children.into_iter().filter_map(|child| {
+        // Attestations are children too, of the platform `unknown/unknown`.
+        let platform = child.platform.filter(|platform| platform.os == "linux")?;
+        Some((platform.architecture, child.digest))
+    });
+    Ok(Manifest::Index(linux.collect()))
+}
+
+/// Reads the answer to [`Engine::image_inspect`] for one image.
+///
+/// # Errors
+/// When it is not the engines' list of images.
+pub(crate) fn parse_image(json: &str) -> Result<Option<LocalImage>, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Raw {
+        #[serde(rename = "Id")]
+        id: String,
+        #[serde(rename = "Architecture")]
+        architecture: String,
+        #[serde(default, rename = "Config")]
+        config: Option<Config>,
+    }
+    #[derive(Deserialize)]
+    struct Config {
+        #[serde(default, rename = "Env")]
+        env: Option<Vec<String>>,
+    }
+    let images: Vec<Raw> = serde_json::from_str(json)?;
+    Ok(images.into_iter().next().map(|raw| LocalImage {
+        id: raw.id,
+        arch: raw.architecture,
+        env: raw.config.and_then(|config| config.env).unwrap_or_default(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(dialect: Dialect) -> Engine {
+        Engine { program: "engine".to_owned(), dialect, connection: None }
+    }
+
+    #[test]
+    fn podman_and_docker_tell_themselves_apart() {
+        let podman = r#"{"host":{"arch":"amd64","hostname":"box","kernel":"6.1","security":{"rootless":true},
+            "serviceIsRemote":false},"version":{"APIVersion":"4.3.1","Version":"4.3.1"}}"#;
+        let InfoAnswer::Ready(info) = parse_info(podman).unwrap() else { panic!("podman is ready") };
+        assert_eq!((info.dialect, info.platform, info.rootless), (Dialect::Podman, Some(Platform::Amd64), true));
+        assert_eq!(info.version, "4.3.1");
+
+        let docker = r#"{"ServerVersion":"28.0.1","Architecture":"aarch64","OperatingSystem":"Docker Desktop",
+            "SecurityOptions":["name=seccomp,profile=builtin","name=rootless"],"Name":"vm","KernelVersion":"6.1"}"#;
+        let InfoAnswer::Ready(info) = parse_info(docker).unwrap() else { panic!("docker is ready") };
+        assert_eq!((info.dialect, info.platform), (Dialect::Docker, Some(Platform::Arm64)));
+        assert!(info.rootless && info.remote && info.image_mounts());
+        assert!(!Info { version: "20.10.24".to_owned(), ..info }.image_mounts());
+    }
+
+    #[test]
+    fn a_docker_client_without_a_daemon_is_unreachable() {
+        let silent = r#"{"ServerVersion":"","SecurityOptions":null}"#;
+        assert_eq!(parse_info(silent).unwrap(), InfoAnswer::Unreachable(String::new()));
+        let denied = r#"{"ServerErrors":["permission denied while trying to connect"]}"#;
+        let denied = parse_info(denied).unwrap();
+        assert_eq!(denied, InfoAnswer::Unreachable("permission denied while trying to connect".to_owned()));
+        assert!(parse_info("not json").is_err());
+    }
+
+    #[test]
+    fn the_children_of_a_manifest_list_are_found_by_architecture() {
+        let list = r#"{"manifests":[
+            {"digest":"sha256:a","platform":{"os":"linux","architecture":"amd64"}},
+            {"digest":"sha256:b","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
+            {"digest":"sha256:c","platform":{"os":"unknown","architecture":"unknown"}}]}"#;
+        let children = [("amd64", "sha256:a"), ("arm64", "sha256:b")];
+        let children = children.map(|(arch, digest)| (arch.to_owned(), digest.to_owned())).to_vec();
+        assert_eq!(parse_manifest(list).unwrap(), Manifest::Index(children));
+        assert_eq!(parse_manifest(r#"{"config":{},"layers":[]}"#).unwrap(), Manifest::Single);
+    }
+
+    #[test]
+    fn loopback_registries_are_insecure_for_the_docker_client_only() {
+        let docker = engine(Dialect::Docker);
+        assert!(docker.manifest_inspect("127.0.0.1:5000/x:1").args.contains(&"--insecure".to_owned()));
+        assert!(!docker.manifest_inspect("quay.io/x:1").args.contains(&"--insecure".to_owned()));
+        let podman = engine(Dialect::Podman);
+        assert_eq!(podman.manifest_inspect("quay.io/x:1").args, ["manifest", "inspect", "quay.io/x:1"]);
+    }
+
+    #[test]
+    fn removal_never_waits() {
+        let names = ["a".to_owned()];
+        assert_eq!(engine(Dialect::Docker).remove(&names).to_string(), "engine rm --force --volumes a");
+        let podman = engine(Dialect::Podman).remove(&names).to_string();
+        assert_eq!(podman, "engine rm --force --ignore --volumes --time 0 a");
+    }
+
+    #[test]
+    fn labels_hold_nothing_that_csv_reads() {
+        assert_eq!(label_spec("hsx.project", "/a b/c,\"d\"/50%"), "hsx.project=/a b/c%2C%22d%22/50%25");
+    }
+
+    #[test]
+    fn mounts_survive_commas_and_colons() {
+        let mount = Mount::ReadOnly { source: "/a,b:c".into(), target: "/src".to_owned() };
+        assert_eq!(mount_spec(&mount), r#"type=bind,"source=/a,b:c",target=/src,readonly"#);
+        let volume = Mount::Volume { name: "v".to_owned(), target: "/hsx/cabal".to_owned(), read_only: false };
+        assert_eq!(mount_spec(&volume), "type=volume,source=v,target=/hsx/cabal");
+        let image = Mount::Image { reference: "x@sha256:0".to_owned(), target: "/native".to_owned() };
+        assert_eq!(mount_spec(&image), "type=image,source=x@sha256:0,target=/native");
+    }
+}

@@ -1,0 +1,100 @@
+//! What hsx made and keeps in an engine, found and removed.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::host::{ask, joined, state_id};
+use crate::base::error::Error;
+use crate::report::storage::{Item, Known, Refusal, item};
+use crate::tools::engine::storage::{Kind, Stored, parse_stored, parse_usage};
+use crate::tools::engine::{Engine, Info};
+use crate::world::doors::World;
+
+/// Whether volumes are measured, which takes time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    Yes,
+    No,
+}
+
+/// Everything of hsx's in the engine, in the order in which it can be removed.
+///
+/// # Errors
+/// When the engine fails.
+pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &World<'_>) -> Result<Vec<Item>, Error> {
+    let kinds = [Kind::Container, Kind::Volume, Kind::Image];
+    let (stored, sizes) = thread::scope(|scope| {
+        let stored = kinds.map(|kind| scope.spawn(move || stored(kind, engine, world)));
+        let sizes = scope.spawn(|| match measure {
+            Measure::Yes => world.exec.capture(&engine.usage()).map(|answer| parse_usage(&answer.stdout)),
+            Measure::No => Ok(BTreeMap::new()),
+        });
+        (stored.map(joined), joined(sizes))
+    });
+    world.exec.check()?;
+    // Only a number is missing without it.
+    let sizes = sizes.unwrap_or_else(|_| BTreeMap::new());
+    let (state_id, now) = (state_id(engine, info, world), seconds(SystemTime::now()));
+    let known =
+        |lock: &str| Known { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
+    let mut items = Vec::new();
+    for stored in stored {
+        for mut stored in stored? {
+            if stored.kind == Kind::Volume {
+                stored.size = sizes.get(&stored.id).copied();
+            }
+            items.extend(item(stored, &state_id, now, known));
+        }
+    }
+    items.sort_by(|a, b| (a.kind, &a.purpose, &a.name).cmp(&(b.kind, &b.purpose, &b.name)));
+    Ok(items)
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn stored(kind: Kind, engine: &Engine, world: &World<'_>) -> Result<Vec<Stored>, Error> {
+    let listed = ask(&engine.list(kind), world)?;
+    let mut ids: Vec<_> =
+        listed.stdout.lines().map(|line| line.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    ids.sort();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cmd = engine.inspect(kind, &ids);
+    let answer = world.exec.capture(&cmd)?;
+    // One that has gone since makes the command fail; the others are told all the same.
+    parse_stored(kind, &answer.stdout)
+        .map_err(|_| Error::host("the container engine failed").tried(cmd.brief()).said(&answer.stderr))
+}
+
+/// Removes one item while its lock is held, and forgets what was remembered of it.
+///
+/// # Errors
+/// When a signal came.
+pub(crate) fn remove(
+    item: &Item,
+    all: &[Item],
+    engine: &Engine,
+    world: &World<'_>,
+) -> Result<Result<(), Refusal>, Error> {
+    let lock = world.state.lock_file(item.lock_name())?;
+    if lock.try_lock().is_err() {
+        return Ok(Err(Refusal::InUse("a running hsx uses it".to_owned())));
+    }
+    let answer = world.exec.capture(&item.removal(engine))?;
+    if !answer.success() {
+        let said = answer.stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("the engine gives no reason");
+        let said = said.trim().to_owned();
+        let is_used = ["in use", "being used", "is using"].iter().any(|words| said.contains(words));
+        return Ok(Err(if is_used { Refusal::InUse(said) } else { Refusal::Failed(said) }));
+    }
+    for (topic, name) in item.memories(all) {
+        world.state.remember(topic, &name, None);
+    }
+    Ok(Ok(()))
+}

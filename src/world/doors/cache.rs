@@ -1,0 +1,215 @@
+//! What saves work and may be deleted at any time, in `$XDG_CACHE_HOME/hsx`: packed executables, and how trials ended.
+//!
+//! An entry is named by the digest of all that decides it, and begins with the digest of its content.
+
+use std::fs::{File, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::pieces;
+use crate::base::digest::{Hasher, sha256};
+
+/// How much is kept: what was used last.
+const BYTES: u64 = 512 << 20;
+const ENTRIES: usize = 4096;
+
+/// How long a digest is, in characters.
+const DIGEST: usize = 64;
+
+/// The cache directory. Without a home there is none, and nothing is kept.
+pub(crate) struct Cache {
+    dir: Option<Utf8PathBuf>,
+}
+
+impl Cache {
+    pub(crate) fn new(dir: Option<Utf8PathBuf>) -> Self {
+        Self { dir }
+    }
+
+    /// An entry as it was put. One that was spoilt since is none.
+    pub(crate) fn get(&self, topic: &str, key: &str) -> Option<Vec<u8>> {
+        let mut entry = self.open(topic, key)?;
+        let mut content = Vec::new();
+        entry.rest.read_to_end(&mut content).ok()?;
+        entry.is_whole(&sha256(&content)).then_some(content)
+    }
+
+    /// Makes a program of an entry, and tells its digest. `None`: there is no entry, and no program.
+    ///
+    /// # Errors
+    /// When the program cannot be written.
+    pub(crate) fn copy_to(&self, topic: &str, key: &str, to: &Utf8Path) -> std::io::Result<Option<String>> {
+        let Some(entry) = self.open(topic, key) else { return Ok(None) };
+        let (mut program, mut hasher) = (fs_err::File::create(to)?, Hasher::default());
+        pieces::each(&entry.rest, |piece| {
+            hasher.update(piece);
+            program.write_all(piece)
+        })?;
+        program.set_permissions(Permissions::from_mode(0o755))?;
+        let digest = hasher.finish();
+        if entry.is_whole(&digest) {
+            return Ok(Some(digest));
+        }
+        fs_err::remove_file(to)?;
+        Ok(None)
+    }
+
+    fn open(&self, topic: &str, key: &str) -> Option<Entry> {
+        let path = self.dir.as_ref()?.join(topic).join(key);
+        let mut rest = pieces::open(&path).ok()?;
+        let mut head = [0; DIGEST + 1];
+        rest.read_exact(&mut head).ok()?;
+        let digest = head.strip_suffix(b"\n").and_then(|digest| str::from_utf8(digest).ok()).unwrap_or_default();
+        Some(Entry { digest: digest.to_owned(), path, rest })
+    }
+
+    /// Keeps an entry. Best effort: what is not kept is made again.
+    pub(crate) fn put(&self, topic: &str, key: &str, content: &[u8]) {
+        self.write(topic, key, &sha256(content), |file| file.write_all(content));
+    }
+
+    /// Keeps what is in a file, of which the digest is known. Best effort too.
+    pub(crate) fn put_file(&self, topic: &str, key: &str, path: &Utf8Path, sha256: &str) {
+        self.write(topic, key, sha256, |file| pieces::each(pieces::open(path)?, |piece| file.write_all(piece)));
+    }
+
+    fn write(
+        &self,
+        topic: &str,
+        key: &str,
+        digest: &str,
+        content: impl FnOnce(&mut fs_err::File) -> std::io::Result<()>,
+    ) {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let Some(dir) = self.dir.as_ref().map(|dir| dir.join(topic)) else { return };
+        // Readers see all of it or nothing.
+        let fresh = dir.join(format!(".{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let put = || {
+            fs_err::create_dir_all(&dir)?;
+            let mut file = fs_err::File::create(&fresh)?;
+            writeln!(file, "{digest}")?;
+            content(&mut file)?;
+            fs_err::rename(&fresh, dir.join(key))
+        };
+        if put().is_err() {
+            let _ = fs_err::remove_file(&fresh);
+        }
+        limit(&dir, BYTES, ENTRIES);
+    }
+}
+
+/// An entry that was found.
+struct Entry {
+    path: Utf8PathBuf,
+    /// What its content should have.
+    digest: String,
+    /// Its content, as far as it has not been read.
+    rest: File,
+}
+
+impl Entry {
+    /// Whether the content that was read is that which was put. What was spoilt is removed; what is used is young, for the
+    /// old go first.
+    fn is_whole(&self, digest: &str) -> bool {
+        if self.digest != digest {
+            let _ = fs_err::remove_file(&self.path);
+            return false;
+        }
+        let _ = fs_err::OpenOptions::new()
+            .append(true)
+            .open(&self.path)
+            .and_then(|file| file.file().set_modified(SystemTime::now()));
+        true
+    }
+}
+
+/// Removes the entries that were not used for longest, until the others are within the limits.
+fn limit(dir: &Utf8Path, mut bytes: u64, mut entries: usize) {
+    let Ok(listing) = fs_err::read_dir(dir) else { return };
+    let files = listing.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let meta = entry.metadata().ok()?;
+        Some((meta.modified().ok()?, meta.len(), entry.path()))
+    });
+    let mut files: Vec<_> = files.collect();
+    files.sort_unstable_by(|one, other| other.cmp(one));
+    for (_, size, path) in files {
+        if entries == 0 || size > bytes {
+            // Nothing older is kept, however small.
+            (entries, bytes) = (0, 0);
+            let _ = fs_err::remove_file(path);
+        } else {
+            (entries, bytes) = (entries - 1, bytes - size);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn cache() -> (tempfile::TempDir, Utf8PathBuf, Cache) {
+        let guard = tempfile::tempdir().unwrap();
+        let dir = Utf8PathBuf::from_path_buf(guard.path().to_owned()).unwrap();
+        (guard, dir.clone(), Cache::new(Some(dir)))
+    }
+
+    #[test]
+    fn an_entry_comes_back_unless_it_was_spoilt() {
+        let (_guard, dir, cache) = cache();
+        assert_eq!(cache.get("packed", "key"), None);
+        cache.put("packed", "key", b"con\ntent");
+        assert_eq!(cache.get("packed", "key").unwrap(), b"con\ntent");
+        let path = dir.join("packed/key");
+        let spoilt = fs_err::read_to_string(&path).unwrap().replace("tent", "tend");
+        fs_err::write(&path, spoilt).unwrap();
+        assert_eq!(cache.get("packed", "key"), None);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_comes_back_as_a_program_unless_it_was_spoilt() {
+        let (_guard, dir, cache) = cache();
+        let (from, to) = (dir.join("from"), dir.join("to"));
+        let content = b"content ".repeat(20_000);
+        fs_err::write(&from, &content).unwrap();
+        cache.put_file("packed", "key", &from, &sha256(&content));
+        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), Some(sha256(&content)));
+        assert_eq!(fs_err::read(&to).unwrap(), content);
+        assert_eq!(fs_err::metadata(&to).unwrap().permissions().mode() & 0o777, 0o755);
+        assert_eq!(cache.get("packed", "key").unwrap(), content);
+        let path = dir.join("packed/key");
+        fs_err::write(&path, &fs_err::read(&path).unwrap()[..100_000]).unwrap();
+        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), None);
+        assert!(!path.exists() && !to.exists());
+    }
+
+    #[test]
+    fn without_a_home_nothing_is_kept() {
+        let cache = Cache::new(None);
+        cache.put("packed", "key", b"content");
+        assert_eq!(cache.get("packed", "key"), None);
+    }
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let (_guard, dir, cache) = cache();
+        for (age, key) in [(3, "oldest"), (2, "old"), (1, "young")] {
+            cache.put("packed", key, b"0123456789");
+            let file = fs_err::OpenOptions::new().append(true).open(dir.join("packed").join(key)).unwrap();
+            file.file().set_modified(SystemTime::now() - Duration::from_hours(age)).unwrap();
+        }
+        cache.get("packed", "oldest").unwrap();
+        limit(&dir.join("packed"), 160, 9);
+        assert!(cache.get("packed", "old").is_none() && cache.get("packed", "young").is_some());
+        limit(&dir.join("packed"), 1000, 1);
+        assert!(cache.get("packed", "oldest").is_none() && cache.get("packed", "young").is_some());
+    }
+}

@@ -1,0 +1,338 @@
+//! Runs commands: with their output captured or streamed, and with signals heeded.
+
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use xshell::Shell;
+
+use super::ui::Ui;
+use crate::base::cmd::Cmd;
+use crate::base::error::{Error, Kind};
+
+/// How often a waiting hsx looks for a signal.
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(50);
+
+/// How long an interrupted tool may take to end by itself.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// How long the removal of containers may take after an interruption.
+const CLEAN_UP: Duration = Duration::from_secs(4);
+
+/// How long to wait for output after a command has ended: a process it left behind may keep the pipe open.
+const DRAIN: Duration = Duration::from_millis(500);
+
+/// Runs commands.
+pub(crate) struct Exec<'a> {
+    pub(crate) ui: &'a Ui,
+    pub(crate) received: Arc<AtomicUsize>,
+}
+
+/// What a command answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub(crate) fn success(&self) -> bool {
+        self.status.success()
+    }
+}
+
+/// Which of a command's outputs a piece came from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdout,
+    Stderr,
+}
+
+/// The end of a tool's output.
+#[derive(Default)]
+pub(crate) struct Tail(Vec<u8>);
+
+impl Tail {
+    const KEPT: usize = 16 * 1024;
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        let excess = self.0.len().saturating_sub(Self::KEPT);
+        self.0.drain(..excess);
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// Writes what a command reads.
+pub(crate) type Feed<'a> = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Sync + 'a;
+
+/// What a command does.
+pub(crate) enum Event {
+    Output(Source, Vec<u8>),
+    Closed,
+    /// The child has ended, and nobody has waited for it yet: until then its process id is no other's.
+    Exited(Child),
+}
+
+/// Whether a signal ends the command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OnSignal {
+    End,
+    /// So does the time.
+    EndAlsoAfter(Duration),
+    /// It is the cleaning up after one; it has a time limit instead.
+    Ignore,
+}
+
+impl<'a> Exec<'a> {
+    /// Starts to listen for SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub(crate) fn new(ui: &'a Ui) -> anyhow::Result<Self> {
+        // Set by the handler itself: a thread could be late, and podman ends within 3 ms of Ctrl-C, with status 1.
+        let received = Arc::new(AtomicUsize::new(0));
+        // Under nohup, a hangup stays ignored.
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            if signal != SIGHUP || !hangup_is_ignored() {
+                flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal)?)?;
+            }
+        }
+        Ok(Self { ui, received })
+    }
+
+    /// The signal that asked hsx to end, if one did.
+    pub(crate) fn interrupted(&self) -> Option<i32> {
+        i32::try_from(self.received.load(Ordering::SeqCst)).ok().filter(|&signal| signal != 0)
+    }
+
+    /// Fails once a signal has come: to be asked between steps.
+    ///
+    /// # Errors
+    /// With the signal as its kind.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Some(signal) = self.interrupted() else { return Ok(()) };
+        let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+        Err(Error::new(Kind::Signal(signal), format!("interrupted by {name}")))
+    }
+
+    /// Runs a command to its end and keeps what it says.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn capture(&self, cmd: &Cmd) -> Result<Answer, Error> {
+        self.captured(cmd, OnSignal::End)
+    }
+
+    /// Runs a command and keeps what it says; `None` when it had to be ended because it took too long.
+    ///
+    /// # Errors
+    /// As [`Self::capture`].
+    pub(crate) fn capture_within(&self, cmd: &Cmd, limit: Duration) -> Result<Option<Answer>, Error> {
+        let started = Instant::now();
+        let answer = self.captured(cmd, OnSignal::EndAlsoAfter(limit))?;
+        Ok(Some(answer).filter(|answer| answer.success() || started.elapsed() < limit))
+    }
+
+    /// Runs a command that must run even after a signal, for a few seconds at most. Its failure changes nothing.
+    pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Answer> {
+        self.captured(cmd, OnSignal::Ignore).ok()
+    }
+
+    fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Answer, Error> {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Answer { status, stdout: text(stdout), stderr: text(stderr) })
+    }
+
+    /// Runs a command and hands on its output as it comes.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn stream(&self, cmd: &Cmd, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+        self.run(cmd, OnSignal::End, output)
+    }
+
+    /// The same for a command that reads what is written for it. What became of the writing matters only where the command
+    /// ended well: one that fails need not have read all.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn fed(
+        &self,
+        cmd: &Cmd,
+        feed: &Feed<'_>,
+        output: &mut dyn FnMut(Source, &[u8]),
+    ) -> Result<(ExitStatus, std::io::Result<()>), Error> {
+        thread::scope(|scope| {
+            let mut writer = None;
+            let mut start = |mut pipe: ChildStdin| writer = Some(scope.spawn(move || feed(&mut pipe)));
+            let status = self.run_feeding(cmd, OnSignal::End, output, Some(&mut start))?;
+            let written = writer.map_or(Ok(()), |writer| writer.join().expect("a writer does not panic"));
+            Ok((status, written))
+        })
+    }
+
+    /// Runs a command that answers on standard output; its standard error is shown, and handed on.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
+        let mut stdout = Vec::new();
+        let status = self.stream(cmd, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => {
+                self.ui.stream(bytes);
+                said(bytes);
+            }
+        })?;
+        Ok((status, String::from_utf8_lossy(&stdout).into_owned()))
+    }
+
+    fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+        self.run_feeding(cmd, on_signal, output, None)
+    }
+
+    fn run_feeding(
+        &self,
+        cmd: &Cmd,
+        on_signal: OnSignal,
+        output: &mut dyn FnMut(Source, &[u8]),
+        feed: Option<&mut dyn FnMut(ChildStdin)>,
+    ) -> Result<ExitStatus, Error> {
+        if on_signal != OnSignal::Ignore {
+            self.check()?;
+        }
+        self.ui.command(cmd);
+        let (child, pipe, events) = spawn(cmd, if feed.is_some() { Streams::Fed } else { Streams::Piped })?;
+        if let (Some(feed), Some(pipe)) = (feed, pipe) {
+            feed(pipe);
+        }
+        let started = Instant::now();
+        let (mut open, mut status, mut ended_at, mut asked_at) = (2, None, None, None::<Instant>);
+        loop {
+            match events.recv_timeout(HEARTBEAT) {
+                Ok(Event::Output(source, bytes)) => output(source, &bytes),
+                Ok(Event::Closed) => open -= 1,
+                Ok(Event::Exited(mut child)) => {
+                    let lost = |error: std::io::Error| Error::host("a command was lost").said(&error.to_string());
+                    status = Some(child.wait().map_err(lost)?);
+                    ended_at = Some(Instant::now());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => open = 0,
+            }
+            if let Some(status) = status
+                && (open == 0 || ended_at.is_some_and(|at| at.elapsed() > DRAIN))
+            {
+                if on_signal != OnSignal::Ignore {
+                    self.settle(status);
+                    self.check()?;
+                }
+                return Ok(status);
+            }
+            let end = match on_signal {
+                OnSignal::End => self.interrupted().is_some(),
+                OnSignal::EndAlsoAfter(limit) => self.interrupted().is_some() || started.elapsed() > limit,
+                OnSignal::Ignore => started.elapsed() > CLEAN_UP,
+            };
+            if end && status.is_none() {
+                let first = asked_at.is_none();
+                let asked = *asked_at.get_or_insert_with(Instant::now);
+                if first {
+                    let _ = kill_process(child, Signal::TERM);
+                } else if asked.elapsed() > GRACE {
+                    let _ = kill_process(child, Signal::KILL);
+                }
+            }
+        }
+    }
+
+    /// Ctrl-C reaches the tool and hsx at the same time: a tool that died of it may be seen before hsx's own signal, and
+    /// with any status (podman's is 1).
+    fn settle(&self, status: ExitStatus) {
+        if !status.success() && self.interrupted().is_none() {
+            thread::sleep(HEARTBEAT * 2);
+        }
+    }
+}
+
+/// What a command reads and where it writes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// Nothing, and to hsx.
+    Piped,
+    /// What hsx writes, and to hsx.
+    Fed,
+    /// As hsx itself.
+    Inherited,
+}
+
+pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStdin>, Receiver<Event>), Error> {
+    let mut command = command(cmd)?;
+    if streams != Streams::Inherited {
+        let stdin = if streams == Streams::Fed { Stdio::piped() } else { Stdio::null() };
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    let mut child = command.spawn().map_err(|error| cannot_start(cmd, &error))?;
+    let pid = Pid::from_child(&child);
+    let pipe = child.stdin.take();
+    let (sender, receiver) = channel();
+    forward(child.stdout.take(), Source::Stdout, &sender);
+    forward(child.stderr.take(), Source::Stderr, &sender);
+    thread::spawn(move || wait(child, &sender));
+    Ok((pid, pipe, receiver))
+}
+
+/// A command as the standard library starts it.
+pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
+    let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
+    Ok(std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args)))
+}
+
+fn cannot_start(cmd: &Cmd, error: &dyn std::fmt::Display) -> Error {
+    Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
+}
+
+fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Sender<Event>) {
+    let sender = sender.clone();
+    thread::spawn(move || {
+        let mut pipe = pipe;
+        let mut buffer = [0; 16 * 1024];
+        while let Some(Ok(read @ 1..)) = pipe.as_mut().map(|pipe| pipe.read(&mut buffer)) {
+            if sender.send(Event::Output(source, buffer[..read].to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = sender.send(Event::Closed);
+    });
+}
+
+fn wait(child: Child, sender: &Sender<Event>) {
+    let pid = Pid::from_child(&child);
+    let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
+    let _ = sender.send(Event::Exited(child));
+}
+
+/// Whether SIGHUP was ignored when hsx started, by Linux' account (proc(5), `SigIgn`).
+fn hangup_is_ignored() -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);
+    mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
+}

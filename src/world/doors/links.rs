@@ -1,0 +1,52 @@
+//! Symbolic links: what is at their places, and how they are made.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use fs_err::os::unix::fs::symlink;
+
+use crate::base::error::Error;
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Nothing,
+    /// A link, and where it leads to in the end; where that is nothing, what it says.
+    Link(Utf8PathBuf),
+    Other,
+}
+
+/// The directory at a path, without links.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn directory(path: &Utf8Path) -> Result<Utf8PathBuf, Error> {
+    let dir = path.canonicalize_utf8().ok().filter(|dir| dir.is_dir());
+    dir.ok_or_else(|| Error::usage(format!("there is no directory `{path}`")))
+}
+
+pub(crate) fn find(path: &Utf8Path) -> Found {
+    match fs_err::read_link(path) {
+        Ok(target) => {
+            let said = Utf8PathBuf::from_path_buf(target).unwrap_or_default();
+            Found::Link(path.canonicalize_utf8().unwrap_or(said))
+        }
+        Err(_) if fs_err::symlink_metadata(path).is_ok() => Found::Other,
+        Err(_) => Found::Nothing,
+    }
+}
+
+/// Makes a link, in place of another one: at no time is there none.
+///
+/// # Errors
+/// When the directory is not writable.
+pub(crate) fn make(path: &Utf8Path, target: &Utf8Path) -> Result<(), Error> {
+    // Beside its target by the name alone: the two may be moved together.
+    let beside = path.parent() == target.parent();
+    let target = target.file_name().filter(|_| beside).map_or(target, Utf8Path::new);
+    let fresh = path.with_extension("hsx-new");
+    let _ = fs_err::remove_file(&fresh);
+    symlink(target, &fresh).and_then(|()| fs_err::rename(&fresh, path)).map_err(|error| {
+        Error::usage(format!("the link `{path}` cannot be made"))
+            .said(&error.to_string())
+            .hint("choose a directory of yours with `--dir`, one that is on PATH")
+    })
+}

@@ -1,0 +1,177 @@
+//! The doors to the machine: nothing outside this module reads or changes it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use camino::Utf8PathBuf;
+
+use crate::base::cmd::Cmd;
+use crate::base::error::{Error, Kind};
+use crate::plan::{PlatformPlan, Step};
+use crate::report::diagnosis::full_disk;
+
+pub(crate) mod at_once;
+pub(crate) mod cache;
+pub(crate) mod exec;
+pub(crate) mod interact;
+pub(crate) mod links;
+pub(crate) mod pieces;
+pub(crate) mod screen;
+pub(crate) mod state;
+pub(crate) mod ui;
+pub(crate) mod write;
+
+use crate::world::ask::host::Environment;
+use cache::Cache;
+use exec::Exec;
+use state::State;
+use ui::Ui;
+
+/// How long to wait before each further try.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// Whether a registry's failure may pass: its own errors and lost connections do, its "no" does not.
+fn may_pass(said: &str) -> bool {
+    let lower = said.to_ascii_lowercase();
+    // Whole words: a port or a digest holds these digits too.
+    let status = |word| ["500", "502", "503", "504"].contains(&word);
+    lower.split(|c: char| !c.is_ascii_alphanumeric()).any(status)
+        || ["timeout", "timed out", "connection reset", "unexpected eof", "too many requests"]
+            .iter()
+            .any(|words| lower.contains(words))
+}
+
+/// The machine as commands use it.
+pub(crate) struct World<'a> {
+    pub environment: &'a Environment,
+    pub ui: &'a Ui,
+    pub exec: Exec<'a>,
+    pub state: State,
+    /// What the last builds' results depended on.
+    pub records: Cache,
+    pub cache: Cache,
+    /// What several platforms may need, by name: whether it is done in this run.
+    turns: Mutex<BTreeMap<String, Turn>>,
+}
+
+/// Held while it is done.
+pub(crate) type Turn = Arc<Mutex<bool>>;
+
+impl<'a> World<'a> {
+    /// # Errors
+    /// When signals cannot be caught.
+    pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
+        let state = State::new(environment.state_dir.clone());
+        let cache = Cache::new(environment.cache_dir.clone());
+        Ok(Self {
+            environment,
+            ui,
+            exec: Exec::new(ui)?,
+            records: Cache::new(Some(state.dir().to_owned())),
+            state,
+            cache,
+            turns: Mutex::default(),
+        })
+    }
+
+    /// What several platforms may need, and is done once.
+    pub(crate) fn turn(&self, name: &str) -> Turn {
+        self.turns.lock().expect("no holder panics").entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The same for the images of an engine: one is got or made at a time.
+    pub(crate) fn turn_of_images(&self, plan: &PlatformPlan) -> Turn {
+        let connection = plan.elsewhere.as_ref().and_then(|elsewhere| elsewhere.connection.as_deref());
+        self.turn(&format!("images {}", connection.unwrap_or_default()))
+    }
+
+    /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.
+    ///
+    /// # Errors
+    /// Those of the attempt itself.
+    pub(crate) fn retried<A: Attempt>(
+        &self,
+        cmd: &Cmd,
+        mut attempt: impl FnMut(&Cmd) -> Result<A, Error>,
+    ) -> Result<A, Error> {
+        for pause in RETRY_PAUSES {
+            let answer = attempt(cmd)?;
+            if answer.succeeded() || !may_pass(answer.said()) {
+                return Ok(answer);
+            }
+            self.ui.warning(&format!("the registry failed, trying again in {} s", pause.as_secs()));
+            let end = Instant::now() + pause;
+            while Instant::now() < end {
+                self.exec.check()?;
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+        attempt(cmd)
+    }
+
+    /// One of the plan's first steps.
+    ///
+    /// # Errors
+    /// When hpack fails, or the output directory cannot be made.
+    pub(crate) fn prepare(&self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::MakeOutDir(dir) => make_out_dir(dir),
+            Step::Sweep(cmd) => {
+                self.ui.status("Sweeping", "containers that a killed hsx left behind");
+                let _ = self.exec.capture(cmd)?;
+                Ok(())
+            }
+            step => {
+                let Some(cmd) = step.cmd() else { return Ok(()) };
+                let answer = self.exec.capture(cmd)?;
+                if answer.success() {
+                    return Ok(());
+                }
+                Err(Error::usage("`package.yaml` is not usable").tried(cmd.to_string()).said(&answer.stderr))
+            }
+        }
+    }
+}
+
+/// Makes the directory of the results, which git is told to ignore.
+fn make_out_dir(dir: &Utf8PathBuf) -> Result<(), Error> {
+    let made = fs_err::create_dir_all(dir).and_then(|()| fs_err::write(dir.join(".gitignore"), "*\n"));
+    made.map_err(|error| unwritable(&error))
+}
+
+/// The error of an output directory that cannot be written.
+pub(crate) fn unwritable(error: &std::io::Error) -> Error {
+    let error_line = error.to_string();
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return full_disk().said(&error_line);
+    }
+    Error::new(Kind::Usage, "the output directory is not writable")
+        .said(&error_line)
+        .hint("choose another with `--out-dir`")
+}
+
+/// How an attempt ended that a registry may have spoilt.
+pub(crate) trait Attempt {
+    fn succeeded(&self) -> bool;
+    fn said(&self) -> &str;
+}
+
+impl Attempt for exec::Answer {
+    fn succeeded(&self) -> bool {
+        self.success()
+    }
+    fn said(&self) -> &str {
+        &self.stderr
+    }
+}
+
+impl Attempt for crate::world::follow::build::Pulled {
+    fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+    fn said(&self) -> &str {
+        &self.said
+    }
+}

@@ -1,0 +1,50 @@
+//! Reads files piece by piece: executables are large, and those of several platforms are looked at at once.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+use crate::base::digest::Hasher;
+
+const PIECE: usize = 64 * 1024;
+
+/// Hands on what is left to be read, in pieces.
+///
+/// # Errors
+/// When it cannot be read, and those of `take`.
+pub(crate) fn each(from: impl Read, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut reader = BufReader::with_capacity(PIECE, from);
+    loop {
+        let length = match reader.fill_buf() {
+            Ok([]) => return Ok(()),
+            Ok(piece) => {
+                take(piece)?;
+                piece.len()
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error),
+        };
+        reader.consume(length);
+    }
+}
+
+/// The SHA-256 of a file's content.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn sha256_of(path: impl AsRef<Path>) -> std::io::Result<String> {
+    let mut hasher = Hasher::default();
+    each(open(path.as_ref())?, |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    Ok(hasher.finish())
+}
+
+/// Opens a file to be read; the error names it.
+///
+/// # Errors
+/// When it cannot be opened.
+pub(crate) fn open(path: impl AsRef<Path>) -> std::io::Result<File> {
+    Ok(fs_err::File::open(path.as_ref())?.into_parts().0)
+}

@@ -1,0 +1,242 @@
+//! What people see: results on standard output, all else on standard error.
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anstyle::{AnsiColor, Style};
+use camino::Utf8Path;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde_json::{Value, json};
+
+use super::exec::Exec;
+use super::screen::Screen;
+use crate::base::cmd::Cmd;
+use crate::base::error::Error;
+use crate::base::platform::Platform;
+use crate::cli::{Color, Format};
+
+/// How much is said besides results and errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// The printer. Writing never fails: a closed terminal must not keep hsx from cleaning up.
+pub(crate) struct Ui {
+    verbosity: Verbosity,
+    screen: Screen,
+    /// Several platforms are built at once: each line says which it is about.
+    several: AtomicBool,
+    /// GitHub's log folds what is marked as a group.
+    groups: bool,
+    /// Events go to standard output as they come.
+    streams_events: bool,
+    started: Instant,
+    events: Mutex<Vec<Value>>,
+}
+
+/// What reads standard error, where it is no person at a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Anybody,
+    /// No cursor can be moved: a log, or a terminal that cannot.
+    Log,
+    GitHub,
+}
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+impl Ui {
+    pub(crate) fn new(verbosity: Verbosity, color: Color, format: Format, reader: Reader) -> Self {
+        match color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        Self {
+            verbosity,
+            screen: Screen::new(verbosity == Verbosity::Normal && reader == Reader::Anybody),
+            several: AtomicBool::new(false),
+            groups: reader == Reader::GitHub && verbosity == Verbosity::Normal,
+            streams_events: format == Format::JsonLines,
+            started: Instant::now(),
+            events: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    pub(crate) fn has_several(&self) -> bool {
+        self.several.load(Ordering::Relaxed)
+    }
+
+    /// Says how many platforms are built at once from now on.
+    pub(crate) fn expect(&self, platforms: usize) {
+        self.several.store(platforms > 1, Ordering::Relaxed);
+    }
+
+    /// A log as a whole, where it did not stream.
+    pub(crate) fn group(&self, title: &str, log: &Utf8Path) {
+        if self.groups
+            && let Ok(text) = fs_err::read_to_string(log)
+        {
+            self.line(&format!("::group::{title}\n{}\n::endgroup::", text.trim_end()));
+        }
+    }
+
+    /// Something that has happened, for programs: a line of JSON with the platform, and the seconds since hsx began.
+    pub(crate) fn event(&self, platform: Platform, mut event: Value) {
+        event["platform"] = json!(platform);
+        self.tell(event);
+    }
+
+    /// The same for what is about no platform.
+    pub(crate) fn tell(&self, mut event: Value) {
+        event["time"] = json!((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+        if self.streams_events {
+            self.print(&format!("{event}\n"));
+        }
+        if let Ok(mut events) = self.events.lock() {
+            events.push(event);
+        }
+    }
+
+    /// All events so far.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.events.lock().map(|events| events.clone()).unwrap_or_default()
+    }
+
+    /// A result.
+    #[expect(clippy::unused_self, reason = "the one way to standard output")]
+    pub(crate) fn print(&self, text: &str) {
+        let mut out = anstream::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Columns of the terminal that results go to; without one, as many as they need.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn width(&self) -> usize {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return usize::MAX;
+        }
+        rustix::termios::tcgetwinsize(&stdout).ok().map_or(80, |size| usize::from(size.ws_col)).max(40)
+    }
+
+    /// Shows something and asks a question about it; `None` where there is no terminal to ask on.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn confirm(&self, about: &str, question: &str) -> Option<bool> {
+        if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = anstream::stderr().lock();
+        let _ = write!(err, "{about}{question} [y/N] ").and_then(|()| err.flush());
+        let mut answer = String::new();
+        let _ = std::io::stdin().read_line(&mut answer);
+        Some(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+    }
+
+    fn line(&self, text: &str) {
+        self.screen.above(|| {
+            let mut err = anstream::stderr().lock();
+            let _ = writeln!(err, "{text}");
+        });
+    }
+
+    /// What hsx does now, in the manner of cargo.
+    pub(crate) fn status(&self, verb: &str, what: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {what}"));
+        }
+    }
+
+    /// A command that is about to run.
+    pub(crate) fn command(&self, cmd: &Cmd) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.line(&format!("{DIM}$ {}{DIM:#}", cmd.brief()));
+        }
+    }
+
+    /// A tool's own output, as it comes.
+    pub(crate) fn stream(&self, bytes: &[u8]) {
+        let shown = self.verbosity == Verbosity::Verbose || !(self.screen.is_live() || self.groups);
+        if self.verbosity >= Verbosity::Normal && shown {
+            let mut err = std::io::stderr().lock();
+            let _ = err.write_all(bytes).and_then(|()| err.flush());
+        }
+    }
+
+    /// The end of output that was held back.
+    pub(crate) fn replay(&self, text: &str) {
+        const LINES: usize = 40;
+        if self.verbosity == Verbosity::Quiet {
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        } else if self.screen.is_live() {
+            let lines: Vec<_> = text.lines().collect();
+            self.line(&lines[lines.len().saturating_sub(LINES)..].join("\n"));
+        }
+    }
+
+    pub(crate) fn warning(&self, text: &str) {
+        self.line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    pub(crate) fn error(&self, error: &Error) {
+        self.line(&format!("{BAD}error:{BAD:#} {}", error.message));
+        self.details(error);
+    }
+
+    /// All of an error but its message.
+    pub(crate) fn details(&self, error: &Error) {
+        if let Some(tried) = &error.tried {
+            self.line(&format!("  tried: {tried}"));
+        }
+        for said in &error.said {
+            self.line(&format!("  | {said}"));
+        }
+        for hint in &error.hints {
+            self.line(&format!("{HINT}hint:{HINT:#} {hint}"));
+        }
+        if let Some(log) = &error.log {
+            self.line(&format!("  log: {log}"));
+        }
+    }
+
+    /// Whether a person sees what is asked, and can answer.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn has_somebody_to_ask(&self) -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks a question on the terminal, and waits for a line.
+    ///
+    /// # Errors
+    /// When there will be no answer: the person has typed Ctrl-D, or a signal came.
+    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
+    pub(crate) fn ask(&self, question: &str, exec: &Exec<'_>) -> Result<String, Error> {
+        let mut err = anstream::stderr().lock();
+        let _ = write!(err, "{HINT}?{HINT:#} {question}").and_then(|()| err.flush());
+        let stdin = std::io::stdin();
+        let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        // A terminal gives whole lines, so none is left behind in the buffer.
+        while !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&wait)), Ok(1..)) {
+            exec.check()?;
+        }
+        let mut answer = String::new();
+        if let Ok(1..) = stdin.lock().read_line(&mut answer) {
+            return Ok(answer);
+        }
+        let _ = writeln!(err);
+        Err(Error::usage("there was no answer").hint("`--yes` asks nothing, and each question has a flag"))
+    }
+}

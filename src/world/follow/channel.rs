@@ -1,0 +1,121 @@
+//! How the build of one platform is shown while others may be on their way: as it comes, with its platform before each
+//! line, in a line of its own on a terminal, or as a group once it has ended.
+
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use serde_json::json;
+
+use crate::base::platform::Platform;
+use crate::plan::PlatformPlan;
+use crate::report::progress::Progress;
+use crate::world::doors::World;
+use crate::world::doors::state::State;
+use crate::world::doors::ui::Ui;
+
+/// Where a platform's output goes.
+pub(crate) struct Channel<'a> {
+    ui: &'a Ui,
+    state: &'a State,
+    platform: Platform,
+    /// Names the build.
+    key: &'a str,
+    since: Instant,
+    /// The end of the output that is no whole line yet.
+    rest: Vec<u8>,
+    progress: Progress,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> Channel<'a> {
+    pub(crate) fn new(plan: &'a PlatformPlan, world: &'a World<'_>) -> Self {
+        let (ui, state, platform, key) = (world.ui, &world.state, plan.platform, plan.key.as_str());
+        Self {
+            ui,
+            state,
+            platform,
+            key,
+            since: Instant::now(),
+            rest: Vec::new(),
+            progress: Progress::default(),
+            bar: None,
+        }
+    }
+
+    /// Says what is done now.
+    pub(crate) fn phase(&mut self, phase: &str) {
+        self.progress.begin(phase);
+        self.since = Instant::now();
+        self.ui.event(self.platform, json!({ "event": "phase", "phase": self.progress.phase() }));
+        if self.bar.is_none() {
+            self.bar = self.ui.screen().line(self.platform);
+        }
+        self.show();
+    }
+
+    /// A tool's output, as it comes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let is_raw = self.bar.is_none() && !self.ui.has_several();
+        if is_raw {
+            self.ui.stream(bytes);
+        }
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            if let Some(news) = self.progress.read(&String::from_utf8_lossy(&line)) {
+                self.ui.event(self.platform, self.progress.event(news));
+                if self.progress.expected.is_none() {
+                    self.progress.expected =
+                        self.state.recall("durations", &self.name()).and_then(|text| text.parse().ok());
+                }
+                self.show();
+            }
+            if self.bar.is_none() && !is_raw {
+                self.ui.stream(&[format!("{} | ", self.platform).as_bytes(), &line].concat());
+            }
+        }
+    }
+
+    /// The tool has ended: what it has not ended with a line is one.
+    pub(crate) fn flush(&mut self) {
+        if self.rest.is_empty() {
+            return;
+        }
+        if self.bar.is_none() && !self.ui.has_several() {
+            self.rest.clear();
+        } else {
+            self.write(b"\n");
+        }
+    }
+
+    /// The phase has gone well: a later one of as many packages may last as long.
+    pub(crate) fn remember(&self) {
+        if self.progress.packages() > 0 {
+            let seconds = self.since.elapsed().as_secs().to_string();
+            self.state.remember("durations", &self.name(), Some(&seconds));
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.key, self.progress.packages())
+    }
+
+    /// Gives the terminal to somebody else.
+    pub(crate) fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.progress.text());
+        }
+    }
+}
+
+impl Drop for Channel<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

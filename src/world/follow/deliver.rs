@@ -1,0 +1,352 @@
+//! From what a container left to the results: verified, packed, tried out, put in their places.
+
+use std::collections::BTreeMap;
+use std::io::Seek;
+
+use camino::Utf8Path;
+use object::read::ReadCache;
+
+use super::build::Run;
+use crate::base::cmd::Cmd;
+use crate::base::digest::{Hasher, hash};
+use crate::base::error::{Error, Kind};
+use crate::base::platform::Platform;
+use crate::plan::{Pack, Step, TRIED};
+use crate::project::Executable;
+use crate::report::Delivered;
+use crate::tools::cabal;
+use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
+use crate::tools::upx::{self, Packer};
+use crate::world::doors::at_once::{cores, side_by_side};
+use crate::world::doors::exec::{Answer, Source};
+use crate::world::doors::pieces::{self, sha256_of};
+use crate::world::doors::unwritable;
+
+/// An executable that cabal built, verified.
+pub(crate) struct Built {
+    exe: Executable,
+    size: u64,
+    linkage: Linkage,
+    gmp: bool,
+    sha256: String,
+}
+
+/// What upx made of an executable.
+#[derive(Clone)]
+pub(crate) enum Packed {
+    /// It is in the stage; with its digest.
+    Yes(String),
+    /// Why there is none.
+    No(String),
+}
+
+/// How the unpacked and the packed form of an executable exit when asked for help.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Trial {
+    bin: Option<u8>,
+    packed: Option<u8>,
+}
+
+impl Run<'_> {
+    /// Checks every executable that cabal planned: it exists, is of the platform, and static.
+    pub(crate) fn verify(&mut self) -> Result<(), Error> {
+        let stage = &self.plan.stage;
+        let unreadable =
+            |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
+        let text = fs_err::read_to_string(stage.plan_json()).map_err(|error| unreadable(&error))?;
+        let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
+        if planned.is_empty() {
+            return Err(Error::new(Kind::Build, "cabal planned none of the executables")
+                .hint("are they `buildable` with these flags and this compiler?"));
+        }
+        for exe in planned {
+            let path = stage.built(&exe.name);
+            let Content { size, linkage, gmp, sha256 } = Content::of(&path, self.plan.platform).map_err(|error| {
+                Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
+                    .said(&error.to_string())
+            })?;
+            let linkage = linkage.map_err(|fault| {
+                Error::verification(format!("the executable `{}` {fault}", exe.name))
+                    .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
+            })?;
+            self.note(&format!("{} is {linkage}, {size} bytes", exe.name));
+            self.built.push(Built { exe, size, linkage, gmp, sha256 });
+        }
+        Ok(())
+    }
+
+    /// Packs the executables side by side. What the same upx made of the same file before is taken as it is.
+    pub(crate) fn pack(&mut self, packer: &Packer, files: &[Pack]) -> Result<(), Error> {
+        let built = |pack: &&Pack| self.built.iter().any(|built| built.exe.name == pack.name);
+        let files: Vec<_> = files.iter().filter(built).collect();
+        let mut fresh = Vec::new();
+        for pack in files {
+            let key = self.pack_key(packer, pack);
+            let path = self.plan.stage.packed(&pack.name);
+            let known = key.as_ref().map(|key| self.world.cache.copy_to("packed", key, &path)).transpose();
+            match known.map_err(|error| unwritable(&error))?.flatten() {
+                Some(sha256) => {
+                    self.note(&format!("{} was packed before", pack.name));
+                    self.packed.insert(pack.name.clone(), Packed::Yes(sha256));
+                }
+                None => fresh.push((pack, key)),
+            }
+        }
+        for (pack, _) in &fresh {
+            self.say("Packing", &pack.name);
+        }
+        let answers = side_by_side(&fresh, cores(), |(pack, _)| self.world.exec.capture(&pack.cmd));
+        for ((pack, key), answer) in fresh.iter().zip(answers) {
+            let answer = answer?;
+            self.log_answer(&pack.cmd, &answer);
+            let result = self.packed_by(pack, &answer);
+            if let (Packed::Yes(sha256), Some(key)) = (&result, key) {
+                self.world.cache.put_file("packed", key, &self.plan.stage.packed(&pack.name), sha256);
+            }
+            self.packed.insert(pack.name.clone(), result);
+        }
+        Ok(())
+    }
+
+    /// Names what an upx makes of a file. `None`: nobody can tell one upx from another.
+    fn pack_key(&self, packer: &Packer, pack: &Pack) -> Option<String> {
+        let built = self.built.iter().find(|built| built.exe.name == pack.name)?;
+        let words = [packer.version.as_deref()?, &built.sha256].into_iter();
+        Some(hash(&words.chain(packer.args.iter().map(String::as_str)).collect::<Vec<_>>()))
+    }
+
+    fn packed_by(&self, pack: &Pack, answer: &Answer) -> Packed {
+        let path = self.plan.stage.packed(&pack.name);
+        let why = if answer.success() {
+            match sha256_of(&path) {
+                Ok(sha256) => return Packed::Yes(sha256),
+                Err(error) => error.to_string(),
+            }
+        } else {
+            let mut said = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
+            said.rfind(|line| !line.is_empty()).unwrap_or("it gave no reason").to_owned()
+        };
+        let _ = fs_err::remove_file(&path);
+        Packed::No(format!("upx failed: {why}"))
+    }
+
+    /// Starts each executable, unless the same file was started before in the same image, and behaved.
+    pub(crate) fn try_out(&mut self, cmd: &Cmd, is_sent: bool) -> Result<(), Error> {
+        let known = self.built.iter().filter_map(|built| Some((built.exe.name.clone(), self.known_trial(built)?)));
+        self.trials = known.collect();
+        if self.trials.len() == self.built.len() {
+            self.note("all of these files were started before");
+            return Ok(());
+        }
+        let stage = &self.plan.stage;
+        let mark =
+            |name| fs_err::create_dir_all(stage.known()).and_then(|()| fs_err::write(stage.known().join(name), ""));
+        self.trials.keys().try_for_each(mark).map_err(|error| unwritable(&error))?;
+        self.say("Checking", "that what was built starts");
+        let answer = if is_sent { self.with_stage(cmd)? } else { self.quietly(cmd)? };
+        if !answer.success() {
+            let failed = self.failed(cmd, answer.status, &answer.stderr);
+            if failed.lacks_emulation() {
+                // Nobody knew before, and `cross` had no need of it. What cannot be tried is not packed.
+                (self.is_untried, self.packed) = (true, BTreeMap::new());
+                return Ok(());
+            }
+            return Err(failed.of_engine("the executables could not be tried out"));
+        }
+        for line in answer.stdout.lines() {
+            if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
+                && let Ok(status) = status.parse()
+            {
+                let trial = self.trials.entry(name.to_owned()).or_default();
+                *(if form == "bin" { &mut trial.bin } else { &mut trial.packed }) = Some(status);
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command that reads the executables that are to be started, as a tar archive.
+    fn with_stage(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
+        let stage = self.plan.stage.0.clone();
+        let names = self.built.iter().map(|built| &built.exe.name).filter(|name| !self.trials.contains_key(*name));
+        let names: Vec<_> = names.cloned().collect();
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let feed = |to: &mut dyn std::io::Write| {
+            let mut archive = tar::Builder::new(to);
+            for name in TRIED.iter().flat_map(|form| names.iter().map(move |name| Utf8Path::new(form).join(name))) {
+                let path = stage.join(&name);
+                if path.exists() {
+                    archive.append_path_with_name(path, name)?;
+                }
+            }
+            archive.into_inner()?.flush()
+        };
+        let (status, written) = self.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        if let (true, Err(error)) = (status.success(), written) {
+            return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
+        }
+        let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let answer = Answer { status, stdout, stderr };
+        self.log_answer(cmd, &answer);
+        Ok(answer)
+    }
+
+    fn known_trial(&self, built: &Built) -> Option<Trial> {
+        let content = self.world.cache.get("trials", &self.trial_key(built))?;
+        let statuses: Vec<u8> =
+            str::from_utf8(&content).ok()?.split(' ').filter_map(|word| word.parse().ok()).collect();
+        Some(Trial { bin: Some(*statuses.first()?), packed: statuses.get(1).copied() })
+    }
+
+    fn trial_key(&self, built: &Built) -> String {
+        let packed = match self.packed.get(&built.exe.name) {
+            Some(Packed::Yes(sha256)) => sha256.as_str(),
+            Some(Packed::No(_)) | None => "",
+        };
+        hash(&[&self.plan.image, &self.plan.platform.to_string(), &built.exe.name, &built.sha256, packed])
+    }
+
+    /// Remembers a trial in which nothing was wrong: what failed is tried again.
+    fn remember_trial(&self, built: &Built) {
+        let trial = self.trials.get(&built.exe.name).copied().unwrap_or_default();
+        let statuses = [trial.bin, trial.packed].into_iter().flatten().map(|status| status.to_string());
+        let statuses = statuses.collect::<Vec<_>>().join(" ");
+        if trial.bin.is_some() && self.known_trial(built).is_none() {
+            self.world.cache.put("trials", &self.trial_key(built), statuses.as_bytes());
+        }
+    }
+
+    /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
+    pub(crate) fn deliver(&mut self) -> Result<(), Error> {
+        let was_tried = !self.is_untried && self.plan.steps.iter().any(|step| matches!(step, Step::Try { .. }));
+        let mut chosen = Vec::new();
+        for built in std::mem::take(&mut self.built) {
+            let name = &built.exe.name;
+            let status = self.trials.get(name).and_then(|trial| trial.bin);
+            let fault = status.map_or(was_tried.then(|| "was not tried".to_owned()), does_not_start);
+            if let Some(fault) = fault {
+                return Err(Error::verification(format!("the executable `{name}` {fault}")));
+            }
+            let packed = match self.packed.get(name) {
+                Some(Packed::Yes(sha256)) => self.packed_is_good(name).map(|()| Some(sha256.clone())),
+                Some(Packed::No(why)) => Err(why.clone()),
+                None => Ok(None),
+            };
+            if packed.is_ok() {
+                self.remember_trial(&built);
+            }
+            chosen.push((built, packed, status));
+        }
+        for (built, packed, status) in chosen {
+            let (packed, unpacked_reason) = match packed {
+                Ok(packed) => (packed, None),
+                Err(why) => (None, Some(why)),
+            };
+            let name = &built.exe.name;
+            let stage = &self.plan.stage;
+            let from = if packed.is_some() { stage.packed(name) } else { stage.built(name) };
+            let path = self.plan.out_dir.join(name);
+            let size = place(&from, &path).map_err(|error| unwritable(&error))?;
+            self.world.ui.status("Delivered", path.as_str());
+            self.done.delivered.push(Delivered {
+                name: built.exe.name,
+                package: built.exe.package,
+                version: built.exe.version,
+                path,
+                built_size: built.size,
+                size,
+                packed: packed.is_some(),
+                unpacked_reason,
+                linkage: built.linkage,
+                sha256: packed.unwrap_or(built.sha256),
+                started: status.is_some(),
+                help_status: status.filter(|&status| !stopped(status)),
+                gmp: built.gmp,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
+    fn packed_is_good(&self, name: &str) -> Result<(), String> {
+        let file = pieces::open(self.plan.stage.packed(name)).map_err(|error| error.to_string())?;
+        let linkage = linkage::verify(&ReadCache::new(file), self.plan.platform);
+        linkage.map_err(|fault| format!("the packed file {fault}"))?;
+        let trial = self.trials.get(name).copied().unwrap_or_default();
+        if trial.packed == trial.bin {
+            return Ok(());
+        }
+        let [packed, unpacked] =
+            [trial.packed, trial.bin].map(|status| status.map_or("is not known".to_owned(), describe));
+        let known = self.known_upx_fault().map(|fault| format!("; {fault}")).unwrap_or_default();
+        Err(format!("`{name} --help` {packed} when packed, and {unpacked} when not{known}"))
+    }
+
+    fn known_upx_fault(&self) -> Option<&'static str> {
+        let packer = self.plan.steps.iter().find_map(|step| match step {
+            Step::Pack { packer, .. } => Some(packer),
+            _ => None,
+        })?;
+        upx::known_fault(upx::parse_version(packer.version.as_deref()?)?, self.plan.platform)
+    }
+}
+
+/// What is in a file that should be an executable.
+struct Content {
+    size: u64,
+    linkage: Result<Linkage, Fault>,
+    gmp: bool,
+    sha256: String,
+}
+
+impl Content {
+    fn of(path: &Utf8Path, platform: Platform) -> std::io::Result<Self> {
+        let mut file = pieces::open(path)?;
+        let linkage = linkage::verify(&ReadCache::new(&file), platform);
+        file.rewind()?;
+        let (mut size, mut gmp, mut hasher) = (0, GmpSearch::default(), Hasher::default());
+        pieces::each(file, |piece| {
+            size += piece.len() as u64;
+            gmp.push(piece);
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(Self { size, linkage, gmp: gmp.found, sha256: hasher.finish() })
+    }
+}
+
+/// Moves a file to its place, executable, and tells its size.
+fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::PermissionsExt;
+    let size = fs_err::metadata(from)?.len();
+    fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
+    fs_err::rename(from, to)?;
+    Ok(size)
+}
+
+/// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
+fn does_not_start(status: u8) -> Option<String> {
+    match status {
+        126 | 127 => Some("does not start".to_owned()),
+        132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
+        _ => None,
+    }
+}
+
+/// The statuses of `timeout` and of a program it ended.
+fn stopped(status: u8) -> bool {
+    matches!(status, 124 | 137 | 143)
+}
+
+fn describe(status: u8) -> String {
+    match status {
+        status if stopped(status) => "runs on".to_owned(),
+        132 => "dies of SIGILL".to_owned(),
+        135 => "dies of SIGBUS".to_owned(),
+        136 => "dies of SIGFPE".to_owned(),
+        139 => "dies of SIGSEGV".to_owned(),
+        status => format!("exits with {status}"),
+    }
+}
