@@ -169,7 +169,7 @@ Settings:
   [platform.\"linux/arm64\"]
   ghc = \"9.10.3\"
 
-  Also: strategy, connection, out-dir, jobs, strip, upx.
+  Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
   Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
 
 Results:
@@ -269,6 +269,17 @@ pub(crate) struct BuilderArgs {
         help_heading = "Compiler and image"
     )]
     pub image_packages: Vec<String>,
+
+    /// A package to add to this machine's image of a `cross` build, beside the tools that hsx adds; may be repeated
+    #[arg(
+        long = "native-package",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "HSX_NATIVE_PACKAGE",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
+    pub native_packages: Vec<String>,
 
     /// Integer library: GMP (LGPL), or GHC's own from the `-int-native` images
     #[arg(long, value_enum, env = "HSX_BIGNUM", hide_env = true, help_heading = "Compiler and image")]
