@@ -10,7 +10,7 @@ use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Platforms, Typed};
 use crate::world::ask::host::{self, Environment};
-use crate::world::ask::{engines, load};
+use crate::world::ask::{engines, images, load};
 use crate::world::doors::World;
 use crate::world::doors::ui::Ui;
 
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     let mut images = BTreeMap::new();
     for build in &settings.platforms {
         if !images.contains_key(&build.image) {
-            images.insert(build.image.clone(), host::digests(&known.engine, &build.image, &world)?);
+            images.insert(build.image.clone(), images::digests(&known.engine, &build.image, &world)?);
         }
     }
     let lockfile = Lockfile::new(&loaded.project, images, host::now(None));

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::host::{binfmt_entries, is_this_kernel, joined, local, state_id, system, user};
+use super::host::{binfmt_entries, is_this_kernel, joined, state_id, system, user};
+use super::images::local;
 use super::storage;
 use crate::base::error::Error;
 use crate::base::platform::Platform;

@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::engines::Knowns;
-use super::host::{binfmt_entries, local, state_id, this_program};
+use super::host::{binfmt_entries, state_id, this_program};
+use super::images::local;
 use super::tree::{Stamp, Tree, now};
 use crate::base::digest::{hash, short_hash};
 use crate::base::platform::Platform;

@@ -6,6 +6,7 @@ pub(crate) mod engines;
 pub(crate) mod examine;
 pub(crate) mod fresh;
 pub(crate) mod host;
+pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod storage;
 pub(crate) mod tree;
