@@ -7,5 +7,6 @@ pub(crate) mod examine;
 pub(crate) mod fresh;
 pub(crate) mod host;
 pub(crate) mod load;
+pub(crate) mod machine;
 pub(crate) mod storage;
 pub(crate) mod tree;

@@ -4,6 +4,8 @@
 pub(crate) mod build;
 mod channel;
 mod deliver;
+pub(crate) mod prepare;
+mod run;
 pub(crate) mod scaffold;
 pub(crate) mod source;
 mod test_suites;
