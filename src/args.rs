@@ -1,6 +1,6 @@
-//! Arguments as they were typed, of all commands that share them, and nothing else: no default is filled in here, no file is
-//! looked at and no two arguments are weighed against each other. That is `settings`' to do. An argument of one command only
-//! stands with that command.
+//! Arguments as they were typed, of all commands that share them, and nothing else: no default is filled in here, no
+//! file is looked at and no two arguments are weighed against each other. That is `settings`' to do. An argument of one
+//! command only stands with that command.
 
 use std::str::FromStr;
 

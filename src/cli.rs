@@ -1,5 +1,5 @@
-//! The parser: which commands there are, how they are typed, and which code runs for each. What a command's arguments are
-//! stands with the command, or in `args`; what they mean is `settings`' to say.
+//! The parser: which commands there are, how they are typed, and which code runs for each. What a command's arguments
+//! are stands with the command, or in `args`; what they mean is `settings`' to say.
 
 use std::ffi::{OsStr, OsString};
 
@@ -8,19 +8,6 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::args::{EXIT_CODES, Format, OutputArgs};
 use crate::base::error::Error;
-use crate::commands::cache::CacheArgs;
-use crate::commands::completions::CompletionsArgs;
-use crate::commands::doctor::DoctorArgs;
-use crate::commands::freeze::FreezeArgs;
-use crate::commands::lock::LockArgs;
-use crate::commands::man::ManArgs;
-use crate::commands::new::args::NewArgs;
-use crate::commands::run::RunArgs;
-use crate::commands::setup_cabal::SetupCabalArgs;
-use crate::commands::shell::ShellArgs;
-use crate::commands::source::SourceArgs;
-use crate::commands::r#static::StaticArgs;
-use crate::commands::test::TestArgs;
 use crate::commands::{
     cache, completions, doctor, freeze, lock, man, new, run, setup_cabal, shell, source, r#static, test,
 };
@@ -103,25 +90,25 @@ fn heed(command: clap::Command, is_empty: &impl Fn(&OsStr) -> bool) -> clap::Com
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Build static executables for one or more platforms
-    Static(Box<StaticArgs>),
+    Static(Box<r#static::StaticArgs>),
     /// Build an executable if needed, then run it
-    Run(Box<RunArgs>),
+    Run(Box<run::RunArgs>),
     /// Build and run test suites for one or more platforms
-    Test(Box<TestArgs>),
+    Test(Box<test::TestArgs>),
     /// Open a shell in the builder, or run a command there
-    Shell(Box<ShellArgs>),
+    Shell(Box<shell::ShellArgs>),
     /// Write the image digests and the index-state to hsx.lock
-    Lock(Box<LockArgs>),
-    Freeze(Box<FreezeArgs>),
+    Lock(Box<lock::LockArgs>),
+    Freeze(Box<freeze::FreezeArgs>),
     /// Make a new project, with all that `hsx static` and its releases need
-    New(Box<NewArgs>),
-    SetupCabal(SetupCabalArgs),
-    Doctor(Box<DoctorArgs>),
-    Cache(CacheArgs),
-    Completions(CompletionsArgs),
-    Man(ManArgs),
+    New(Box<new::args::NewArgs>),
+    SetupCabal(setup_cabal::SetupCabalArgs),
+    Doctor(Box<doctor::DoctorArgs>),
+    Cache(cache::CacheArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
-    Source(SourceArgs),
+    Source(source::SourceArgs),
 }
 
 impl Command {

@@ -10,7 +10,7 @@ use crate::world::ask::host;
 use crate::world::ask::load::{self, Loaded};
 use crate::world::doors::World;
 
-/// What every command that starts a builder does first.
+/// The steps that come before those of any platform: leftovers are swept, and hpack writes what it has to.
 pub(crate) fn preparation(project: &Project, facts: &Facts) -> Vec<Step> {
     let left = facts.hosts.iter().filter(|host| !host.stale.is_empty());
     let sweep = left.map(|host| Step::Sweep(host.engine.remove(&host.stale)));

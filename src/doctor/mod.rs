@@ -1,5 +1,5 @@
-//! Is this machine ready? What was found (`machine`), judged (`finding`): what is well, what is not, and what to type then.
-//! Who looks is `world::ask::examine`; nothing is asked or changed here.
+//! Is this machine ready? What was found (`machine`), judged (`finding`): what is well, what is not, and what to type
+//! then. Who looks is `world::ask::examine`; nothing is asked or changed here.
 
 pub(crate) mod connections;
 pub(crate) mod emulation;

@@ -1,5 +1,6 @@
-//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default. What a setting is called in
-//! a file, what wins and what may not be set together is decided here, and what `hsx.lock` holds; what a setting does is not.
+//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default. What a setting is
+//! called in a file, what wins and what may not be set together is decided here, and what `hsx.lock` holds; what a
+//! setting does is not.
 
 pub(crate) mod lockfile;
 

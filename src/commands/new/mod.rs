@@ -1,5 +1,6 @@
-//! `hsx new`: learn what the project is to be, make its files in memory, then write them all or none. The questions are pure
-//! (`answers`, `name`); templates are `project::template`'s, and the files are written by `world::follow::scaffold`.
+//! `hsx new`: learn what the project is to be, make its files in memory, then write them all or none. The questions are
+//! pure (`answers`, `name`); templates are `project::template`'s, and the files are written by
+//! `world::follow::scaffold`.
 
 mod answers;
 pub(crate) mod args;

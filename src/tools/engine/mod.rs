@@ -1,5 +1,5 @@
-//! Docker and podman: the only folder that knows an engine's flags and answers. Where the two agree, one spelling serves both;
-//! every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3. Who runs the commands is `world`.
+//! Docker and podman: the only folder that knows an engine's flags and answers. Where the two agree, one spelling
+//! serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3. Who runs the commands is `world`.
 
 pub(crate) mod args;
 pub(crate) mod connection;

@@ -1,4 +1,5 @@
-//! Facts about the machine: environment, engine, images, emulation. Asked once, before anything is decided.
+//! Facts about engines and this machine: images, volumes, containers, emulation. Asked once, before anything is
+//! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -20,8 +21,7 @@ use crate::tools::binfmt::{self, Emulation};
 use crate::tools::engine::{self, Dialect, Engine, LocalImage, Manifest, Stdin};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
-use crate::world::doors::at_once::cores;
-use crate::world::doors::at_once::joined;
+use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::exec::Answer;
 
 /// Everything the plan depends on.

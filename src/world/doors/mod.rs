@@ -1,6 +1,7 @@
-//! The few doors to the machine, and `World`, which holds them: run a command (`exec`, `interact`), read and write files
-//! (`pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`, `screen`). A door
-//! knows how something is done, not what for: no plan is followed here, and no engine or project is asked about.
+//! The few doors to the machine, and `World`, which holds them: run a command (`exec`, `interact`), read and write
+//! files (`pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`,
+//! `screen`). A door knows how something is done, not what for: no plan is followed here, and no engine or project is
+//! asked about.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -23,8 +24,8 @@ pub(crate) mod state;
 pub(crate) mod ui;
 pub(crate) mod write;
 
-use crate::world::doors::environment::Environment;
 use cache::Cache;
+use environment::Environment;
 use exec::Exec;
 use state::State;
 use ui::Ui;
