@@ -57,6 +57,17 @@ pub(crate) struct BuilderArgs {
     )]
     pub image_packages: Vec<String>,
 
+    /// A package to add to this machine's image of a `cross` build, beside the tools that hsx adds; may be repeated
+    #[arg(
+        long = "native-package",
+        value_name = "NAME",
+        value_delimiter = ',',
+        env = "HSX_NATIVE_PACKAGE",
+        hide_env = true,
+        help_heading = "Compiler and image"
+    )]
+    pub native_packages: Vec<String>,
+
     /// Integer library: GMP (LGPL), or GHC's own from the `-int-native` images
     #[arg(long, value_enum, env = "HSX_BIGNUM", hide_env = true, help_heading = "Compiler and image")]
     pub bignum: Option<Bignum>,

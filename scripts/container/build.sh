@@ -26,5 +26,6 @@ grep -o "\"bin-file\":\"[^\"]*\"" "$plan" | cut -d "\"" -f 4 | while read -r fil
     esac
   done
 done
+[ ! -s /hsx/emulated-calls ] || sort /hsx/emulated-calls | uniq -c > "$out/emulated-calls"
 # Last, so that its presence says that all is there.
 cp "$plan" "$out/plan.json"

@@ -20,4 +20,5 @@ logs | while read -r log; do
     *) cp "$log" /hsx/out/logs/ ;;
   esac
 done
+[ ! -s /hsx/emulated-calls ] || sort /hsx/emulated-calls | uniq -c > /hsx/out/emulated-calls
 exit "$status"

@@ -57,7 +57,7 @@ Settings:
   [platform.\"linux/arm64\"]
   ghc = \"9.10.3\"
 
-  Also: strategy, connection, out-dir, jobs, strip, upx.
+  Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
   Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
 
 Results:

@@ -14,9 +14,6 @@ use crate::settings::{PlatformSettings, Settings};
 use crate::tools::cabal;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 
-/// Adds packages to an image; runs in it.
-const DERIVE: &str = include_str!("../../scripts/container/derive.sh");
-
 /// Downloads what a build needs; runs in the builder.
 const FETCH: &str =
     concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
@@ -126,11 +123,12 @@ impl<'a> Builder<'a> {
             shared(&self.store_volume, !fresh(&self.store_volume)),
         ];
         let native = self.toolchain.iter().map(|(_, native)| *native);
+        let native_present = native.clone().all(|image| image.present);
         for image in [self.image].into_iter().chain(native).filter(|image| image.base.is_some()) {
             locks.push(shared(&image.reference, image.present));
         }
         for volume in self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes()) {
-            locks.push(shared(volume, self.host.filled.contains(volume)));
+            locks.push(shared(volume, self.host.filled.contains(volume) && native_present));
         }
         locks
     }
@@ -179,8 +177,8 @@ impl<'a> Builder<'a> {
             workdir: "/",
             entry: engine::SHELL,
             extra: &self.settings.engine_args,
-            script: DERIVE,
-            args: base.packages.clone(),
+            script: base.addition.script(),
+            args: base.addition.args(),
         });
         let labels = [
             (engine::LABEL, "image".to_owned()),
@@ -191,7 +189,7 @@ impl<'a> Builder<'a> {
             platform,
             reference: image.reference.clone(),
             memory: engine.memory_of(&image.reference),
-            packages: base.packages.clone(),
+            addition: base.addition.clone(),
             commands: [install, engine.commit(&name, &labels, &image.reference), engine.remove(&[name])],
         });
         steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
@@ -260,7 +258,9 @@ impl<'a> Builder<'a> {
             })
         };
         let mut steps = Vec::new();
-        let filled = |volume: &str| self.host.filled.contains(volume) && self.host.volumes.contains(volume);
+        // What was filled from an image that is made anew is filled anew.
+        let filled =
+            |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
             steps.extend(self.create_volume(volume, &labels("native")));
             let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());

@@ -1,6 +1,6 @@
 //! The `cross` strategy: the host's GHC, started in the target's container on the target's libraries.
 //!
-//! How and why it works is told in `scripts/container/cross.sh`, which makes the toolchain, and in ARCHITECTURE.md.
+//! How and why it works is told in `scripts/container/cross`, whose scripts make the toolchain, and in ARCHITECTURE.md.
 
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
@@ -8,7 +8,15 @@ use crate::project::image;
 use crate::tools::engine::Mount;
 
 /// Makes the toolchain; runs in the host's image.
-pub(crate) const MAKE_TOOLCHAIN: &str = include_str!("../../scripts/container/cross.sh");
+pub(crate) const MAKE_TOOLCHAIN: &str = concat!(
+    include_str!("../../scripts/container/cross/look.sh"),
+    include_str!("../../scripts/container/cross/begin.sh"),
+    include_str!("../../scripts/container/cross/boot.sh"),
+    include_str!("../../scripts/container/cross/tools.sh"),
+    include_str!("../../scripts/container/cross/c.sh"),
+    include_str!("../../scripts/container/cross/ghc.sh"),
+    include_str!("../../scripts/container/cross/enter.sh"),
+);
 
 /// Copies the host's image into a volume, for engines that cannot mount an image.
 pub(crate) const COPY_IMAGE: &str = include_str!("../../scripts/container/copy-image.sh");
@@ -100,6 +108,26 @@ pub(crate) fn why_no_toolchain(output: &str) -> String {
 /// What a better image would gain, from the output of the script that made the toolchain.
 pub(crate) fn note(output: &str) -> Option<&str> {
     output.lines().find_map(|line| line.strip_prefix(NOTE))
+}
+
+/// What the toolchain could not do and the target's own compiler did, emulated, in words: from the counted lines that a
+/// build leaves. Lines of another form are a project's own, and say nothing.
+pub(crate) fn emulated_calls(counted: &str) -> Vec<String> {
+    let note = |line: &str| {
+        let (count, call) = line.trim().split_once(' ')?;
+        let count: u32 = count.parse().ok()?;
+        let (doing, would_end_it) = match call {
+            "compile clang" => ("compiling C", "the log has what clang said"),
+            "link clang" => ("linking", "the log has what clang and the linker said"),
+            "link lld" => ("linking", "GNU's linker for the platform in the image (binutils) would do it"),
+            "compile none" => ("compiling C", "clang in the image would do it"),
+            "link none" => ("linking", "clang in the image would do it"),
+            _ => return None,
+        };
+        let calls = if count == 1 { "call" } else { "calls" };
+        Some(format!("{doing}: {count} {calls} done by the platform's own compiler, emulated; {would_end_it}"))
+    };
+    counted.lines().filter_map(note).collect()
 }
 
 /// Why emulation may succeed where a `cross` build failed, from the end of its output; `None` when it would fail alike.
@@ -220,6 +248,20 @@ mod tests {
             assert!(needed.contains(expected), "{needed}");
         }
         assert_eq!(needed_emulation("Main.hs:1:1: error: parse error"), None);
+    }
+
+    #[test]
+    fn emulated_calls_are_counted_and_what_would_end_them_is_said() {
+        let counted = "      1 compile clang\n     12 link lld\n      3 compile none\n 2 \u{1b}[31mred\nnonsense\n";
+        assert_eq!(
+            emulated_calls(counted),
+            [
+                "compiling C: 1 call done by the platform's own compiler, emulated; the log has what clang said",
+                "linking: 12 calls done by the platform's own compiler, emulated; GNU's linker for the platform in the \
+                 image (binutils) would do it",
+                "compiling C: 3 calls done by the platform's own compiler, emulated; clang in the image would do it",
+            ]
+        );
     }
 
     #[test]

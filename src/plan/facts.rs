@@ -1,11 +1,13 @@
 //! What the machine and its engines are, as far as a plan depends on it. Gathered by `world::ask::host`, once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::strategy::Strategy;
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
 use crate::project::Project;
+use crate::settings::PlatformSettings;
 use crate::tools::binfmt::Emulation;
 use crate::tools::engine::{Engine, Stdin};
 use crate::tools::system::System;
@@ -85,7 +87,7 @@ pub(crate) struct Image {
     pub reference: String,
     /// In the engine's storage, and of the right architecture.
     pub present: bool,
-    /// The image it is made from by adding packages; `None` for one as it is published.
+    /// What it is made from; `None` for one as it is published.
     pub base: Option<Base>,
 }
 
@@ -95,17 +97,92 @@ impl Image {
         Self { reference, present, base: None }
     }
 
-    /// This image with packages added, and whether that is there already.
-    pub(crate) fn with_packages(self, packages: &[String], present: bool) -> Self {
-        let reference = self.reference_with(packages);
-        let base = Base { reference: self.reference, present: self.present, packages: packages.to_vec() };
+    /// This image with something added, and whether that is there already.
+    pub(crate) fn with(self, addition: Addition, present: bool) -> Self {
+        let reference = self.reference_with(&addition);
+        let base = Base { reference: self.reference, present: self.present, addition };
         Self { reference, present, base: Some(base) }
     }
 
-    /// The name of this image with packages added: another for another digest or another package.
-    pub(crate) fn reference_with(&self, packages: &[String]) -> String {
-        let words: Vec<_> = [self.reference.as_str()].into_iter().chain(packages.iter().map(String::as_str)).collect();
+    /// The name of this image with something added: another for another digest or another addition.
+    pub(crate) fn reference_with(&self, addition: &Addition) -> String {
+        let script = addition.script();
+        let args = addition.args();
+        let added = match addition {
+            Addition::Packages(_) => None,
+            // What it finds missing depends on the script.
+            Addition::Toolchain { .. } => Some(script),
+        };
+        let words: Vec<_> =
+            [self.reference.as_str()].into_iter().chain(added).chain(args.iter().map(String::as_str)).collect();
         format!("localhost/hsx-derived:{}", short_hash(&words))
+    }
+}
+
+/// What is remembered of an image with additions that are all there.
+pub(crate) const DERIVED: &str = "yes";
+
+/// What is remembered of an image with additions of which some were not to be had.
+pub(crate) const DERIVED_IN_PART: &str = "in part";
+
+/// What is added to a published image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Addition {
+    /// Packages of the image's distribution.
+    Packages(Vec<String>),
+    /// The tools that cross builds for a platform need and the image lacks, and packages of its distribution that the user
+    /// names.
+    Toolchain { target: Platform, packages: Vec<String> },
+}
+
+impl Addition {
+    /// What a build adds to its platform's image.
+    pub(crate) fn to_image_of(build: &PlatformSettings) -> Self {
+        Self::Packages(build.packages.clone())
+    }
+
+    /// What a cross build adds to the host's image.
+    pub(crate) fn to_host_image_for(build: &PlatformSettings) -> Self {
+        Self::Toolchain { target: build.platform, packages: build.native_packages.clone() }
+    }
+
+    /// Nothing is added, and the image stays the published one.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Packages(packages) if packages.is_empty())
+    }
+
+    /// The script that adds it; runs in the image.
+    pub(crate) fn script(&self) -> &'static str {
+        match self {
+            Self::Packages(_) => include_str!("../../scripts/container/derive.sh"),
+            Self::Toolchain { .. } => concat!(
+                include_str!("../../scripts/container/cross/look.sh"),
+                include_str!("../../scripts/container/toolchain-image.sh")
+            ),
+        }
+    }
+
+    /// The script's arguments.
+    pub(crate) fn args(&self) -> Vec<String> {
+        match self {
+            Self::Packages(packages) => packages.clone(),
+            Self::Toolchain { target, packages } => {
+                [target.machine().to_owned()].into_iter().chain(packages.iter().cloned()).collect()
+            }
+        }
+    }
+}
+
+/// What is added, as it follows "with" in messages.
+impl fmt::Display for Addition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Packages(packages) => f.write_str(&packages.join(", ")),
+            Self::Toolchain { target, packages } => {
+                write!(f, "tools for {target}")?;
+                packages.iter().try_for_each(|package| write!(f, ", {package}"))
+            }
+        }
     }
 }
 
@@ -116,8 +193,7 @@ pub(crate) struct Base {
     pub reference: String,
     /// In the engine's storage.
     pub present: bool,
-    /// Packages of its distribution that are added to it.
-    pub packages: Vec<String>,
+    pub addition: Addition,
 }
 
 /// What git knows of the person: `user.name`, `user.email` and `github.user`.

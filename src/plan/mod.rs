@@ -14,6 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::{Cmd, quote};
 use crate::base::platform::Platform;
+use crate::plan::facts::Addition;
 use crate::plan::source::Source;
 use crate::plan::strategy::Choice;
 use crate::project::{Executable, image};
@@ -121,6 +122,11 @@ impl Stage {
         self.0.join("logs")
     }
 
+    /// What the toolchain of a cross build could not do, counted.
+    pub(crate) fn emulated_calls(&self) -> Utf8PathBuf {
+        self.0.join("emulated-calls")
+    }
+
     pub(crate) fn plan_json(&self) -> Utf8PathBuf {
         self.0.join("plan.json")
     }
@@ -145,14 +151,14 @@ pub(crate) enum Step {
         platform: Platform,
         cmd: Cmd,
     },
-    /// Makes an image from another by adding packages, unless another build has done so since the plan was made.
+    /// Makes an image from another by adding something, unless another build has done so since the plan was made.
     Derive {
         platform: Platform,
         reference: String,
         /// What it is remembered as once it is made.
         memory: String,
-        packages: Vec<String>,
-        /// Install them in a container, make the image of it, and remove it.
+        addition: Addition,
+        /// Install it in a container, make the image of that, and remove it.
         commands: [Cmd; 3],
     },
     CreateVolume(Cmd),

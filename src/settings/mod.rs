@@ -57,6 +57,7 @@ struct ImageTable {
     #[serde(rename = "ref")]
     reference: Option<String>,
     packages: Option<Vec<String>>,
+    native_packages: Option<Vec<String>>,
 }
 
 /// The keys that reach the host: only the user's own file may have them.
@@ -163,6 +164,8 @@ pub(crate) struct PlatformSettings {
     pub image: String,
     /// Packages of the image's distribution to be added to it, sorted.
     pub packages: Vec<String>,
+    /// The same for the host's image of a cross build.
+    pub native_packages: Vec<String>,
     pub strategy: StrategyChoice,
     /// The name by which the engine program knows the engine that builds for it; `None`: the one here.
     pub connection: Option<String>,
@@ -293,7 +296,8 @@ fn for_platform(
     let wanted = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
     let wanted = wanted.unwrap_or_else(|| project_ghc(project));
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
-    let packages = packages(&args.image_packages, &tables)?;
+    let packages = packages(&args.image_packages, &tables, |image| &image.packages)?;
+    let native_packages = self::packages(&args.native_packages, &tables, |image| &image.native_packages)?;
     let connection = connection(&args.engine, &files, Some(platform));
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
@@ -307,6 +311,7 @@ fn for_platform(
         platform,
         image,
         packages,
+        native_packages,
         connection,
         warnings,
         strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
@@ -318,8 +323,12 @@ fn for_platform(
 ///
 /// # Errors
 /// When one is not the name of a package: it would reach the package manager as something else.
-fn packages(typed: &[String], tables: &[PlatformTable]) -> Result<Vec<String>, Error> {
-    let listed = || tables.iter().find_map(|table| table.image.as_ref()?.packages.clone());
+fn packages(
+    typed: &[String],
+    tables: &[PlatformTable],
+    list: impl Fn(&ImageTable) -> &Option<Vec<String>>,
+) -> Result<Vec<String>, Error> {
+    let listed = || tables.iter().find_map(|table| list(table.image.as_ref()?).clone());
     let mut packages = if typed.is_empty() { listed().unwrap_or_default() } else { typed.to_vec() };
     packages.sort();
     packages.dedup();

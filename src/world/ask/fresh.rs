@@ -12,7 +12,7 @@ use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
 use crate::base::digest::{hash, short_hash};
 use crate::base::platform::Platform;
-use crate::plan::facts::Image;
+use crate::plan::facts::{Addition, Image};
 use crate::plan::strategy::Choice;
 use crate::project::{Project, Selection, image, parse_project_file};
 use crate::report::{Delivered, PlatformReport};
@@ -89,7 +89,7 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
     }
     let known = known.of(build)?;
     let host = known.info.platform?;
-    let image = image(wanted, build, build.platform, world)?;
+    let image = image(wanted, build, build.platform, &Addition::to_image_of(build), world)?;
     let words = |words: &[String]| format!("{words:?}");
     let root = project.root.as_str();
     let outside = project.plan_inputs.iter().filter(|(path, _)| {
@@ -104,7 +104,13 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
         format!("{selection:?}"),
         format!("{build:?} {image}"),
         // Of the cross strategy: the compiler's image, and what emulates the platform.
-        format!("{:?}", foreign.then(|| (self::image(wanted, build, host, world), binfmt_entries()))),
+        format!(
+            "{:?}",
+            foreign.then(|| (
+                self::image(wanted, build, host, &Addition::to_host_image_for(build), world),
+                binfmt_entries()
+            ))
+        ),
         format!(
             "{} {:?} {} {:?} {:?}",
             settings.out_dir, settings.upx, settings.strip, settings.lockfile, project.index_state
@@ -127,7 +133,13 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
 }
 
 /// The image a build is made with, as the engine would be asked for it.
-fn image(wanted: Wanted<'_>, build: &PlatformSettings, platform: Platform, world: &World<'_>) -> Option<String> {
+fn image(
+    wanted: Wanted<'_>,
+    build: &PlatformSettings,
+    platform: Platform,
+    addition: &Addition,
+    world: &World<'_>,
+) -> Option<String> {
     let locked = wanted.settings.lockfile.as_ref();
     let locked = locked.and_then(|lockfile| lockfile.digest(&build.image, platform).ok().map(str::to_owned));
     let digest = locked.or_else(|| world.state.recall("digests", &format!("{} {platform}", build.image)));
@@ -137,7 +149,7 @@ fn image(wanted: Wanted<'_>, build: &PlatformSettings, platform: Platform, world
         None => local(&wanted.known.of(build)?.engine, &build.image, platform, world).ok()??.id,
     };
     let image = Image::published(reference, true);
-    Some(if build.packages.is_empty() { image.reference } else { image.reference_with(&build.packages) })
+    Some(if addition.is_nothing() { image.reference } else { image.reference_with(addition) })
 }
 
 fn upx(settings: &Settings, world: &World<'_>) -> Option<(Utf8PathBuf, Option<Stamp>)> {

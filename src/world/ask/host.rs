@@ -12,7 +12,7 @@ use crate::args::StrategyChoice;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::plan::cross::{self, Toolchain};
-use crate::plan::facts::{Facts, Host, Image, build_key, test_key};
+use crate::plan::facts::{self, Addition, Facts, Host, Image, build_key, test_key};
 use crate::plan::strategy::Strategy;
 use crate::project::{Project, image};
 use crate::settings::lockfile::Lockfile;
@@ -74,17 +74,18 @@ fn host(
             && cross::obstacle(platform, build.platform, build.ghc.as_deref()).is_none()
     };
     // Each image once, also where several platforms are made with the same one of the host's.
-    let wanted = |build: &'_ PlatformSettings, platform| (build.image.clone(), platform, build.packages.clone());
-    let own = builds.iter().map(|build| wanted(build, build.platform));
-    let native = builds.iter().filter(is_foreign).filter(may_cross);
-    let all: BTreeSet<Wanted> = own.chain(native.map(|build| wanted(build, platform))).collect();
+    let own = |build: &'_ PlatformSettings| (build.image.clone(), build.platform, Addition::to_image_of(build));
+    let native = |build: &'_ PlatformSettings| (build.image.clone(), platform, Addition::to_host_image_for(build));
+    let crossing = builds.iter().filter(is_foreign).filter(may_cross);
+    let all: BTreeSet<Wanted> =
+        builds.iter().map(|build| own(build)).chain(crossing.map(|build| native(build))).collect();
     let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, Registered::default())).collect();
     let (found, volumes, stale) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
         let find = |wanted: &'_ Wanted| {
             let registered = &registry[&wanted.0];
             let wanted = wanted.clone();
-            scope.spawn(move || find_image_with_packages(engine, &wanted, registered, settings, world))
+            scope.spawn(move || find_image_with(engine, &wanted, registered, settings, world))
         };
         let images: Vec<_> = all.iter().map(|wanted| (wanted, find(wanted))).collect();
         let volumes = scope.spawn(|| volumes(engine, world));
@@ -94,12 +95,12 @@ fn host(
     });
     world.exec.check()?;
     let images = builds.iter().filter_map(|build| {
-        let image = found.get(&wanted(build, build.platform))?;
+        let image = found.get(&own(build))?;
         Some(image.clone().map(|image| (build.platform, image)))
     });
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
     let native = builds.iter().filter(is_foreign).filter_map(|build| {
-        let image = found.get(&wanted(build, platform))?.clone().map_err(|error| error.message);
+        let image = found.get(&native(build))?.clone().map_err(|error| error.message);
         // Neither pinned nor known by its id, it is no list, and the target needs the same name.
         let of_one = format!("the image `{}` is of one platform only", build.image);
         let is_named =
@@ -109,20 +110,25 @@ fn host(
     });
     let native_images: BTreeMap<_, _> = native.collect();
     let image_mounts = info.image_mounts();
-    let toolchains = native_images.iter().filter_map(|(&target, native)| {
-        let pair = [&images[&target].reference, &native.as_ref().ok()?.reference];
-        Some(Toolchain::new(target, pair.map(String::as_str), image_mounts, &state_id))
-    });
-    let volumes_of = |toolchain: Toolchain| toolchain.volumes().cloned().collect::<Vec<_>>();
+    // What was filled from an image that is made anew is filled anew.
+    let of_present = |(target, native): (&Platform, &Result<Image, String>)| {
+        let native = native.as_ref().ok()?;
+        let pair = [images[target].reference.as_str(), &native.reference];
+        Some((Toolchain::new(*target, pair, image_mounts, &state_id), native.present))
+    };
+    let toolchains = native_images.iter().filter_map(of_present);
+    let volumes_of = |(toolchain, present): (Toolchain, bool)| {
+        toolchain.volumes().cloned().map(|volume| (volume, present)).collect::<Vec<_>>()
+    };
     let volumes = volumes?;
-    let is_filled = |volume: &String| {
-        if !volumes.contains(volume) {
+    let is_filled = |(volume, present): &(String, bool)| {
+        if !present || !volumes.contains(volume) {
             // It went, and what it was filled with.
             world.state.remember("filled", volume, None);
         }
         world.state.recall("filled", volume).is_some()
     };
-    let filled = toolchains.flat_map(volumes_of).filter(is_filled).collect();
+    let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
             .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
@@ -214,27 +220,33 @@ pub(crate) fn ask(cmd: &crate::base::cmd::Cmd, world: &World<'_>) -> Result<Answ
 /// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
 type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
 
-/// An image's name, the platform, and the packages to add to it.
-type Wanted = (String, Platform, Vec<String>);
+/// An image's name, the platform, and what to add to it.
+type Wanted = (String, Platform, Addition);
 
-/// Finds the image for a platform, or that which is made of it by adding packages.
-fn find_image_with_packages(
+/// Finds the image for a platform, or that which is made of it by adding something.
+fn find_image_with(
     engine: &Engine,
-    (reference, platform, packages): &Wanted,
+    (reference, platform, addition): &Wanted,
     registered: &Registered,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
     let image = find_image(engine, reference, *platform, registered, settings, world)?;
-    if packages.is_empty() {
+    if addition.is_nothing() {
         return Ok(image);
     }
-    let derived = image.reference_with(packages);
-    let present = local(engine, &derived, *platform, world)?.is_some();
+    let derived = image.reference_with(addition);
+    let memory = engine.memory_of(&derived);
+    let is_whole = || world.state.recall("derived", &memory).as_deref() != Some(facts::DERIVED_IN_PART);
+    let present = (!settings.pull || is_whole()) && local(engine, &derived, *platform, world)?.is_some();
     if !present {
-        world.state.remember("derived", &engine.memory_of(&derived), None);
+        // A toolchain is an optimisation, and getting it needs a network.
+        if settings.offline && matches!(addition, Addition::Toolchain { .. }) {
+            return Ok(image);
+        }
+        world.state.remember("derived", &memory, None);
     }
-    Ok(image.with_packages(packages, present))
+    Ok(image.with(addition.clone(), present))
 }
 
 /// The digests behind an image's name, one a platform, as the registry has them now.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use super::run::{Done, Run};
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
+use crate::plan::facts;
 use crate::plan::strategy::Choice;
 use crate::plan::{PlatformPlan, Step, cross};
 use crate::project::image;
@@ -59,7 +60,8 @@ pub(crate) fn build(plan: &PlatformPlan, system: &System, world: &World<'_>) -> 
         error.hints.insert(0, format!("{reason}: `--strategy emulate` does without `cross`"));
     }
     let note = toolchain.and_then(|volume| world.state.recall("filled", volume)).filter(|note| note != FILLED);
-    Outcome { choice, notes: note.into_iter().collect(), result }
+    let of_build = result.iter().flat_map(|done| done.notes.clone());
+    Outcome { choice, notes: note.into_iter().chain(of_build).collect(), result }
 }
 
 /// Follows a plan. With its failure comes the reason why emulation may do better, if there is one.
@@ -190,14 +192,14 @@ impl Run<'_> {
                 self.pull(cmd)
             }
             Step::CheckImage { platform, cmd } => self.check_image(*platform, cmd),
-            Step::Derive { platform, memory, packages, commands, .. } => {
+            Step::Derive { platform, memory, addition, commands, .. } => {
                 let turn = world.turn_of_images(plan);
                 let _held = turn.lock();
                 if world.state.recall("derived", memory).is_some() {
                     return Ok(());
                 }
                 self.channel.phase("preparing");
-                world.ui.status("Preparing", &format!("{platform} image with {}", packages.join(", ")));
+                world.ui.status("Preparing", &format!("{platform} image with {addition}"));
                 self.derive(*platform, memory, commands)
             }
             Step::CreateVolume(cmd) => self.create_volume(cmd),
@@ -330,6 +332,8 @@ impl Run<'_> {
     fn collect(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let answer = self.quietly(cmd)?;
         if answer.success() {
+            let counted = head_of(&self.plan.stage.emulated_calls());
+            self.done.notes = cross::emulated_calls(&counted);
             return Ok(());
         }
         let failed = self.failed(cmd, answer.status, &answer.stderr);
@@ -367,16 +371,22 @@ impl Run<'_> {
         Err(self.failed(cmd, pulled.status, &pulled.said).of_engine("the image cannot be pulled"))
     }
 
-    /// Makes an image with packages added.
+    /// Makes an image with something added.
     fn derive(&mut self, platform: Platform, memory: &str, [install, commit, remove]: &[Cmd; 3]) -> Result<(), Error> {
         let status = self.streamed(install)?;
         if !status.success() {
             let said = self.tail.text();
             return Err(self.failed(install, status, &said).on(platform).in_package_manager());
         }
-        self.must(commit, "the image with the packages cannot be kept")?;
+        let is_whole =
+            !self.tail.text().lines().any(|line| line.starts_with("hsx: ") && line.ends_with(" cannot be added"));
+        self.must(commit, "the image with the additions cannot be kept")?;
         self.must(remove, "the container cannot be removed")?;
-        self.world.state.remember("derived", memory, Some("yes"));
+        self.world.state.remember(
+            "derived",
+            memory,
+            Some(if is_whole { facts::DERIVED } else { facts::DERIVED_IN_PART }),
+        );
         Ok(())
     }
 
@@ -462,6 +472,16 @@ fn tempfile_in(dir: &Utf8Path) -> std::io::Result<()> {
     let probe = dir.join(".hsx-probe");
     fs_err::write(&probe, "")?;
     fs_err::remove_file(&probe)
+}
+
+/// The beginning of a small file that a container wrote; nothing where there is none.
+fn head_of(path: &Utf8Path) -> String {
+    const LIMIT: u64 = 1 << 16;
+    let mut text = Vec::new();
+    let is_file = fs_err::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    let file = is_file.then(|| fs_err::File::open(path).ok()).flatten();
+    let _ = file.map(|file| file.take(LIMIT).read_to_end(&mut text));
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// What a command is about: its last argument.

@@ -21,6 +21,8 @@ pub(crate) struct Done {
     pub exit_code: u8,
     /// What GHC and cabal answered.
     pub answer: String,
+    /// What was slower than it could be.
+    pub notes: Vec<String>,
 }
 
 /// A platform's build on its way.

@@ -1,0 +1,145 @@
+# c: assembler, linker, C compiler and archiver. Each is chosen for itself, and of each the best that works:
+#
+#   assembler    GNU's for the target; else llvm-mc; else clang; else the target's own, emulated
+#   linker       GNU's for the target; else lld
+#   C compiler   clang; else the target's own gcc, emulated, with GNU's assembler and linker where they are there
+#
+# GNU's assembler takes a quarter of clang's time for what GHC writes, and its objects are those of the target's own.
+# lld cannot link the static GMP of ghc-musl's regular images (llvm-project#142307); GNU's linker can.
+#
+# By hand: the commands in the files of bin/ that this makes.
+
+# LLVM's programs find their libraries by an absolute RPATH (Alpine: /usr/lib/llvm20/lib), which in the target's root
+# leads to the target's libraries, and musl's loader takes them. LD_LIBRARY_PATH goes first. It is set for these
+# programs only: an emulated one would be given the host's libraries by it.
+set_libraries() { # PROGRAM: a command for a script
+  directories=$(ldd "$1" 2> /dev/null | grep -o "=> /[^ ]*/" | cut -c 4- | sort -u | sed "s|^\(.*\)/\$|/native\1|" | tr "\n" ":")
+  [ -z "$directories" ] || echo "export LD_LIBRARY_PATH=${directories%:}"
+}
+
+# "ld" and "as" for compilers, each by the name that it is looked for by; and lld by its own, for it is another program
+# under each.
+mkdir "$out/gnu"
+[ -z "$gnu_as" ] || ln -s "/native$gnu_as" "$out/gnu/as"
+[ -z "$gnu_ld" ] || ln -s "/native$gnu_ld" "$out/gnu/ld"
+[ -z "$lld" ] || ln -s "/native$lld" "$out/ld.lld"
+linker=""
+if [ -n "$gnu_ld" ]; then
+  linker=$out/gnu/ld
+elif [ -n "$lld" ]; then
+  linker=$out/ld.lld
+fi
+# Where the target's own compiler did a call, emulated: a line with what the call was for and what could not do it.
+calls=/hsx/emulated-calls
+
+# What the target has by these names; a compiler's name may tell its machine.
+own() { # PROGRAM
+  path_of "$1" | sed "s/$host/$target/g"
+}
+own_options=""
+[ -z "$gnu_as$gnu_ld" ] || own_options=" -B$out/gnu/"
+
+# A compiler that does what it can, and asks the target's own for the rest. Not where standard input was read: it cannot
+# be read twice. Only calls in which the target's own did better count: the others show nothing but a wrong program.
+compiler() { # NAME CLANG-COMMAND OWN
+  [ -n "$2$3" ] || return 0
+  if [ -n "$2" ]; then
+    first="($(set_libraries "$clang"); exec $2 \"\$@\") && exit
+status=\$?
+[ -z \"\$HSX_NO_EMULATION\" ] || exit \"\$status\"
+case \" \$* \" in *\" - \"*) exit \"\$status\" ;; esac
+echo \"hsx: clang failed, trying $3 of the target, emulated\" >&2"
+  else
+    first="[ -z \"\$HSX_NO_EMULATION\" ] || { echo \"hsx: the image has no clang, and $3 would have to run emulated\" >&2; exit 1; }"
+  fi
+  failed=none linker_failed=none
+  [ -z "$2" ] || failed=clang linker_failed=clang
+  [ -z "$2" ] || [ -n "$gnu_ld" ] || linker_failed=lld
+  echo "#!$shell
+$first
+${3:-false}$own_options \"\$@\" || exit
+[ -e $calls ] || exit 0
+case \" \$* \" in
+  *\" -c \"* | *\" -S \"* | *\" -E \"*) echo compile $failed ;;
+  *) echo link $linker_failed ;;
+esac >> $calls" > "$bin/$1"
+  chmod 755 "$bin/$1"
+}
+clang_command="" clangxx_command=""
+if [ -n "$clang" ]; then
+  options="--target=$triple --sysroot=/ --gcc-toolchain=/usr -Wno-unused-command-line-argument"
+  # A later -fuse-ld, the image's or the project's own, stands above it; --ld-path would not give way.
+  [ -z "$linker" ] || options="$options -fuse-ld=$linker -Wno-fuse-ld-path"
+  clang_command="/native$clang $options" clangxx_command="/native$clang --driver-mode=g++ $options"
+  wrapper clang "$clang_command" "$(set_libraries "$clang")"
+  wrapper clang++ "$clangxx_command" "$(set_libraries "$clang")"
+fi
+own_cc=$(own gcc || own cc || :) own_cxx=$(own g++ || own c++ || :)
+for name in cc gcc "$triple-gcc"; do compiler "$name" "$clang_command" "$own_cc"; done
+for name in c++ g++ "$triple-g++"; do compiler "$name" "$clangxx_command" "$own_cxx"; done
+if [ -n "$linker" ]; then
+  for name in ld "$triple-ld"; do wrapper "$name" "$linker"; done
+fi
+[ -z "$lld" ] || wrapper ld.lld "$out/ld.lld"
+
+# GHC's assembler (-pgma) is called as a C compiler: "-x assembler -c IN -o OUT". So one script stands between GHC and
+# the assembler; it gives every other call to the C compiler. What is left out has no meaning for what GHC writes.
+assembler="" assemble=""
+if [ -n "$gnu_as" ]; then
+  assemble="/native$gnu_as"
+elif [ -n "$llvm_mc" ]; then
+  assemble="/native$llvm_mc --triple=$triple --filetype=obj"
+fi
+if [ -n "$assemble" ]; then
+  assembler=$bin/as
+  # Written for speed: it runs once for every module.
+  wrapper as "$bin/cc" "assemble() {
+  for argument; do
+    shift
+    case \$argument in
+      -x | assembler | -c | -iquote* | -f[Pp][Ii][CcEe] | -fno-[Pp][Ii][CcEe] | -U__PIC__ | -D__PIC__ | -Qunused-arguments | -no-pie) ;;
+      -o | -I?* | [!-]*) set -- \"\$@\" \"\$argument\" ;;
+      *) return ;;
+    esac
+  done
+  $([ -n "$gnu_as" ] || set_libraries "$llvm_mc")
+  exec $assemble \"\$@\"
+}
+case \" \$* \" in *\" -x assembler -c \"*) assemble \"\$@\" ;; esac"
+fi
+
+# Haskell is preprocessed by the same program as on the target, for clang has its own idea of what traditional C is. With
+# "-undef" the program knows nothing of its machine but the directories of its headers.
+cpp=$(ghc --info | sed -n "s/.*\"Haskell CPP command\",\"\(.*\)\".*/\1/p")
+if has "$cpp"; then
+  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s|^ \(.*\)|-isystem \1|p" | sed "s/$host/$target/g")
+  wrapper haskell-cpp "/native$(real "$cpp") $(echo "$headers" | tr "\n" " ")"
+fi
+
+for name in ar ranlib strip nm objcopy; do
+  program=$(llvm "llvm-$name")
+  # ranlib is ar, and strip is objcopy, by another name.
+  [ -z "$program" ] || { ln -s "/native$program" "$out/llvm-$name"; wrapper "$name" "$out/llvm-$name" "$(set_libraries "$program")"; }
+  program=$(gnu "$name")
+  [ -z "$program" ] || wrapper "$name" "/native$program"
+done
+
+# Objects of another assembler than the target's own get a store of their own: the same package must not differ by who built
+# it first. The host's image has the version of the target's.
+store=/hsx/cabal/store
+version_of() { "$1" --version 2> /dev/null | grep -o "[0-9][0-9.]*[0-9]" | head -n 1; }
+if [ -z "$gnu_as" ]; then
+  [ -z "$llvm_mc$clang" ] || store=$store-llvm-$(version_of "${llvm_mc:-$clang}")
+elif [ "$(version_of "$gnu_as")" != "$(version_of as)" ]; then
+  store=$store-gnu-$(version_of "$gnu_as")
+fi
+
+# What is slower than it could be, and what to do about it.
+missing=""
+[ -n "$clang" ] || missing="C is compiled$([ -n "$linker" ] || echo " and linked") by the target's own compiler, emulated, for want of clang"
+if [ -z "$assemble$clang" ]; then
+  missing="$missing; modules are assembled by it too, for want of binutils for $target"
+elif [ -z "$gnu_as" ]; then
+  missing="$missing${missing:+; }modules are assembled by $(basename "${llvm_mc:-$clang}"), which is slower than GNU's assembler, for want of binutils for $target"
+fi
+[ -z "$missing" ] || note "$missing. \`--pull\` adds what the distribution has, where there is a network; \`native-packages\` in \`[image]\` names more"
