@@ -1,11 +1,7 @@
-//! Points in time as engines write them, and ages as people write them.
+//! Ages, as people write them.
 
 use std::fmt;
 use std::str::FromStr;
-
-use toml::value::{Datetime, Offset};
-
-use super::date::Date;
 
 const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
@@ -51,18 +47,6 @@ impl fmt::Display for Age {
     }
 }
 
-/// Seconds since 1970 of a time in RFC 3339; `None` where it is none.
-pub(crate) fn seconds_since_epoch(text: &str) -> Option<i64> {
-    let Datetime { date: Some(date), time: Some(time), offset } = text.parse().ok()? else { return None };
-    let offset = match offset {
-        None | Some(Offset::Z) => 0,
-        Some(Offset::Custom { minutes }) => i64::from(minutes) * MINUTE,
-    };
-    let of_day = i64::from(time.hour) * HOUR + i64::from(time.minute) * MINUTE + i64::from(time.second.unwrap_or(0));
-    let date = Date { year: date.year.into(), month: date.month.into(), day: date.day.into() };
-    Some(date.to_unix() + of_day - offset)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,21 +62,6 @@ mod tests {
         for (seconds, text) in [(-5, "0 min"), (90, "1 min"), (7199, "119 min"), (7200, "2 hours"), (DAY * 9, "9 days")]
         {
             assert_eq!(Age(seconds).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn times_are_read_as_engines_write_them() {
-        for (text, seconds) in [
-            ("1970-01-01T00:00:00Z", Some(0)),
-            ("2000-02-29T12:00:00.5Z", Some(951_825_600)),
-            ("2026-11-23T23:16:39.808071292Z", Some(1_795_475_799)),
-            ("2026-11-24T00:16:39+01:00", Some(1_795_475_799)),
-            ("2024-03-01T00:00:00-05:00", Some(1_709_269_200)),
-            ("yesterday", None),
-            ("", None),
-        ] {
-            assert_eq!(seconds_since_epoch(text), seconds, "{text}");
         }
     }
 }

@@ -119,12 +119,6 @@ impl Image {
     }
 }
 
-/// What is remembered of an image with additions that are all there.
-pub(crate) const DERIVED: &str = "yes";
-
-/// What is remembered of an image with additions of which some were not to be had.
-pub(crate) const DERIVED_IN_PART: &str = "in part";
-
 /// What is added to a published image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Addition {

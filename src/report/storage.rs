@@ -6,8 +6,9 @@ use camino::Utf8PathBuf;
 use serde_json::{Value, json};
 
 use super::{bytes, render};
-use crate::base::age::{Age, seconds_since_epoch};
+use crate::base::age::Age;
 use crate::base::cmd::Cmd;
+use crate::base::date::seconds_since_epoch;
 use crate::base::platform::Platform;
 use crate::tools::engine::storage::{Kind, Stored};
 use crate::tools::engine::{Engine, LABEL};
@@ -131,25 +132,6 @@ impl Item {
             Kind::Container => engine.remove(std::slice::from_ref(&self.name)),
             Kind::Volume => engine.remove_volume(&self.name),
             Kind::Image => engine.remove_image(&self.name),
-        }
-    }
-
-    /// What is remembered of it, or of what was in it, as topics and names; `all` is what there was.
-    pub(crate) fn memories(&self, all: &[Self]) -> Vec<(&'static str, String)> {
-        if self.kind != Kind::Volume {
-            return Vec::new();
-        }
-        match self.purpose.as_str() {
-            "build" => vec![("fetched", self.lock_name().to_owned()), ("logs", format!("{}.log", self.lock_name()))],
-            // What other builds fetched was in this store.
-            "store" => {
-                let same = |other: &&Self| {
-                    other.purpose == "build" && (&other.platform, &other.image) == (&self.platform, &self.image)
-                };
-                all.iter().filter(same).map(|build| ("fetched", build.lock_name().to_owned())).collect()
-            }
-            "source" => vec![("source", self.name.clone())],
-            _ => vec![("filled", self.name.clone())],
         }
     }
 
@@ -296,18 +278,6 @@ mod tests {
         }
         let lately = used(Some(NOW - 60)).unwrap();
         assert!(!lately.fits(&filter(days(1), "", &[])), "it was made long ago, but used a minute ago");
-    }
-
-    #[test]
-    fn what_was_in_a_volume_is_forgotten_with_it() {
-        let labels = |kind| [(LABEL, kind), ("hsx.platform", "linux/arm64"), ("hsx.image", "i")];
-        let make = |name: &str, kind| item(stored(Kind::Volume, name, &labels(kind)), "me", NOW, free).unwrap();
-        let all = [make("hsx-store-a", "store"), make("hsx-build-k", "build"), make("hsx-cross-c", "cross")];
-        let names =
-            |item: &Item| item.memories(&all).iter().map(|(topic, name)| format!("{topic}/{name}")).collect::<Vec<_>>();
-        assert_eq!(names(&all[0]), ["fetched/k"]);
-        assert_eq!(names(&all[1]), ["fetched/k", "logs/k.log"]);
-        assert_eq!(names(&all[2]), ["filled/hsx-cross-c"]);
     }
 
     #[test]

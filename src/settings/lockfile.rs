@@ -1,10 +1,9 @@
 //! `hsx.lock`: the images and the package index that a project is built with, whoever builds it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use camino::Utf8Path;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::date;
 use crate::base::error::Error;
@@ -18,7 +17,7 @@ pub(crate) const FILE_NAME: &str = "hsx.lock";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What is in the file.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Lockfile {
     /// The version of hsx that wrote it: its scripts decide too.
@@ -26,7 +25,7 @@ pub(crate) struct Lockfile {
     /// The time of the package index, as cabal spells it.
     index_state: String,
     /// By the image's name and the platform: the digest of the platform's image.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     image: BTreeMap<String, BTreeMap<String, String>>,
 }
 
@@ -55,15 +54,8 @@ impl Lockfile {
 
     /// The file.
     pub(crate) fn text(&self) -> String {
-        let mut text = "# Written by `hsx lock`; `--locked` builds with what is here.\n".to_owned();
-        let _ = writeln!(text, "hsx = {:?}\nindex-state = {:?}", self.hsx, self.index_state);
-        for (name, digests) in &self.image {
-            let _ = writeln!(text, "\n[image.{name:?}]");
-            for (platform, digest) in digests {
-                let _ = writeln!(text, "{platform:?} = {digest:?}");
-            }
-        }
-        text
+        let table = toml::to_string(self).expect("text and tables of text are TOML");
+        format!("# Written by `hsx lock`; `--locked` builds with what is here.\n{table}")
     }
 
     /// What differs from an older file, a line each.

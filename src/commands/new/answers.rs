@@ -5,7 +5,7 @@ use minijinja::Value;
 
 use super::args::{Component, License, NewArgs};
 use super::name;
-use crate::base::date::{self, Date};
+use crate::base::date;
 use crate::base::error::Error;
 use crate::plan::facts::Identity;
 use crate::project::image;
@@ -216,7 +216,6 @@ impl Component {
 /// # Errors
 /// When the text of a licence is not usable.
 pub(crate) fn values(answers: &Answers, now: i64) -> Result<Values, Error> {
-    let Date { year, .. } = Date::from_unix(now);
     let index_state = date::index_state(now);
     // cabal's field wants an SPDX expression, and `NONE` may not be distributed.
     let license = if answers.license == License::None { "LicenseRef-AllRightsReserved" } else { answers.license.id() };
@@ -233,7 +232,7 @@ pub(crate) fn values(answers: &Answers, now: i64) -> Result<Values, Error> {
         ("library", Value::from(answers.library)),
         ("executable", Value::from(answers.executable)),
         ("nix", Value::from(answers.nix)),
-        ("year", Value::from(year)),
+        ("year", Value::from(date::year(now))),
         ("index_state", Value::from(index_state)),
         ("hsx_repository", Value::from(env!("CARGO_PKG_REPOSITORY"))),
     ]);

@@ -18,6 +18,7 @@ use crate::tools::engine::connection::{is_elsewhere, parse_connections};
 use crate::tools::engine::{self, Dialect, Engine, Info, InfoAnswer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::side_by_side;
+use crate::world::doors::state::ENGINES;
 
 /// An engine, and what it said of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -115,7 +116,7 @@ impl<'a> Engines<'a> {
         let found = self.found.lock().expect("no holder panics");
         let remembered: Vec<_> = found.iter().filter(|(_, (_, remembered))| *remembered).collect();
         for (connection, _) in &remembered {
-            self.world.state.remember("engines", &question(self.asked, connection.as_deref(), self.world), None);
+            self.world.state.forget(&ENGINES, &question(self.asked, connection.as_deref(), self.world));
         }
         !remembered.is_empty()
     }
@@ -123,7 +124,7 @@ impl<'a> Engines<'a> {
 
 /// The engine as it was when it was last asked, if nothing about it has changed since.
 fn recall(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Option<Known> {
-    serde_json::from_str(&world.state.recall("engines", &question(asked, connection, world))?).ok()
+    serde_json::from_str(&world.state.recall(&ENGINES, &question(asked, connection, world))?).ok()
 }
 
 fn candidates(asked: Option<&str>) -> Vec<&str> {
@@ -171,8 +172,9 @@ pub(crate) fn ask(asked: Option<&str>, connection: Option<&str>, world: &World<'
         Some(name) => ask_behind(asked, name, world)?,
         None => ask_here(asked, world)?,
     };
-    let text = serde_json::to_string(&known).ok();
-    world.state.remember("engines", &question(asked, connection, world), text.as_deref());
+    if let Ok(text) = serde_json::to_string(&known) {
+        world.state.remember(&ENGINES, &question(asked, connection, world), &text);
+    }
     Ok(known)
 }
 

@@ -18,6 +18,7 @@ use crate::tools::engine::health::{Place, parse_health};
 use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Lifetime, Manifest, Network, Stdin};
 use crate::tools::upx;
 use crate::world::doors::at_once::joined;
+use crate::world::doors::state::DIGESTS;
 use crate::world::doors::{World, exec};
 
 /// How long a program may take to tell its version, or an engine to tell of itself.
@@ -180,7 +181,7 @@ fn builder_image(
     world: &World<'_>,
 ) -> Result<Image, Error> {
     let locked = (question.locked)(&reference, platform);
-    let remembered = locked.or_else(|| world.state.recall("digests", &format!("{reference} {platform}")));
+    let remembered = locked.or_else(|| world.state.recall(&DIGESTS, &format!("{reference} {platform}")));
     let present = here(engine, &reference, remembered.as_deref(), platform, world)?.is_some();
     let registry = if question.offline {
         Ok(None)
@@ -259,7 +260,7 @@ fn probe(
     reference: &str,
     world: &World<'_>,
 ) -> Result<Probe, Error> {
-    let remembered = world.state.recall("digests", &format!("{reference} {platform}"));
+    let remembered = world.state.recall(&DIGESTS, &format!("{reference} {platform}"));
     let Some(image) = here(engine, reference, remembered.as_deref(), platform, world)? else {
         return Ok(Probe::NotTried);
     };

@@ -21,6 +21,7 @@ use crate::tools::engine::args as engine_args;
 use crate::world::doors::World;
 use crate::world::doors::environment::this_program;
 use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::state::DIGESTS;
 
 /// What is to be built, for all platforms.
 #[derive(Clone, Copy)]
@@ -142,7 +143,7 @@ fn image(
 ) -> Option<String> {
     let locked = wanted.settings.lockfile.as_ref();
     let locked = locked.and_then(|lockfile| lockfile.digest(&build.image, platform).ok().map(str::to_owned));
-    let digest = locked.or_else(|| world.state.recall("digests", &format!("{} {platform}", build.image)));
+    let digest = locked.or_else(|| world.state.recall(&DIGESTS, &format!("{} {platform}", build.image)));
     let reference = match digest {
         Some(digest) => format!("{}@{digest}", image::repository(&build.image)),
         // A name that no registry answers for may stand for another image each time.

@@ -22,6 +22,7 @@ use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::exec::Answer;
+use crate::world::doors::state::{FETCHED, FILLED};
 
 /// Everything the plan depends on.
 ///
@@ -123,9 +124,9 @@ fn host(
     let is_filled = |(volume, present): &(String, bool)| {
         if !present || !volumes.contains(volume) {
             // It went, and what it was filled with.
-            world.state.remember("filled", volume, None);
+            world.state.forget(&FILLED, volume);
         }
-        world.state.recall("filled", volume).is_some()
+        world.state.recall(&FILLED, volume).is_some()
     };
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
@@ -134,7 +135,7 @@ fn host(
             .into_iter()
             .flat_map(|key| [test_key(&key), key])
     });
-    let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall("fetched", &key)?))).collect();
+    let fetched = keys.filter_map(|key| Some((key.clone(), world.state.recall(&FETCHED, &key)?))).collect();
     let entries = if is_this_kernel(info) { binfmt_entries() } else { Vec::new() };
     let foreign = builds.iter().filter(is_foreign).map(|build| build.platform);
     let emulation: BTreeMap<Platform, Emulation> =

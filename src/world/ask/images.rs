@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::plan::facts::{self, Addition, Image};
+use crate::plan::facts::{Addition, Image};
 use crate::project::image;
 use crate::settings::Settings;
 use crate::settings::lockfile::Lockfile;
 use crate::tools::engine::{self, Dialect, Engine, LocalImage, Manifest};
 use crate::world::doors::World;
+use crate::world::doors::state::{DERIVED, DIGESTS, Derived};
 
 /// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
 pub(super) type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
@@ -32,14 +33,14 @@ pub(super) fn find_image_with(
     }
     let derived = image.reference_with(addition);
     let memory = engine.memory_of(&derived);
-    let is_whole = || world.state.recall("derived", &memory).as_deref() != Some(facts::DERIVED_IN_PART);
+    let is_whole = || world.state.recall(&DERIVED, &memory) != Some(Derived::InPart);
     let present = (!settings.pull || is_whole()) && local(engine, &derived, *platform, world)?.is_some();
     if !present {
         // A toolchain is an optimisation, and getting it needs a network.
         if settings.offline && matches!(addition, Addition::Toolchain { .. }) {
             return Ok(image);
         }
-        world.state.remember("derived", &memory, None);
+        world.state.forget(&DERIVED, &memory);
     }
     Ok(image.with(addition.clone(), present))
 }
@@ -79,7 +80,7 @@ fn locked_image(
     let digest = lockfile.digest(reference, platform)?;
     let pinned = format!("{}@{digest}", image::repository(reference));
     let present = local(engine, &pinned, platform, world)?.is_some();
-    let mut newest = world.state.recall("digests", &format!("{reference} {platform}"));
+    let mut newest = world.state.recall(&DIGESTS, &format!("{reference} {platform}"));
     if !present && !settings.offline {
         // The registry is to be asked for the image anyway. What it says is for the warning only.
         let answer = registered.get_or_init(|| manifest(engine, reference, world));
@@ -112,7 +113,7 @@ fn find_image(
         return locked_image(engine, (reference, platform), lockfile, registered, settings, world);
     }
     let name = format!("{reference} {platform}");
-    if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
+    if let Some(digest) = world.state.recall(&DIGESTS, &name).filter(|_| !settings.pull) {
         let pinned = format!("{}@{digest}", image::repository(reference));
         if local(engine, &pinned, platform, world)?.is_some() {
             return Ok(Image::published(pinned, true));
@@ -133,7 +134,7 @@ fn find_image(
                 return Err(Error::host(format!("the image `{reference}` is not made for {platform}"))
                     .hint(format!("it is made for {}; choose another with `--image` or `--ghc`", offered.join(", "))));
             };
-            world.state.remember("digests", &name, Some(digest));
+            world.state.remember(&DIGESTS, &name, digest);
             let pinned = format!("{}@{digest}", image::repository(reference));
             let present = local(engine, &pinned, platform, world)?.is_some();
             Ok(Image::published(pinned, present))

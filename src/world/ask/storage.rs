@@ -12,6 +12,7 @@ use crate::tools::engine::storage::{Kind, Stored, parse_stored, parse_usage};
 use crate::tools::engine::{Engine, Info};
 use crate::world::doors::World;
 use crate::world::doors::at_once::joined;
+use crate::world::doors::state::{FETCHED, FILLED, SOURCES, State};
 
 /// Whether volumes are measured, which takes time.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,8 +96,68 @@ pub(crate) fn remove(
         let is_used = ["in use", "being used", "is using"].iter().any(|words| said.contains(words));
         return Ok(Err(if is_used { Refusal::InUse(said) } else { Refusal::Failed(said) }));
     }
-    for (topic, name) in item.memories(all) {
-        world.state.remember(topic, &name, None);
-    }
+    forget(item, all, &world.state);
     Ok(Ok(()))
+}
+
+/// Forgets what is remembered of a volume that is gone, or of what was in it; `all` is what there was.
+fn forget(item: &Item, all: &[Item], state: &State) {
+    if item.kind != Kind::Volume {
+        return;
+    }
+    match item.purpose.as_str() {
+        "build" => {
+            state.forget(&FETCHED, item.lock_name());
+            state.remove_log(item.lock_name());
+        }
+        // What other builds fetched was in this store.
+        "store" => {
+            let same = |other: &&Item| {
+                other.purpose == "build" && (&other.platform, &other.image) == (&item.platform, &item.image)
+            };
+            all.iter().filter(same).for_each(|build| state.forget(&FETCHED, build.lock_name()));
+        }
+        "source" => state.forget(&SOURCES, &item.name),
+        _ => state.forget(&FILLED, &item.name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8PathBuf;
+
+    use super::*;
+    use crate::base::platform::Platform;
+    use crate::world::doors::state::Filled;
+
+    fn volume(name: &str, purpose: &str) -> Item {
+        Item {
+            kind: Kind::Volume,
+            name: name.to_owned(),
+            purpose: purpose.to_owned(),
+            platform: Some(Platform::Arm64),
+            project: None,
+            image: Some("i".to_owned()),
+            size: None,
+            created: String::new(),
+            unused: None,
+            held: None,
+        }
+    }
+
+    #[test]
+    fn what_was_in_a_volume_is_forgotten_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(Utf8PathBuf::from_path_buf(dir.path().to_owned()).unwrap());
+        let all = [volume("hsx-store-a", "store"), volume("hsx-build-k", "build"), volume("hsx-cross-c", "cross")];
+        for (gone, fetched, log, filled) in [(0, false, true, true), (1, false, false, true), (2, true, true, false)] {
+            state.remember(&FETCHED, "k", &"inputs".to_owned());
+            state.remember(&FILLED, "hsx-cross-c", &Filled::default());
+            let (path, _) = state.create_log("k").unwrap();
+            forget(&all[gone], &all, &state);
+            let left =
+                (state.recall(&FETCHED, "k").is_some(), path.exists(), state.recall(&FILLED, "hsx-cross-c").is_some());
+            assert_eq!(left, (fetched, log, filled), "{}", all[gone].name);
+        }
+    }
 }

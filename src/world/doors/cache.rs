@@ -5,13 +5,12 @@
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::pieces;
+use super::write::unfinished;
 use crate::base::digest::{Hasher, sha256};
 
 /// How much is kept: what was used last.
@@ -78,27 +77,18 @@ impl Cache {
         self.write(topic, key, sha256, |file| pieces::each(pieces::open(path)?, |piece| file.write_all(piece)));
     }
 
-    fn write(
-        &self,
-        topic: &str,
-        key: &str,
-        digest: &str,
-        content: impl FnOnce(&mut fs_err::File) -> std::io::Result<()>,
-    ) {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
+    fn write(&self, topic: &str, key: &str, digest: &str, content: impl FnOnce(&mut File) -> std::io::Result<()>) {
         let Some(dir) = self.dir.as_ref().map(|dir| dir.join(topic)) else { return };
-        // Readers see all of it or nothing.
-        let fresh = dir.join(format!(".{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         let put = || {
             fs_err::create_dir_all(&dir)?;
-            let mut file = fs_err::File::create(&fresh)?;
+            // Readers see all of it or nothing.
+            let mut file = unfinished(&dir)?;
             writeln!(file, "{digest}")?;
-            content(&mut file)?;
-            fs_err::rename(&fresh, dir.join(key))
+            content(file.as_file_mut())?;
+            file.persist(dir.join(key))?;
+            Ok::<_, std::io::Error>(())
         };
-        if put().is_err() {
-            let _ = fs_err::remove_file(&fresh);
-        }
+        let _ = put();
         limit(&dir, BYTES, ENTRIES);
     }
 }

@@ -3,12 +3,93 @@
 //! All of it may be deleted at any time: the next run is slower, never wrong. But it must be possible to write it:
 //! without locks two runs would spoil each other's build.
 
+use std::convert::Infallible;
+use std::fmt::{self, Display, Formatter};
 use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::marker::PhantomData;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::write::unfinished;
 use crate::base::error::Error;
+
+/// One kind of thing that is remembered: a directory of the state's, with a file of one line for each name.
+pub(crate) struct Topic<T> {
+    dir: &'static str,
+    value: PhantomData<T>,
+}
+
+impl<T> Topic<T> {
+    const fn new(dir: &'static str) -> Self {
+        Self { dir, value: PhantomData }
+    }
+}
+
+/// By image and platform (`REFERENCE linux/ARCH`): the digest that the tag stood for when the registry was last asked.
+pub(crate) const DIGESTS: Topic<String> = Topic::new("digests");
+/// By the engine's name for an image that hsx made: whether all that was to be added is in it.
+pub(crate) const DERIVED: Topic<Derived> = Topic::new("derived");
+/// By volume: a cross toolchain, or a copy of an image, is in it to the end.
+pub(crate) const FILLED: Topic<Filled> = Topic::new("filled");
+/// By the key of a build: a digest of all that decided what its last fetch phase downloaded.
+pub(crate) const FETCHED: Topic<String> = Topic::new("fetched");
+/// By the key of a build and how many packages it built: the seconds that took last time.
+pub(crate) const DURATIONS: Topic<u64> = Topic::new("durations");
+/// By a digest of the machine's state: what an engine said of itself, as JSON of `ask::engines`.
+pub(crate) const ENGINES: Topic<String> = Topic::new("engines");
+/// By volume: what an engine elsewhere was sent last, as JSON of `follow::source`.
+pub(crate) const SOURCES: Topic<String> = Topic::new("source");
+
+const LOGS: &str = "logs";
+const LOCKS: &str = "locks";
+
+/// Whether all that was to be added to an image is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Derived {
+    Whole,
+    /// Some of the optional tools could not be had.
+    InPart,
+}
+
+impl Display for Derived {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "yes",
+            Self::InPart => "in part",
+        })
+    }
+}
+
+impl FromStr for Derived {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(if text == "in part" { Self::InPart } else { Self::Whole })
+    }
+}
+
+/// What there is to note of a volume that was filled: what a better image would gain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    pub note: Option<String>,
+}
+
+impl Display for Filled {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.note.as_deref().unwrap_or("yes"))
+    }
+}
+
+impl FromStr for Filled {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self { note: (text != "yes").then(|| text.to_owned()) })
+    }
+}
 
 /// The state directory, `$XDG_STATE_HOME/hsx`.
 pub(crate) struct State {
@@ -24,26 +105,33 @@ impl State {
         &self.dir
     }
 
-    /// A remembered value: one line of text under a topic and a name.
-    pub(crate) fn recall(&self, topic: &str, name: &str) -> Option<String> {
-        fs_err::read_to_string(self.path(topic, name)).ok().map(|text| text.trim_end().to_owned())
+    /// What is remembered of something, by its name.
+    pub(crate) fn recall<T: FromStr>(&self, topic: &Topic<T>, name: &str) -> Option<T> {
+        fs_err::read_to_string(self.path(topic.dir, name)).ok()?.trim_end().parse().ok()
     }
 
-    /// Remembers a value, or forgets it. Best effort: what was not remembered is found out again.
-    pub(crate) fn remember(&self, topic: &str, name: &str, value: Option<&str>) {
-        let path = self.path(topic, name);
-        let _ = match value {
-            Some(value) => {
-                fs_err::create_dir_all(self.dir.join(topic)).and_then(|()| fs_err::write(path, format!("{value}\n")))
-            }
-            None => fs_err::remove_file(path),
+    /// Remembers a value of one line. Best effort: what was not remembered is found out again.
+    pub(crate) fn remember<T: Display>(&self, topic: &Topic<T>, name: &str, value: &T) {
+        let write = || {
+            let dir = self.dir.join(topic.dir);
+            fs_err::create_dir_all(&dir)?;
+            let mut file = unfinished(&dir)?;
+            writeln!(file, "{value}")?;
+            file.persist(self.path(topic.dir, name))?;
+            Ok::<_, std::io::Error>(())
         };
+        let _ = write();
     }
 
-    fn path(&self, topic: &str, name: &str) -> Utf8PathBuf {
+    /// Forgets what is remembered of something.
+    pub(crate) fn forget<T>(&self, topic: &Topic<T>, name: &str) {
+        let _ = fs_err::remove_file(self.path(topic.dir, name));
+    }
+
+    fn path(&self, dir: &str, name: &str) -> Utf8PathBuf {
         // Names hold image references: slashes and colons must not become directories.
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
-        self.dir.join(topic).join(name.chars().map(plain).collect::<String>())
+        self.dir.join(dir).join(name.chars().map(plain).collect::<String>())
     }
 
     /// A file with nothing in it.
@@ -65,13 +153,22 @@ impl State {
     /// # Errors
     /// When it cannot be created.
     pub(crate) fn create_log(&self, key: &str) -> Result<(Utf8PathBuf, fs_err::File), Error> {
-        let path = self.path("logs", &format!("{key}.log"));
+        let path = self.log_path(key);
         let create = || {
-            fs_err::create_dir_all(self.dir.join("logs"))?;
+            fs_err::create_dir_all(self.dir.join(LOGS))?;
             fs_err::File::create(&path)
         };
         let file = create().map_err(|error| unwritable("the log cannot be written", &error))?;
         Ok((path, file))
+    }
+
+    /// Removes the log of a build.
+    pub(crate) fn remove_log(&self, key: &str) {
+        let _ = fs_err::remove_file(self.log_path(key));
+    }
+
+    fn log_path(&self, key: &str) -> Utf8PathBuf {
+        self.path(LOGS, &format!("{key}.log"))
     }
 
     /// The lock of a name, not yet taken. The kernel frees it when its process ends, however it ends.
@@ -79,9 +176,9 @@ impl State {
     /// # Errors
     /// When it cannot be opened.
     pub(crate) fn lock_file(&self, name: &str) -> Result<File, Error> {
-        let path = self.path("locks", name);
+        let path = self.path(LOCKS, name);
         let open = || {
-            fs_err::create_dir_all(self.dir.join("locks"))?;
+            fs_err::create_dir_all(self.dir.join(LOCKS))?;
             fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(&path)
         };
         let file = open().map_err(|error| unwritable("the lock cannot be opened", &error))?;
@@ -95,12 +192,12 @@ impl State {
 
     /// When what a lock guards was last used.
     pub(crate) fn last_use(&self, name: &str) -> Option<SystemTime> {
-        fs_err::metadata(self.path("locks", name)).and_then(|meta| meta.modified()).ok()
+        fs_err::metadata(self.path(LOCKS, name)).and_then(|meta| meta.modified()).ok()
     }
 
     /// Whether a living hsx holds a lock.
     pub(crate) fn is_held(&self, name: &str) -> bool {
-        if !self.path("locks", name).exists() {
+        if !self.path(LOCKS, name).exists() {
             return false;
         }
         let Ok(file) = self.lock_file(name) else { return true };
@@ -110,4 +207,33 @@ impl State {
 
 fn unwritable(message: &str, error: &std::io::Error) -> Error {
     Error::host(message).said(&error.to_string()).hint("name a directory of yours for it: set XDG_STATE_HOME")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_recalled_until_it_is_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::new(Utf8PathBuf::from_path_buf(dir.path().join("state")).unwrap());
+        let note = Filled { note: Some("clang would be faster".to_owned()) };
+        assert_eq!(state.recall(&FILLED, "a"), None);
+        for (name, value) in [("a", &Filled::default()), ("b/c:d", &note)] {
+            state.remember(&FILLED, name, value);
+            assert_eq!(state.recall(&FILLED, name).as_ref(), Some(value));
+        }
+        state.remember(&FILLED, "a", &note);
+        assert_eq!(state.recall(&FILLED, "a"), Some(note));
+        state.forget(&FILLED, "a");
+        assert_eq!(state.recall(&FILLED, "a"), None);
+        for derived in [Derived::Whole, Derived::InPart] {
+            state.remember(&DERIVED, "x", &derived);
+            assert_eq!(state.recall(&DERIVED, "x"), Some(derived));
+        }
+        state.remember(&DURATIONS, "x", &7);
+        assert_eq!(state.recall(&DURATIONS, "x"), Some(7));
+        fs_err::write(state.dir().join("durations/x"), "long").unwrap();
+        assert_eq!(state.recall(&DURATIONS, "x"), None, "spoilt");
+    }
 }

@@ -1,6 +1,11 @@
 //! Files that people asked hsx to write into their projects.
 
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+
 use camino::Utf8Path;
+use tempfile::{Builder, NamedTempFile};
 
 use crate::base::error::{Error, Kind};
 use crate::report::diagnosis::full_disk;
@@ -10,16 +15,29 @@ use crate::report::diagnosis::full_disk;
 /// # Errors
 /// When there is one already, or the directory is not writable.
 pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Error> {
-    let fresh = path.with_file_name(format!(".{}.hsx-new", path.file_name().unwrap_or_default()));
-    let written = fs_err::write(&fresh, text).and_then(|()| {
-        // A link to it fails where there is a file by now; a rename would replace it.
-        if force { fs_err::rename(&fresh, path) } else { fs_err::hard_link(&fresh, path) }
-    });
-    let _ = fs_err::remove_file(&fresh);
-    written.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => exists(path),
+    let write = || {
+        let mut file = unfinished(path.parent().unwrap_or(path))?;
+        file.write_all(text.as_bytes())?;
+        if force {
+            file.persist(path)?
+        } else {
+            file.persist_noclobber(path)?
+        };
+        Ok(())
+    };
+    write().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path),
         _ => Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()),
     })
+}
+
+/// A file that gets its name once it is whole, by `persist`, and is removed otherwise. The user's umask decides who
+/// may read it, as of any other file.
+///
+/// # Errors
+/// When the directory is not writable.
+pub(super) fn unfinished(dir: &Utf8Path) -> io::Result<NamedTempFile> {
+    Builder::new().prefix(".hsx-").permissions(Permissions::from_mode(0o666)).tempfile_in(dir)
 }
 
 /// Writes a file in a directory that is made where it is not there, over another one if there is one.
@@ -41,13 +59,13 @@ pub(crate) fn exists(path: &Utf8Path) -> Error {
 /// Adds text to the end of a file. Best effort: it is for reading only.
 pub(crate) fn append(path: &Utf8Path, text: &str) {
     let file = fs_err::OpenOptions::new().create(true).append(true).open(path);
-    let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    let _ = file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
 }
 
 /// The error of an output directory that cannot be written.
-pub(crate) fn unwritable(error: &std::io::Error) -> Error {
+pub(crate) fn unwritable(error: &io::Error) -> Error {
     let error_line = error.to_string();
-    if error.kind() == std::io::ErrorKind::StorageFull {
+    if error.kind() == io::ErrorKind::StorageFull {
         return full_disk().said(&error_line);
     }
     Error::new(Kind::Usage, "the output directory is not writable")

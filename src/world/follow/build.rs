@@ -12,7 +12,6 @@ use super::run::{Done, Run};
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
-use crate::plan::facts;
 use crate::plan::strategy::Choice;
 use crate::plan::{PlatformPlan, Step, cross};
 use crate::project::image;
@@ -21,13 +20,10 @@ use crate::tools::engine;
 use crate::tools::system::System;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::exec::{Answer, Feed, Source, Tail};
-use crate::world::doors::state::State;
+use crate::world::doors::state::{DERIVED, Derived, FETCHED, FILLED, Filled, State};
 use crate::world::doors::write::unwritable;
 use crate::world::doors::{Attempt, World};
 use camino::{Utf8Path, Utf8PathBuf};
-
-/// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
-const FILLED: &str = "yes";
 
 /// How often a container may be started whose image mount was lost.
 const MOUNTS: usize = 4;
@@ -59,7 +55,7 @@ pub(crate) fn build(plan: &PlatformPlan, system: &System, world: &World<'_>) -> 
     } else if let (Err(error), Some(reason)) = (&mut result, reason) {
         error.hints.insert(0, format!("{reason}: `--strategy emulate` does without `cross`"));
     }
-    let note = toolchain.and_then(|volume| world.state.recall("filled", volume)).filter(|note| note != FILLED);
+    let note = toolchain.and_then(|volume| world.state.recall(&FILLED, volume)?.note);
     let of_build = result.iter().flat_map(|done| done.notes.clone());
     Outcome { choice, notes: note.into_iter().chain(of_build).collect(), result }
 }
@@ -94,7 +90,7 @@ fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Do
     }
     let Err(mut error) = result else {
         if let Some(inputs) = &plan.fetch_inputs {
-            world.state.remember("fetched", &plan.key, Some(inputs));
+            world.state.remember(&FETCHED, &plan.key, inputs);
         }
         return (Ok(run.done), None);
     };
@@ -102,7 +98,7 @@ fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Do
     let _ = fs_err::remove_dir_all(&plan.stage.0);
     // What was fetched for may not be what is there: the next run looks again.
     if plan.fetch_inputs.is_some() {
-        world.state.remember("fetched", &plan.key, None);
+        world.state.forget(&FETCHED, &plan.key);
     }
     let said = run.tail.text();
     if error.kind == Kind::Build {
@@ -195,7 +191,7 @@ impl Run<'_> {
             Step::Derive { platform, memory, addition, commands, .. } => {
                 let turn = world.turn_of_images(plan);
                 let _held = turn.lock();
-                if world.state.recall("derived", memory).is_some() {
+                if world.state.recall(&DERIVED, memory).is_some() {
                     return Ok(());
                 }
                 self.channel.phase("preparing");
@@ -382,18 +378,14 @@ impl Run<'_> {
             !self.tail.text().lines().any(|line| line.starts_with("hsx: ") && line.ends_with(" cannot be added"));
         self.must(commit, "the image with the additions cannot be kept")?;
         self.must(remove, "the container cannot be removed")?;
-        self.world.state.remember(
-            "derived",
-            memory,
-            Some(if is_whole { facts::DERIVED } else { facts::DERIVED_IN_PART }),
-        );
+        self.world.state.remember(&DERIVED, memory, if is_whole { &Derived::Whole } else { &Derived::InPart });
         Ok(())
     }
 
     /// Fills a shared volume, unless another build has done so since the plan was made: its lock was waited for.
     fn fill(&mut self, volume: &str, cmd: &Cmd) -> Result<(), Error> {
         let world = self.world;
-        if world.state.recall("filled", volume).is_some() {
+        if world.state.recall(&FILLED, volume).is_some() {
             return Ok(());
         }
         self.say("Preparing", "toolchain from the image");
@@ -405,7 +397,7 @@ impl Run<'_> {
             self.obstacle = obstacle;
             return Err(error);
         }
-        world.state.remember("filled", volume, Some(cross::note(&self.tail.text()).unwrap_or(FILLED)));
+        world.state.remember(&FILLED, volume, &Filled { note: cross::note(&self.tail.text()).map(str::to_owned) });
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::base::platform::Platform;
 use crate::plan::PlatformPlan;
 use crate::report::progress::Progress;
 use crate::world::doors::World;
-use crate::world::doors::state::State;
+use crate::world::doors::state::{DURATIONS, State};
 use crate::world::doors::ui::Ui;
 
 /// Where a platform's output goes.
@@ -65,8 +65,7 @@ impl<'a> Channel<'a> {
             if let Some(news) = self.progress.read(&String::from_utf8_lossy(&line)) {
                 self.ui.event(self.platform, self.progress.event(news));
                 if self.progress.expected.is_none() {
-                    self.progress.expected =
-                        self.state.recall("durations", &self.name()).and_then(|text| text.parse().ok());
+                    self.progress.expected = self.state.recall(&DURATIONS, &self.name());
                 }
                 self.show();
             }
@@ -91,8 +90,7 @@ impl<'a> Channel<'a> {
     /// The phase has gone well: a later one of as many packages may last as long.
     pub(crate) fn remember(&self) {
         if self.progress.packages() > 0 {
-            let seconds = self.since.elapsed().as_secs().to_string();
-            self.state.remember("durations", &self.name(), Some(&seconds));
+            self.state.remember(&DURATIONS, &self.name(), &self.since.elapsed().as_secs());
         }
     }
 

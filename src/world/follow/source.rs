@@ -20,7 +20,7 @@ use crate::project::SOURCE;
 use crate::world::ask::tree::{Stamp, now, unescaped};
 use crate::world::doors::World;
 use crate::world::doors::pieces::sha256_of;
-use crate::world::doors::state::State;
+use crate::world::doors::state::{SOURCES, State};
 
 /// What is to be there: the place in the container, without its first slash, and the file here.
 pub(crate) struct Listing {
@@ -243,7 +243,7 @@ impl Run<'_> {
         State::mark_used(&lock);
         let before = if is_new { None } else { recall(source, world) };
         // Until all is there, nothing is remembered to be.
-        world.state.remember("source", source.name(), None);
+        world.state.forget(&SOURCES, source.name());
         let listing = list(source, world)?;
         let (mut status, mut manifest) = self.send_since(before.as_ref(), &listing, cmd)?;
         if status.code() == Some(NOT_AS_BELIEVED) && before.is_some() {
@@ -255,7 +255,7 @@ impl Run<'_> {
             return Err(self.failed(cmd, status, &said).of_engine("the source cannot be sent to the engine"));
         }
         if let Ok(text) = serde_json::to_string(&manifest) {
-            world.state.remember("source", source.name(), Some(&text));
+            world.state.remember(&SOURCES, source.name(), &text);
         }
         *is_sent = true;
         Ok(())
@@ -290,7 +290,7 @@ impl Run<'_> {
 }
 
 fn recall(source: &Source, world: &World<'_>) -> Option<Manifest> {
-    serde_json::from_str(&world.state.recall("source", source.name())?).ok()
+    serde_json::from_str(&world.state.recall(&SOURCES, source.name())?).ok()
 }
 
 /// Writes all of a source to standard output, as an engine that has nothing of it is sent.
