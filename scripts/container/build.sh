@@ -1,5 +1,6 @@
 # Builds, then lays out plan.json and the executables in /hsx/out; runs in the builder image, without network.
 # Arguments: "strip" or "keep", the wanted executables as PACKAGE-VERSION:NAME words, then those of "cabal build".
+# Exits with 100 where cabal failed, 101 where strip did.
 set -eu
 # In one stream, what cabal says keeps its order.
 exec 2>&1

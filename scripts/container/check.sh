@@ -1,5 +1,6 @@
 # Solves a copy of the project with a freeze file; runs in the builder image, with network: a package may be in git.
 # Arguments: the freeze file's text, its index-state or nothing, the project below /src, then those of "cabal build".
+# Exits with 100 where cabal failed.
 set -eu
 # Standard output is for hsx, and it has nothing to tell.
 exec >&2

@@ -1,5 +1,6 @@
 # Downloads what a build needs; runs in the builder image, with network.
 # Arguments: the index-state of the project or nothing, then those of "cabal build".
+# Exits with 100 where cabal failed.
 set -eu
 # In one stream, what cabal says keeps its order.
 exec 2>&1

@@ -1,7 +1,7 @@
 # Tells what the image has to build with; asked to "solve", also what cabal freezes the project at. Runs in the builder
 # image, with network. Standard output is for hsx, the rest for people.
 # Arguments: "solve" or "ask", the index-state of the project or nothing, the project below /src, then those of
-# "cabal freeze".
+# "cabal freeze". Exits with 100 where cabal failed.
 set -eu
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter

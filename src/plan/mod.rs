@@ -4,6 +4,7 @@
 
 pub(crate) mod builder;
 pub(crate) mod cross;
+pub(crate) mod exit_code;
 pub(crate) mod facts;
 pub(crate) mod source;
 pub(crate) mod strategy;
@@ -14,6 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::{Cmd, quote};
 use crate::base::platform::Platform;
+use crate::plan::exit_code::ExitCode;
 use crate::plan::facts::Addition;
 use crate::plan::source::Source;
 use crate::plan::strategy::Choice;
@@ -381,7 +383,8 @@ impl Step {
                 )
             }
             (Self::Test(cmd), _) => {
-                format!("{cmd} || [ $? -eq 103 ] # 103: a test failed; the logs are of interest then")
+                let failed = ExitCode::TestFailed as i32;
+                format!("{cmd} || [ $? -eq {failed} ] # {failed}: a test failed; the logs are of interest then")
             }
             (Self::DeliverLogs, Some(plan)) => {
                 let logs = plan.test_logs();

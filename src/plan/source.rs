@@ -10,9 +10,6 @@ use crate::tools::engine::Mount;
 /// Receives the source; runs in the builder.
 pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
 
-/// How [`RECEIVE`] ends when the volumes do not hold what they are believed to.
-pub(crate) const NOT_AS_BELIEVED: i32 = 103;
-
 /// What of a project a container is to see, and where it is kept for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {

@@ -3,13 +3,11 @@
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
+use crate::plan::exit_code::ExitCode;
 use crate::plan::strategy::{self, Strategy};
 use crate::plan::{Elsewhere, cross};
 use crate::tools::system::System;
 use crate::tools::{cabal, engine};
-
-/// The exit status of the container scripts when cabal failed: no engine, shell or signal uses it.
-const CABAL_FAILED: i32 = 100;
 
 /// A command that failed.
 #[derive(Clone, Copy)]
@@ -29,7 +27,7 @@ pub(crate) struct Failed<'a> {
 impl Failed<'_> {
     /// The error of a container script: the project's fault when cabal failed, else the host's.
     pub(crate) fn in_container(self, failure: &str) -> Error {
-        if self.code != Some(CABAL_FAILED) || disk_full(self.said) {
+        if !ExitCode::CabalFailed.is(self.code) || disk_full(self.said) {
             return self.of_engine("the builder container failed");
         }
         if let Some(needed) = self.needed_emulation() {
@@ -73,7 +71,7 @@ impl Failed<'_> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
             code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
-            Some(CABAL_FAILED) => cross::emulation_may_help(self.said).map(str::to_owned),
+            code if ExitCode::CabalFailed.is(code) => cross::emulation_may_help(self.said).map(str::to_owned),
             // The shell could not start something (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
             _ => None,

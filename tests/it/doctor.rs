@@ -47,8 +47,13 @@ fn without_unicode_the_marks_are_ascii() {
 fn json_says_the_same() {
     let test = world();
     let run = test.hsx("doctor --json").exits(0);
-    assert_eq!(run.stdout, test.hsx("doctor --format json").exits(0).stdout);
-    let json = run.json();
+    let mut json = run.json();
+    let mut by_format = test.hsx("doctor --format json").exits(0).json();
+    // How much of the disk is free may be another number by then.
+    for findings in [&mut json, &mut by_format].map(|json| json["findings"].as_array_mut().unwrap()) {
+        findings.retain(|finding| finding["about"] != "disk");
+    }
+    assert_eq!(json, by_format);
     assert_eq!((json["ready"].as_bool(), json["exit_code"].as_u64()), (Some(true), Some(0)));
     assert_eq!(
         (json["findings"][0]["about"].as_str(), json["findings"][0]["mark"].as_str()),

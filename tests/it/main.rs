@@ -13,6 +13,8 @@ mod engine;
 #[cfg(feature = "real-engines")]
 mod engines;
 mod events;
+#[path = "../../src/plan/exit_code.rs"]
+mod exit_code;
 mod failures;
 mod fetch;
 mod freeze;

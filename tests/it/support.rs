@@ -105,6 +105,14 @@ impl Test {
         self
     }
 
+    /// Puts a program of the test's own on PATH.
+    pub(crate) fn own_program(self, name: &str, text: &str) -> Self {
+        let path = self.root.join("bin").join(name);
+        fs_err::write(&path, text).expect("the world can be written");
+        fs_err::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("it is the test's own");
+        self
+    }
+
     /// Puts a program of this machine on PATH.
     pub(crate) fn real(self, name: &str) -> Self {
         let path = std::env::var_os("PATH").expect("PATH is set");

@@ -15,7 +15,8 @@ use super::run::Run;
 use crate::base::cmd::Cmd;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::error::Error;
-use crate::plan::source::{NOT_AS_BELIEVED, Source};
+use crate::plan::exit_code::ExitCode;
+use crate::plan::source::Source;
 use crate::project::SOURCE;
 use crate::world::ask::tree::{Stamp, now, unescaped};
 use crate::world::doors::World;
@@ -246,7 +247,7 @@ impl Run<'_> {
         world.state.forget(&SOURCES, source.name());
         let listing = list(source, world)?;
         let (mut status, mut manifest) = self.send_since(before.as_ref(), &listing, cmd)?;
-        if status.code() == Some(NOT_AS_BELIEVED) && before.is_some() {
+        if ExitCode::SourceUnknown.is(status.code()) && before.is_some() {
             self.note("the volume does not hold what was sent last: all is sent");
             (status, manifest) = self.send_since(None, &listing, cmd)?;
         }

@@ -5,17 +5,15 @@ use camino::Utf8Path;
 use super::run::Run;
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
+use crate::plan::exit_code::ExitCode;
 use crate::tools::cabal;
 use crate::world::doors::write::unwritable;
-
-/// The exit status of the container script when a test failed.
-const TEST_FAILED: i32 = 103;
 
 impl Run<'_> {
     /// Builds and runs the suites. A failed one is a result like any other.
     pub(crate) fn test(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let status = self.streamed(cmd)?;
-        if status.code() == Some(TEST_FAILED) {
+        if ExitCode::TestFailed.is(status.code()) {
             self.world.ui.replay(&self.tail.text());
             return Ok(());
         }
