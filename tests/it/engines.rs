@@ -10,6 +10,8 @@ mod freeze;
 mod hello;
 mod interruptions;
 mod locked;
+#[cfg(feature = "musl-images")]
+mod musl;
 mod network;
 mod new;
 mod packages;
