@@ -14,6 +14,7 @@ mod locked;
 mod musl;
 mod network;
 mod new;
+mod other_direction;
 mod packages;
 mod places;
 mod remote;
