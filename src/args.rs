@@ -268,7 +268,7 @@ pub(crate) enum Color {
 }
 
 /// The strategy as asked for; `plan` chooses the one taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StrategyChoice {
     /// The fastest that works: `cross` where the host and the GHC allow it

@@ -9,6 +9,7 @@ pub(crate) mod image;
 pub(crate) mod template;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
 
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
@@ -46,14 +47,14 @@ pub(crate) struct Package {
 }
 
 /// A host directory of the project's and its place in the container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct SourceMount {
     pub source: Utf8PathBuf,
     pub target: String,
 }
 
 /// An executable component of a local package, or a test suite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Executable {
     pub package: String,
     pub version: String,
@@ -61,7 +62,7 @@ pub(crate) struct Executable {
 }
 
 /// What to build: cabal's own target words, and the executables or test suites they stand for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Selection {
     pub targets: Vec<String>,
     pub executables: Vec<Executable>,

@@ -7,7 +7,7 @@ pub(crate) mod lockfile;
 use std::collections::BTreeMap;
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
@@ -155,7 +155,7 @@ impl Settings {
 }
 
 /// What to build for one platform.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct PlatformSettings {
     pub platform: Platform,
     /// The GHC's version; `None` where an image is named whose tag does not tell.
@@ -172,7 +172,7 @@ pub(crate) struct PlatformSettings {
     pub warnings: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) enum Packing {
     WhereInstalled,
     Required,

@@ -10,14 +10,16 @@ use super::engines::Knowns;
 use super::images::local;
 use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
-use crate::base::digest::{hash, short_hash};
+use crate::base::digest::{sha256, short_hash};
 use crate::base::platform::Platform;
 use crate::plan::facts::{Addition, Image};
 use crate::plan::strategy::Choice;
-use crate::project::{Project, Selection, image, parse_project_file};
+use crate::project::{Project, Selection, SourceMount, image, parse_project_file};
 use crate::report::{Delivered, PlatformReport};
+use crate::settings::lockfile::Lockfile;
 use crate::settings::{Packing, PlatformSettings, Settings};
-use crate::tools::engine::args as engine_args;
+use crate::tools::engine::Engine;
+use crate::tools::engine::args;
 use crate::world::doors::World;
 use crate::world::doors::environment::this_program;
 use crate::world::doors::pieces::sha256_of;
@@ -75,6 +77,39 @@ impl Sources {
     }
 }
 
+/// Everything but the project's files that decides a platform's results, to be compared by the digest of its JSON.
+#[derive(Serialize)]
+struct Inputs<'a> {
+    version: &'static str,
+    /// hsx itself.
+    program: Option<Stamp>,
+    root: &'a Utf8Path,
+    mounts: &'a [SourceMount],
+    workdir: &'a str,
+    index_state: Option<&'a str>,
+    /// Files that decide cabal's plan and that no container sees.
+    unmounted: Vec<&'a (Utf8PathBuf, String)>,
+    selection: &'a Selection,
+    platform: &'a PlatformSettings,
+    image: &'a str,
+    /// Of a foreign platform: the image whose compiler the cross strategy uses, and what emulates the platform here.
+    native_image: Option<String>,
+    emulators: Option<Vec<(String, String)>>,
+    out_dir: &'a Utf8Path,
+    cabal_args: &'a [String],
+    strip: bool,
+    upx: Packing,
+    upx_args: &'a [String],
+    packer: Option<(Utf8PathBuf, Option<Stamp>)>,
+    engine_args: &'a [String],
+    lockfile: Option<&'a Lockfile>,
+    engine: &'a Engine,
+    /// Tells users and engines apart.
+    state_id: String,
+    /// A digest of the variables that builds see.
+    variables: &'a str,
+}
+
 /// Everything but the project's files that decides a platform's results.
 pub(crate) struct Decided {
     key: String,
@@ -85,52 +120,62 @@ pub(crate) struct Decided {
 /// What decides a platform's results now. `None`: not all of it can be told.
 pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &World<'_>) -> Option<Decided> {
     let Wanted { project, settings, selection, known } = wanted;
-    if !engine_args::reads_nothing(&settings.engine_args) {
+    if !args::reads_nothing(&settings.engine_args) {
         return None;
     }
     let known = known.of(build)?;
     let host = known.info.platform?;
     let image = image(wanted, build, build.platform, &Addition::to_image_of(build), world)?;
-    let words = |words: &[String]| format!("{words:?}");
-    let root = project.root.as_str();
-    let outside = project.plan_inputs.iter().filter(|(path, _)| {
-        let is_mounted = project.mounts.iter().any(|mount| path.starts_with(&mount.source));
-        !is_mounted
-    });
     let foreign = build.platform != host;
-    let decided = [
-        format!("hsx {} {:?}", env!("CARGO_PKG_VERSION"), this_program().ok().and_then(|path| stamp(&path))),
-        format!("{root} {:?} {}", project.mounts, project.workdir),
-        format!("{:?}", outside.collect::<Vec<_>>()),
-        format!("{selection:?}"),
-        format!("{build:?} {image}"),
-        // Of the cross strategy: the compiler's image, and what emulates the platform.
-        format!(
-            "{:?}",
-            foreign.then(|| (
-                self::image(wanted, build, host, &Addition::to_host_image_for(build), world),
-                binfmt_entries()
-            ))
-        ),
-        format!(
-            "{} {:?} {} {:?} {:?}",
-            settings.out_dir, settings.upx, settings.strip, settings.lockfile, project.index_state
-        ),
-        words(&settings.cabal_args),
-        words(&settings.upx_args),
-        words(&settings.engine_args),
-        format!("{:?}", upx(settings, world)),
-        format!("{:?} {}", known.engine, state_id(&known.engine, &known.info, world)),
-        world.environment.passed.clone(),
-    ];
-    let targets = words(&selection.targets);
+    // Without `..`: a new setting does not compile until somebody has said whether it decides the results.
+    let Settings {
+        targets: _,
+        platforms: _,
+        out_dir,
+        jobs: _,
+        serial: _,
+        cabal_args,
+        strip,
+        upx,
+        upx_args,
+        engine_args,
+        offline: _,
+        pull: _,
+        lockfile,
+    } = settings;
+    let is_mounted = |path: &Utf8Path| project.mounts.iter().any(|mount| path.starts_with(&mount.source));
+    let inputs = Inputs {
+        version: env!("CARGO_PKG_VERSION"),
+        program: this_program().ok().and_then(|path| stamp(&path)),
+        root: &project.root,
+        mounts: &project.mounts,
+        workdir: &project.workdir,
+        index_state: project.index_state.as_deref(),
+        unmounted: project.plan_inputs.iter().filter(|(path, _)| !is_mounted(path)).collect(),
+        selection,
+        platform: build,
+        image: &image,
+        native_image: foreign
+            .then(|| self::image(wanted, build, host, &Addition::to_host_image_for(build), world))
+            .flatten(),
+        emulators: foreign.then(binfmt_entries),
+        out_dir,
+        cabal_args,
+        strip: *strip,
+        upx: *upx,
+        upx_args,
+        packer: packer(*upx, world),
+        engine_args,
+        lockfile: lockfile.as_ref(),
+        engine: &known.engine,
+        state_id: state_id(&known.engine, &known.info, world),
+        variables: &world.environment.passed,
+    };
+    let digest = sha256(&serde_json::to_vec(&inputs).ok()?);
+    let targets = format!("{:?}", selection.targets);
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let key = short_hash(&[root, &targets, settings.out_dir.as_str()]);
-    Some(Decided {
-        key: format!("{name}-{}-{key}", build.platform.slug()),
-        digest: hash(&decided.iter().map(String::as_str).collect::<Vec<_>>()),
-        image,
-    })
+    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
+    Some(Decided { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
 }
 
 /// The image a build is made with, as the engine would be asked for it.
@@ -153,8 +198,9 @@ fn image(
     Some(if addition.is_nothing() { image.reference } else { image.reference_with(addition) })
 }
 
-fn upx(settings: &Settings, world: &World<'_>) -> Option<(Utf8PathBuf, Option<Stamp>)> {
-    let program = world.environment.find("upx").filter(|_| settings.upx != Packing::Never)?;
+/// The upx that would pack, and its state.
+fn packer(packing: Packing, world: &World<'_>) -> Option<(Utf8PathBuf, Option<Stamp>)> {
+    let program = world.environment.find("upx").filter(|_| packing != Packing::Never)?;
     let stamp = stamp(&program);
     Some((program, stamp))
 }
