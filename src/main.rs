@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use args::{Color, Format, MessageArgs, OutputArgs};
 use base::error::{Error, Kind};
 use cli::{Cli, Command};
+use report::event::Event;
 use tools::cabal;
 use world::doors::environment::{self, Environment};
 use world::doors::ui::{Ui, Verbosity};
@@ -61,8 +62,7 @@ fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
 /// Reports an error for programs.
 fn tell(error: &Error, format: Format, ui: &Ui) {
     if format == Format::JsonLines {
-        let error = report::error_json(error);
-        ui.tell(serde_json::json!({ "event": "end", "exit_code": error["exit_code"], "error": error }));
+        ui.tell(Event::End { exit_code: error.kind.exit_code(), error: Some(report::error_json(error)) });
     }
     if format == Format::Json {
         let document = serde_json::json!({ "exit_code": error.kind.exit_code(), "error": report::error_json(error) });

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use serde_json::json;
 
 use super::freeze;
 use super::gather::{Found, Gathered, find, gather, gather_loaded, load, preparation};
@@ -18,6 +17,7 @@ use crate::plan::strategy::Strategy;
 use crate::plan::{Pack, Plan, PlatformPlan, Share, Stage, Step, share};
 use crate::project::freeze::Origin;
 use crate::project::{Executable, Project, Selection};
+use crate::report::event::Event;
 use crate::report::{PlatformReport, Report, timings};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::tools::binfmt::Emulation;
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         Format::Text if report.delivered_nothing() => {}
         Format::Text => ui.print(&report.table(ui.width(), &environment.cwd)),
         Format::Json => ui.print(&report.json()),
-        Format::JsonLines => ui.tell(json!({ "event": "end", "exit_code": report.exit_code() })),
+        Format::JsonLines => ui.tell(Event::End { exit_code: report.exit_code(), error: None }),
     }
     if args.timings {
         let dir =

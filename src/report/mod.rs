@@ -1,8 +1,10 @@
 //! What came out: the table a person reads, and the JSON a program reads. Beside it stands what else is made of what
-//! happened: why a tool failed (`diagnosis`), how far a build is (`progress`), how long it took (`timings`). All of it
+//! happened: why a tool failed (`diagnosis`), what happens on the way (`event`), how far a build is
+//! (`progress`), how long it took (`timings`). All of it
 //! is pure text and data; who shows it is `world::doors::ui`.
 
 pub(crate) mod diagnosis;
+pub(crate) mod event;
 pub(crate) mod progress;
 pub(crate) mod storage;
 pub(crate) mod test_report;
@@ -18,6 +20,7 @@ use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::plan::strategy::Choice;
 use crate::tools::linkage::Linkage;
+use event::Event;
 
 /// The results of all platforms.
 #[derive(Debug)]
@@ -198,10 +201,8 @@ impl PlatformReport {
     }
 
     /// The end of the platform's build as an event: what the document has of it.
-    pub(crate) fn event(&self) -> Value {
-        let mut event = self.json();
-        event["event"] = json!("finish");
-        event
+    pub(crate) fn event(&self) -> Event {
+        Event::Finish(self.json())
     }
 
     fn json(&self) -> Value {

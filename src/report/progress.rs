@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use super::event::Event;
 
 /// What a line of cabal's tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,19 +61,14 @@ impl Progress {
         self.total
     }
 
-    pub(crate) fn phase(&self) -> &str {
-        &self.phase
-    }
-
     /// What is new as an event for programs.
-    pub(crate) fn event(&self, news: News) -> Value {
-        let of = self.total.max(self.started.len());
-        match (news, &self.module) {
-            (News::Module, Some((number, of, module))) => {
-                json!({ "event": "module", "package": self.package, "module": module, "number": number, "of": of })
-            }
-            _ => json!({ "event": "package", "package": self.package, "number": self.started.len(), "of": of }),
+    pub(crate) fn event(&self, news: News) -> Event {
+        let package = self.package.clone();
+        if let (News::Module, Some((number, of, module))) = (news, &self.module) {
+            return Event::Module { package, module: module.clone(), number: *number, of: *of };
         }
+        let number = self.started.len();
+        Event::Package { package, number, of: self.total.max(number) }
     }
 
     /// The state as a short line; what matters most comes first, for narrow terminals: the numbers, then the names.
@@ -157,12 +152,11 @@ mod tests {
         let mut progress = Progress::default();
         assert_eq!(progress.read("Build profile: -w ghc-9.6.6 -O1"), None);
         assert_eq!(progress.read("[1 of 1] Compiling Main ( Main.hs )"), Some(News::Module));
-        assert_eq!(progress.event(News::Module)["module"], "Main");
+        let (package, module) = (String::new(), "Main".to_owned());
+        assert_eq!(progress.event(News::Module), Event::Module { package, module, number: 1, of: 1 });
         assert_eq!(progress.read("Configuring library for a-1.."), Some(News::Package));
         assert_eq!(progress.read("Building library for a-1.."), None);
-        assert_eq!(
-            progress.event(News::Package),
-            json!({ "event": "package", "package": "a-1", "number": 1, "of": 1 })
-        );
+        let package = "a-1".to_owned();
+        assert_eq!(progress.event(News::Package), Event::Package { package, number: 1, of: 1 });
     }
 }

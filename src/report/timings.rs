@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use super::event::{Entry, Event};
+use crate::base::platform::Platform;
 
 /// One bar of the page. Times are seconds since hsx began.
 #[derive(Debug, PartialEq)]
@@ -19,21 +20,21 @@ const STYLE: &str = "body{font:14px/1.5 sans-serif;margin:2em}table{border-colla
     td.bar div{height:.8em;min-width:1px}.b0{background:#35a}.b1{background:#5a3}.b2{background:#c93}";
 
 /// The page: it needs nothing but itself.
-pub(crate) fn page(project: &str, events: &[Value]) -> String {
-    let mut platforms: Vec<&str> = Vec::new();
-    for platform in events.iter().filter_map(|event| event["platform"].as_str()) {
+pub(crate) fn page(project: &str, events: &[Entry]) -> String {
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in events.iter().filter_map(|entry| entry.platform) {
         if !platforms.contains(&platform) {
             platforms.push(platform);
         }
     }
-    let total = events.iter().filter_map(|event| event["time"].as_f64()).fold(0.001, f64::max);
+    let total = events.iter().map(|entry| entry.time).fold(0.001, f64::max);
     let project = escaped(project);
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{project}: timings of hsx</title>\n<style>{STYLE}</style>\n\
         <h1>{project}: {total:.1} s</h1>\n"
     );
     for platform in platforms {
-        let _ = writeln!(page, "<h2>{}</h2>\n<table>", escaped(platform));
+        let _ = writeln!(page, "<h2>{platform}</h2>\n<table>");
         for Span { level, name, start, end } in spans(platform, events) {
             let (left, width) = (start / total * 100.0, (end - start) / total * 100.0);
             let _ = writeln!(
@@ -51,20 +52,22 @@ pub(crate) fn page(project: &str, events: &[Value]) -> String {
 
 /// What was done for a platform, in the order of the beginnings. Each thing ends when the next of its kind, or one that
 /// is above it, begins.
-fn spans(platform: &str, events: &[Value]) -> Vec<Span> {
+fn spans(platform: Platform, events: &[Entry]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut open: [Option<usize>; 3] = [None; 3];
-    for event in events.iter().filter(|event| event["platform"] == platform) {
-        let kinds = ["phase", "package", "module"];
-        let (kind, time) = (event["event"].as_str().unwrap_or_default(), event["time"].as_f64().unwrap_or_default());
-        let level = kinds.iter().position(|known| *known == kind);
-        for index in open.iter_mut().skip(level.unwrap_or(0)).filter_map(Option::take) {
-            spans[index].end = time;
+    for Entry { event, time, .. } in events.iter().filter(|entry| entry.platform == Some(platform)) {
+        let begun = match event {
+            Event::Phase { phase } => Some((0, phase)),
+            Event::Package { package, .. } => Some((1, package)),
+            Event::Module { module, .. } => Some((2, module)),
+            Event::Finish(_) | Event::End { .. } => None,
+        };
+        for index in open.iter_mut().skip(begun.map_or(0, |(level, _)| level)).filter_map(Option::take) {
+            spans[index].end = *time;
         }
-        if let Some(level) = level {
+        if let Some((level, name)) = begun {
             open[level] = Some(spans.len());
-            let name = event[kind].as_str().unwrap_or_default().to_owned();
-            spans.push(Span { level, name, start: time, end: time });
+            spans.push(Span { level, name: name.clone(), start: *time, end: *time });
         }
     }
     spans
@@ -76,24 +79,38 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::Value;
 
     use super::*;
 
+    fn at(time: f64, event: Event) -> Entry {
+        Entry { event, platform: Some(Platform::Arm64), time }
+    }
+
+    fn phase(time: f64, name: &str) -> Entry {
+        at(time, Event::Phase { phase: name.to_owned() })
+    }
+
+    fn package(time: f64, name: &str) -> Entry {
+        at(time, Event::Package { package: name.to_owned(), number: 1, of: 1 })
+    }
+
+    fn module(time: f64, name: &str) -> Entry {
+        at(time, Event::Module { package: String::new(), module: name.to_owned(), number: 1, of: 1 })
+    }
+
     #[test]
     fn things_end_where_the_next_begin() {
-        let event =
-            |time: f64, kind: &str, name: &str| json!({ "event": kind, "time": time, "platform": "p", kind: name });
         let events = [
-            event(0.0, "phase", "building"),
-            event(1.0, "package", "a"),
-            event(2.0, "module", "A"),
-            event(3.0, "module", "B"),
-            event(4.0, "package", "b"),
-            event(6.0, "phase", "packing"),
-            event(7.0, "finish", ""),
+            phase(0.0, "building"),
+            package(1.0, "a"),
+            module(2.0, "A"),
+            module(3.0, "B"),
+            package(4.0, "b"),
+            phase(6.0, "packing"),
+            at(7.0, Event::Finish(Value::Null)),
         ];
-        let spans = spans("p", &events);
+        let spans = spans(Platform::Arm64, &events);
         let told: Vec<_> = spans.iter().map(|span| (span.level, span.name.as_str(), span.start, span.end)).collect();
         let expected = [
             (0, "building", 0.0, 6.0),
@@ -108,7 +125,7 @@ mod tests {
 
     #[test]
     fn names_are_text() {
-        let events = [json!({ "event": "module", "time": 1.0, "platform": "p", "module": "<script>" })];
+        let events = [module(1.0, "<script>")];
         assert!(page("a & b", &events).contains("a &amp; b") && !page("", &events).contains("<script>"));
     }
 }

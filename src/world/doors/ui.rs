@@ -8,13 +8,13 @@ use std::time::Instant;
 use anstyle::{AnsiColor, Style};
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::{Value, json};
 
 use super::screen::Screen;
 use crate::args::{Color, Format};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::report::event::{Entry, Event};
 
 /// How much is said besides results and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ pub(crate) struct Ui {
     /// Events go to standard output as they come.
     streams_events: bool,
     started: Instant,
-    events: Mutex<Vec<Value>>,
+    events: Mutex<Vec<Entry>>,
 }
 
 /// What reads standard error, where it is no person at a terminal.
@@ -93,25 +93,29 @@ impl Ui {
         }
     }
 
-    /// Something that has happened, for programs: a line of JSON with the platform, and the seconds since hsx began.
-    pub(crate) fn event(&self, platform: Platform, mut event: Value) {
-        event["platform"] = json!(platform);
-        self.tell(event);
+    /// Notes for programs what has happened to a platform.
+    pub(crate) fn event(&self, platform: Platform, event: Event) {
+        self.note(Some(platform), event);
     }
 
-    /// The same for what is about no platform.
-    pub(crate) fn tell(&self, mut event: Value) {
-        event["time"] = json!((self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+    /// Notes for programs what has happened to the run as a whole.
+    pub(crate) fn tell(&self, event: Event) {
+        self.note(None, event);
+    }
+
+    fn note(&self, platform: Option<Platform>, event: Event) {
+        let time = (self.started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        let entry = Entry { event, platform, time };
         if self.streams_events {
-            self.print(&format!("{event}\n"));
+            self.print(&entry.line());
         }
         if let Ok(mut events) = self.events.lock() {
-            events.push(event);
+            events.push(entry);
         }
     }
 
     /// All events so far.
-    pub(crate) fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Entry> {
         self.events.lock().map(|events| events.clone()).unwrap_or_default()
     }
 

@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use serde_json::json;
 
 use crate::base::platform::Platform;
 use crate::plan::PlatformPlan;
+use crate::report::event::Event;
 use crate::report::progress::Progress;
 use crate::world::doors::World;
 use crate::world::doors::state::{DURATIONS, State};
@@ -46,7 +46,7 @@ impl<'a> Channel<'a> {
     pub(crate) fn phase(&mut self, phase: &str) {
         self.progress.begin(phase);
         self.since = Instant::now();
-        self.ui.event(self.platform, json!({ "event": "phase", "phase": self.progress.phase() }));
+        self.ui.event(self.platform, Event::Phase { phase: phase.to_owned() });
         if self.bar.is_none() {
             self.bar = self.ui.screen().line(self.platform);
         }
