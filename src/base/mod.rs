@@ -8,3 +8,4 @@ pub(crate) mod date;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod platform;
+pub(crate) mod version;

@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::args::{EXIT_CODES, Format, OutputArgs};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::tools::cabal::{self, EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
+use crate::base::version::is_older;
+use crate::tools::cabal::{EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
 use crate::world::doors::World;
 use crate::world::doors::environment;
 use crate::world::doors::environment::Environment;
@@ -101,10 +102,10 @@ fn doubts(dir: &Utf8Path, world: &World<'_>) -> Result<Vec<String>, Error> {
     }
     if world.environment.find("cabal").is_some() {
         let answer = world.exec.capture(&Cmd::new("cabal").arg("--numeric-version"))?;
-        let (major, minor) = EXTERNAL_COMMANDS_SINCE;
-        if cabal::parse_version(&answer.stdout).is_some_and(|version| version < EXTERNAL_COMMANDS_SINCE) {
-            let version = answer.stdout.trim();
-            doubts.push(format!("cabal {version} knows no external commands: they came with {major}.{minor}"));
+        let version = answer.stdout.trim();
+        if is_older(version, EXTERNAL_COMMANDS_SINCE) == Some(true) {
+            doubts
+                .push(format!("cabal {version} knows no external commands: they came with {EXTERNAL_COMMANDS_SINCE}"));
         }
     }
     Ok(doubts)

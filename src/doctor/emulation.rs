@@ -2,6 +2,7 @@
 
 use super::finding::Finding;
 use super::machine::{Emulation, Machine, Probe};
+use crate::base::version::Version;
 use crate::tools::binfmt::Handler;
 use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
@@ -69,7 +70,7 @@ fn well(found: &Emulation, text: &str) -> Finding {
         Handler::Ready(entry) => format!("{text} (handler `{}`, flags {}{qemu})", entry.name, entry.flags),
         _ => text.to_owned(),
     };
-    let major = found.version.as_ref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
+    let major = found.version.as_deref().and_then(Version::leading).map(|version| version.major());
     if major.is_some_and(|major| major < FAST_SINCE) {
         let hint = "where GHC is emulated it takes seconds for each start; a QEMU since 8 does not";
         let install = handler_by_container("sudo podman", found.platform);

@@ -2,6 +2,7 @@
 
 use super::finding::Finding;
 use super::machine::{Answer, Engine, Machine};
+use crate::base::version::Version;
 use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
 use crate::tools::system::System;
@@ -74,23 +75,16 @@ fn ready(program: &str, info: &Info, health: &Health) -> Finding {
     };
     words.push(platform.to_string());
     let (least, name) = match info.dialect {
-        Dialect::Docker => ([20, 10], "docker"),
-        Dialect::Podman => ([4, 3], "podman"),
+        Dialect::Docker => ("20.10", "docker"),
+        Dialect::Podman => ("4.3", "podman"),
     };
-    if version(&info.version).is_some_and(|version| version < least) {
-        return Finding::warning(
-            "engine",
-            format!("{}; hsx is tried with ≥ {}.{}", words.join(", "), least[0], least[1]),
-        )
-        .fix(format!("use a newer {name}, from your system's next release or from its project"));
+    let version = Version::leading(&info.version);
+    if version.zip(least.parse().ok()).is_some_and(|(version, least)| version < least) {
+        let text = format!("{}; hsx is tried with ≥ {least}", words.join(", "));
+        return Finding::warning("engine", text)
+            .fix(format!("use a newer {name}, from your system's next release or from its project"));
     }
     Finding::good("engine", words.join(", "))
-}
-
-/// Major and minor number.
-fn version(text: &str) -> Option<[u32; 2]> {
-    let mut parts = text.split(['.', '-', '+']).map(|part| part.parse().ok());
-    Some([parts.next()??, parts.next()??])
 }
 
 fn silent(machine: &Machine, engine: &Engine, said: &str, another_answers: bool) -> Finding {
@@ -140,7 +134,7 @@ fn rootless(machine: &Machine, info: &Info) -> Vec<Finding> {
         );
     }
     // Since 5.0 podman takes pasta, from the package passt.
-    let new = version(&info.version).is_some_and(|version| version >= [5, 0]);
+    let new = Version::leading(&info.version).is_some_and(|version| version.major() >= 5);
     let network = if new { ("pasta", "passt") } else { ("slirp4netns", "slirp4netns") };
     for (program, package) in [("newuidmap", "newuidmap"), network] {
         if !machine.helpers.contains(&program) {

@@ -4,7 +4,7 @@
 
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
-use crate::project::image;
+use crate::base::version::is_older;
 use crate::tools::engine::Mount;
 
 /// Makes the toolchain; runs in the host's image.
@@ -89,11 +89,11 @@ pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> O
     }
     let first = since(target);
     let ghc = ghc?;
-    if image::older_than(ghc, first)? {
+    if is_older(ghc, first)? {
         return Some(format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"));
     }
     // GHC #24731; its tools come from `lib/targets/default.target` then, and no longer from `settings`.
-    let has_interpreter = image::older_than(ghc, "9.15")?;
+    let has_interpreter = is_older(ghc, "9.15")?;
     (!has_interpreter).then(|| format!("GHC {ghc} comes without `ghc-iserv`, which would run Template Haskell"))
 }
 

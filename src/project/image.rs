@@ -1,9 +1,8 @@
 //! The builder image: which ghc-musl tag fits a GHC, and how image references are put together.
 
-use std::cmp::Ordering;
-
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::base::version::Version;
 
 /// Where ghc-musl is published; `docker.io/benz0li/ghc-musl` and `glcr.b-data.ch/ghc/ghc-musl` mirror it.
 pub(crate) const DEFAULT_REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
@@ -104,10 +103,10 @@ fn tagged_ghc(reference: &str) -> Option<&str> {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);
     let tag = name.strip_prefix(repository(reference))?.strip_prefix(':')?;
     let version = tag.split_once('-').map_or(tag, |(version, _)| version);
-    let parts = version.split('.').map(|part| part.parse().ok()).collect::<Option<Vec<u32>>>()?;
-    let is_known = || TAGS.iter().any(|(known, _)| starts_with_version(known, version));
+    let parsed: Version = version.parse().ok()?;
+    let is_known = || published().any(|(_, known)| known.starts_with(&parsed));
     // A newer one than those known has three parts, as every GHC; an image's own version rarely has.
-    (parts.len() >= 2 && is_known() || parts.len() == 3 && parts[0] >= 9).then_some(version)
+    (parsed.len() >= 2 && is_known() || parsed.len() == 3 && parsed.major() >= 9).then_some(version)
 }
 
 /// The GHC of an image, for people.
@@ -127,14 +126,20 @@ pub(crate) fn repository(reference: &str) -> &str {
 
 /// The version that a person means by one, or by the beginning of one: then the newest that is not broken.
 pub(crate) fn full_version(wanted: &str) -> Option<String> {
-    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
-    let known = || TAGS.iter().rev().map(|(version, _)| *version);
-    let newest = || known().find(|version| starts_with_version(version, wanted) && !broken(version));
-    let found = known().find(|version| *version == wanted).or_else(newest).map(str::to_owned);
+    let wanted: Version = wanted.parse().ok()?;
+    let newest = || published().rev().find(|(text, known)| known.starts_with(&wanted) && !is_broken(text));
+    let found = published().find(|(_, known)| *known == wanted).or_else(newest).map(|(text, _)| text.to_owned());
     // One that was published after this was written has three parts, as every GHC.
-    found.or_else(|| {
-        (wanted.split('.').count() == 3 && compare_versions(wanted, wanted).is_some()).then(|| wanted.to_owned())
-    })
+    found.or_else(|| (wanted.len() == 3).then(|| wanted.to_string()))
+}
+
+/// The published versions, oldest first: as text, and to be compared.
+fn published() -> impl DoubleEndedIterator<Item = (&'static str, Version)> {
+    TAGS.iter().filter_map(|(text, _)| Some((*text, text.parse().ok()?)))
+}
+
+fn is_broken(version: &str) -> bool {
+    BROKEN.iter().any(|(broken, _, _)| *broken == version)
 }
 
 /// A warning about a compiler that is known to be broken.
@@ -152,9 +157,9 @@ pub(crate) fn known_tags_hint(reference: &str) -> Option<String> {
     if TAGS.iter().any(|(version, _)| *version == ghc) {
         return None;
     }
-    let series: Vec<_> = ghc.split('.').take(2).collect();
-    let series = format!("{}.", series.join("."));
-    let mut near: Vec<_> = TAGS.iter().map(|(version, _)| *version).filter(|v| v.starts_with(&series)).collect();
+    let series = Version::leading(ghc).map(|ghc| ghc.series());
+    let is_near = |known: &Version| series.as_ref().is_some_and(|series| known.starts_with(series));
+    let mut near: Vec<_> = published().filter(|(_, known)| is_near(known)).map(|(text, _)| text).collect();
     if near.is_empty() {
         near = TAGS.iter().rev().take(8).map(|(version, _)| *version).collect();
     }
@@ -172,12 +177,9 @@ pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
 ///
 /// The field is a list of `COMPILER RANGE`s; the ranges of GHC are evaluated, what cannot be read accepts nothing.
 pub(crate) fn tested_ghc(tested_with: &str) -> Option<&'static str> {
-    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
     let ghcs: Vec<_> = split_outside_braces(tested_with).into_iter().filter_map(ghc_range).collect();
-    TAGS.iter()
-        .rev()
-        .map(|(version, _)| *version)
-        .find(|version| !broken(version) && ghcs.iter().any(|range| in_range(version, range)))
+    let is_tested = |version: &Version| ghcs.iter().any(|range| in_range(version, range));
+    published().rev().find(|(text, version)| !is_broken(text) && is_tested(version)).map(|(text, _)| text)
 }
 
 /// Splits at commas, except those of version sets (`{9.6.6, 9.8.4}`).
@@ -201,7 +203,7 @@ fn ghc_range(item: &str) -> Option<&str> {
 }
 
 /// Whether a version lies in a range of `==`, `>=`, `>`, `<=`, `<`, `^>=`, wildcards and sets, joined by `&&`, `||`.
-fn in_range(version: &str, range: &str) -> bool {
+fn in_range(version: &Version, range: &str) -> bool {
     range.split("||").any(|alternative| {
         alternative.split("&&").all(|term| {
             let term = term.trim();
@@ -215,39 +217,21 @@ fn in_range(version: &str, range: &str) -> bool {
     })
 }
 
-fn satisfies(version: &str, operator: &str, operand: &str) -> bool {
-    if let Some(prefix) = operand.strip_suffix(".*") {
-        return operator == "==" && starts_with_version(version, prefix);
+fn satisfies(version: &Version, operator: &str, operand: &str) -> bool {
+    if let Some(beginning) = operand.strip_suffix(".*") {
+        return operator == "==" && beginning.parse().is_ok_and(|beginning| version.starts_with(&beginning));
     }
-    let order = compare_versions(version, operand);
-    match (operator, order) {
-        ("==", Some(order)) => order == Ordering::Equal,
-        (">=", Some(order)) => order != Ordering::Less,
-        (">", Some(order)) => order == Ordering::Greater,
-        ("<=", Some(order)) => order != Ordering::Greater,
-        ("<", Some(order)) => order == Ordering::Less,
+    let Ok(operand) = operand.parse::<Version>() else { return false };
+    match operator {
+        "==" => *version == operand,
+        ">=" => *version >= operand,
+        ">" => *version > operand,
+        "<=" => *version <= operand,
+        "<" => *version < operand,
         // `^>=A.B.C` is `>=A.B.C && <A.(B+1)`.
-        ("^>=", Some(order)) => {
-            let series: Vec<_> = operand.split('.').take(2).collect();
-            order != Ordering::Less && starts_with_version(version, &series.join("."))
-        }
+        "^>=" => *version >= operand && version.starts_with(&operand.series()),
         _ => false,
     }
-}
-
-/// Whether a version is older than another; `None` when one of them is no version (`latest`).
-pub(crate) fn older_than(version: &str, other: &str) -> Option<bool> {
-    compare_versions(version, other).map(Ordering::is_lt)
-}
-
-/// Whether a version is another, or one of its series.
-pub(crate) fn starts_with_version(version: &str, prefix: &str) -> bool {
-    version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
-    let parts = |text: &str| text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
-    Some(parts(a)?.cmp(&parts(b)?))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::base::version::Version;
 use crate::project::Project;
 use crate::project::image::{self, Bignum};
 use crate::settings::lockfile::Lockfile;
@@ -302,7 +303,9 @@ fn for_platform(
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
     let (image, ghc) = image::reference(&image, &wanted, bignum)?;
-    let is_heeded = ghc.as_deref().is_some_and(|ghc| image::starts_with_version(ghc, &wanted));
+    let version = |text: &str| text.parse::<Version>().ok();
+    let is_heeded =
+        ghc.as_deref().and_then(version).zip(version(&wanted)).is_some_and(|(ghc, wanted)| ghc.starts_with(&wanted));
     let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
     let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
     // Only what was typed: a project's own GHC gives way to a named image.

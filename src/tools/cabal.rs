@@ -12,7 +12,7 @@ use crate::project::Executable;
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
 
 /// The first cabal that has external commands.
-pub(crate) const EXTERNAL_COMMANDS_SINCE: (u32, u32) = (3, 12);
+pub(crate) const EXTERNAL_COMMANDS_SINCE: &str = "3.12";
 
 /// A command line as hsx itself takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +42,6 @@ pub(crate) fn command_line(args: impl IntoIterator<Item = OsString>, is_set: imp
     }
     args.insert(1, command.into());
     CommandLine { args, typed: Some("cabal") }
-}
-
-/// `cabal --numeric-version`, as far as it matters: major and minor.
-pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.trim().split('.').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??))
 }
 
 /// The package store, the package index and cabal's own home: a volume per platform and image.
@@ -251,13 +245,6 @@ mod tests {
         }
         let nothing = CommandLine { args: Vec::new(), typed: None };
         assert_eq!(command_line([], |_| true), nothing);
-    }
-
-    #[test]
-    fn a_version_is_read_as_far_as_it_matters() {
-        for (text, version) in [("3.12.1.0\n", Some((3, 12))), ("3.4", Some((3, 4))), ("3", None), ("", None)] {
-            assert_eq!(parse_version(text), version);
-        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The system that hsx runs on, and what to type there: how programs are installed and services started.
 
 use crate::base::platform::Platform;
+use crate::base::version::Version;
 
 /// A Linux distribution as os-release(5) describes it, or macOS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ impl System {
         };
         let ids = ["ID", "ID_LIKE"].into_iter().filter_map(value);
         let ids = ids.flat_map(|ids| ids.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
-        let version = value("VERSION_ID").and_then(|version| version.split('.').next()?.parse().ok());
+        let version = value("VERSION_ID").and_then(|version| Some(Version::leading(&version)?.major()));
         Self { ids, version, wsl: false, systemd: true }
     }
 

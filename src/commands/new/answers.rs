@@ -7,6 +7,7 @@ use super::args::{Component, License, NewArgs};
 use super::name;
 use crate::base::date;
 use crate::base::error::Error;
+use crate::base::version::{Version, is_older};
 use crate::plan::facts::Identity;
 use crate::project::image;
 use crate::project::template::{Values, fill_in, license_text};
@@ -148,7 +149,7 @@ fn compiler(text: &str) -> Result<String, Error> {
         Error::usage(format!("there is no GHC {text}"))
             .hint(format!("`{}` or a series, such as `9.6`", image::DEFAULT_GHC))
     })?;
-    if image::older_than(&version, OLDEST_GHC) != Some(false) {
+    if is_older(&version, OLDEST_GHC) != Some(false) {
         return Err(Error::usage(format!("the templates need GHC {OLDEST_GHC} or newer, for the language GHC2021")));
     }
     Ok(version)
@@ -159,7 +160,7 @@ const OLDEST_GHC: &str = "9.2";
 
 /// The base library of a GHC: 4.18 of 9.6, one more for each series, and these have even numbers.
 fn base(ghc: &str) -> String {
-    let series = ghc.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    let series = ghc.parse::<Version>().ok().and_then(|version| version.minor());
     format!("4.{}", 15 + series.unwrap_or(2) / 2)
 }
 

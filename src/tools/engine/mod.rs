@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::cmd::Cmd;
 use crate::base::platform::Platform;
+use crate::base::version::Version;
 
 /// The label that every volume and container of hsx's carries; its value is what it is for.
 pub(crate) const LABEL: &str = "hsx.kind";
@@ -56,8 +57,7 @@ pub(crate) struct Info {
 impl Info {
     /// Whether an image can be mounted: podman since 2.2, docker since 28 (API 1.48).
     pub(crate) fn image_mounts(&self) -> bool {
-        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-        self.dialect == Dialect::Podman || major.is_some_and(|major| major >= 28)
+        self.dialect == Dialect::Podman || Version::leading(&self.version).is_some_and(|version| version.major() >= 28)
     }
 }
 
