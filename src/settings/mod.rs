@@ -17,39 +17,69 @@ use crate::project::Project;
 use crate::project::image::{self, Bignum};
 use crate::settings::lockfile::Lockfile;
 
-/// `hsx.toml` of a project, or the user's `config.toml`. A key that is not here is an error that names it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct SettingsFile {
-    platforms: Option<Vec<String>>,
-    targets: Option<Vec<String>>,
-    out_dir: Option<Utf8PathBuf>,
-    jobs: Option<u32>,
-    cabal_args: Option<Vec<String>>,
-    strip: Option<bool>,
-    upx: Option<bool>,
-    ghc: Option<String>,
-    bignum: Option<Bignum>,
-    strategy: Option<StrategyChoice>,
-    image: Option<ImageTable>,
-    connection: Option<String>,
-    #[serde(default)]
-    platform: BTreeMap<String, PlatformTable>,
-    // What reaches the host: only from the user's own file.
-    engine: Option<String>,
-    engine_args: Option<Vec<String>>,
-    upx_args: Option<Vec<String>>,
+/// Declares the keys of a settings file, each once.
+macro_rules! settings_file {
+    (
+        whole { $($whole:ident: $whole_type:ty,)* }
+        by_platform { $($key:ident: $type:ty,)* }
+        users_own { $($own:ident: $own_type:ty,)* }
+    ) => {
+        /// `hsx.toml` of a project, or the user's `config.toml`. A key that is not here is an error that names it.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        pub(crate) struct SettingsFile {
+            $($whole: Option<$whole_type>,)*
+            $($key: Option<$type>,)*
+            #[serde(default)]
+            platform: BTreeMap<String, PlatformTable>,
+            $($own: Option<$own_type>,)*
+        }
+
+        /// What may differ between platforms: `[platform."linux/arm64"]`.
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(rename_all = "kebab-case", deny_unknown_fields)]
+        struct PlatformTable {
+            $($key: Option<$type>,)*
+        }
+
+        impl SettingsFile {
+            /// What the file says for all platforms of that which may differ between them.
+            fn common(&self) -> PlatformTable {
+                PlatformTable { $($key: self.$key.clone(),)* }
+            }
+
+            /// The keys that only the user's own file may have, and whether they are set.
+            fn users_own(&self) -> Vec<(String, bool)> {
+                let key = |field: &str| field.replace('_', "-");
+                vec![$((key(stringify!($own)), self.$own.is_some()),)*]
+            }
+        }
+    };
 }
 
-/// What may differ between platforms: `[platform."linux/arm64"]`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct PlatformTable {
-    ghc: Option<String>,
-    bignum: Option<Bignum>,
-    strategy: Option<StrategyChoice>,
-    image: Option<ImageTable>,
-    connection: Option<String>,
+settings_file! {
+    whole {
+        platforms: Vec<String>,
+        targets: Vec<String>,
+        out_dir: Utf8PathBuf,
+        jobs: u32,
+        cabal_args: Vec<String>,
+        strip: bool,
+        upx: bool,
+    }
+    by_platform {
+        ghc: String,
+        bignum: Bignum,
+        strategy: StrategyChoice,
+        image: ImageTable,
+        connection: String,
+    }
+    // What reaches the host: no project may set it.
+    users_own {
+        engine: String,
+        engine_args: Vec<String>,
+        upx_args: Vec<String>,
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -60,9 +90,6 @@ struct ImageTable {
     packages: Option<Vec<String>>,
     native_packages: Option<Vec<String>>,
 }
-
-/// The keys that reach the host: only the user's own file may have them.
-const RESERVED: [&str; 3] = ["engine", "engine-args", "upx-args"];
 
 /// Reads a settings file; `path` is for messages.
 ///
@@ -96,12 +123,12 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
     let file = parse(text, path).map_err(|mut error| {
         // What an unknown key may have meant is none of those.
         for line in &mut error.said {
-            *line = RESERVED.iter().fold(line.clone(), |line, key| line.replace(&format!(", `{key}`"), ""));
+            let own = SettingsFile::default().users_own();
+            *line = own.iter().fold(line.clone(), |line, (key, _)| line.replace(&format!(", `{key}`"), ""));
         }
         error
     })?;
-    let set = [file.engine.is_some(), file.engine_args.is_some(), file.upx_args.is_some()];
-    if let Some((key, _)) = RESERVED.iter().zip(set).find(|(_, set)| *set) {
+    if let Some((key, _)) = file.users_own().into_iter().find(|(_, is_set)| *is_set) {
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
@@ -355,14 +382,7 @@ impl SettingsFile {
     /// The platform's own table, then what the file says for all platforms.
     fn tables(&self, platform: Platform) -> Vec<PlatformTable> {
         let own = self.platform.iter().filter(|(name, _)| name.parse() == Ok(platform)).map(|(_, table)| table.clone());
-        let common = PlatformTable {
-            ghc: self.ghc.clone(),
-            bignum: self.bignum,
-            strategy: self.strategy,
-            image: self.image.clone(),
-            connection: self.connection.clone(),
-        };
-        own.chain([common]).collect()
+        own.chain([self.common()]).collect()
     }
 }
 
@@ -405,8 +425,8 @@ mod tests {
         let said = |error: Error| error.said.concat();
         let of_project = said(parse_project("nope = 1", "hsx.toml".into()).unwrap_err());
         let of_user = said(parse("nope = 1", "config.toml".into()).unwrap_err());
-        for key in RESERVED.map(|key| format!("`{key}`")) {
-            assert!(!of_project.contains(&key) && of_user.contains(&key), "{of_project}\n{of_user}");
+        for key in ["`engine`", "`engine-args`", "`upx-args`"] {
+            assert!(!of_project.contains(key) && of_user.contains(key), "{of_project}\n{of_user}");
         }
         assert!(of_project.ends_with("`connection`, `platform`"), "{of_project}");
     }

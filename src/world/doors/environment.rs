@@ -4,6 +4,7 @@ use std::env::VarError;
 use std::ffi::OsStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use etcetera::BaseStrategy;
 
@@ -50,7 +51,7 @@ impl Environment {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub(crate) fn read() -> anyhow::Result<Self> {
         let path = std::env::var("PATH").unwrap_or_default();
-        let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
+        let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir().context("the working directory cannot be read")?)
             .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
         let base = etcetera::choose_base_strategy().ok();
         let utf8 = |path: std::path::PathBuf| Utf8PathBuf::from_path_buf(path).ok();

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -107,7 +108,8 @@ impl<'a> Exec<'a> {
         // Under nohup, a hangup stays ignored.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if signal != SIGHUP || !hangup_is_ignored() {
-                flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal)?)?;
+                flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal)?)
+                    .context("signals cannot be caught")?;
             }
         }
         Ok(Self { ui, received })
@@ -300,7 +302,8 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
     Ok((pid, pipe, receiver))
 }
 
-/// A command as the standard library starts it.
+/// A command as the standard library starts it. xshell builds it and does no more: its own `run` waits without heeding
+/// signals, and hands output on only when the command has ended.
 pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
     Ok(std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args)))
