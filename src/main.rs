@@ -1,5 +1,6 @@
 //! `hsx`: fully static Haskell executables for every architecture, from any machine, with one command.
 
+mod args;
 mod base;
 mod cli;
 mod commands;
@@ -13,19 +14,20 @@ mod world;
 
 use std::process::ExitCode;
 
+use args::{Color, Format, MessageArgs, OutputArgs};
 use base::error::{Error, Kind};
-use cli::{Cli, Color, Command, Format, MessageArgs, OutputArgs};
+use cli::{Cli, Command};
 use tools::cabal;
-use world::ask::host::{self, Environment};
+use world::doors::environment::{self, Environment};
 use world::doors::ui::{Ui, Verbosity};
 
 fn main() -> ExitCode {
-    let line = cabal::command_line(std::env::args_os(), host::is_set);
-    let command = match Cli::read(&line, host::is_empty_variable, host::variable) {
+    let line = cabal::command_line(std::env::args_os(), environment::is_set);
+    let command = match Cli::read(&line, environment::is_empty_variable, environment::variable) {
         Ok(cli) => cli.command,
         Err(rejected) => {
             if let Some(error) = rejected.told() {
-                let ui = Ui::new(Verbosity::Quiet, Color::default(), rejected.format, host::reader());
+                let ui = Ui::new(Verbosity::Quiet, Color::default(), rejected.format, environment::reader());
                 tell(&error, rejected.format, &ui);
             }
             rejected.error.exit()
@@ -37,13 +39,13 @@ fn main() -> ExitCode {
         (false, false) => Verbosity::Normal,
         (false, true) => Verbosity::Verbose,
     };
-    let ui = Ui::new(verbosity, color, format, host::reader());
+    let ui = Ui::new(verbosity, color, format, environment::reader());
     if format == Format::JsonLines && !matches!(command, Command::Static(_)) {
         let error =
             Error::usage("`--format json-lines` is for `hsx static` only").hint("`--format json` is for others");
         return ExitCode::from(fail(&error.into(), format, &ui));
     }
-    let result = Environment::read().and_then(|environment| commands::run(&command, &environment, &ui));
+    let result = Environment::read().and_then(|environment| command.run(&environment, &ui));
     result.map_or_else(|error| ExitCode::from(fail(&error, format, &ui)), ExitCode::from)
 }
 

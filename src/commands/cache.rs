@@ -4,18 +4,18 @@ use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use crate::args::{EngineArgs, Format, OutputArgs};
 use crate::base::age::Age;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{EngineArgs, Format, OutputArgs};
 use crate::report::storage::{Filter, Item, Refusal, summary, table, total};
 use crate::settings;
 use crate::tools::engine::Engine;
 use crate::world::ask::engines::{self, Known};
-use crate::world::ask::host::Environment;
 use crate::world::ask::load;
 use crate::world::ask::storage::{self, Measure};
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 
 const KEPT: &str = "\

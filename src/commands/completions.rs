@@ -1,10 +1,9 @@
 //! `hsx completions`: what a shell needs to complete hsx's command line.
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::{Generator, Shell as Known};
 use clap_complete_nushell::Nushell;
 
-use crate::cli::Cli;
 use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
@@ -39,20 +38,20 @@ pub(crate) enum Shell {
     Powershell,
 }
 
-/// Runs `hsx completions`.
-pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> u8 {
+/// Runs `hsx completions`; `hsx` is the whole command line.
+pub(crate) fn run(args: &CompletionsArgs, mut hsx: Command, ui: &Ui) -> u8 {
     ui.print(&match args.shell {
-        Shell::Bash => script(Known::Bash),
-        Shell::Zsh => script(Known::Zsh),
-        Shell::Fish => script(Known::Fish),
-        Shell::Nushell => script(Nushell),
-        Shell::Powershell => script(Known::PowerShell),
+        Shell::Bash => script(Known::Bash, &mut hsx),
+        Shell::Zsh => script(Known::Zsh, &mut hsx),
+        Shell::Fish => script(Known::Fish, &mut hsx),
+        Shell::Nushell => script(Nushell, &mut hsx),
+        Shell::Powershell => script(Known::PowerShell, &mut hsx),
     });
     0
 }
 
-fn script(shell: impl Generator) -> String {
+fn script(shell: impl Generator, hsx: &mut Command) -> String {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "hsx", &mut script);
+    clap_complete::generate(shell, hsx, "hsx", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }

@@ -6,17 +6,17 @@ use camino::Utf8PathBuf;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use crate::args::{BuilderArgs, Format, OutputArgs, ResultArgs};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{BuilderArgs, Format, OutputArgs, ResultArgs};
 use crate::doctor::{connections, document, exit_code, judge, screen};
 use crate::project::image::{self, Bignum};
 use crate::settings::{self, Packing, Platforms, SettingsFile, Typed};
 use crate::world::ask::engines;
 use crate::world::ask::examine::{Question, examine};
-use crate::world::ask::host::Environment;
 use crate::world::ask::load::{self, Loaded};
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\

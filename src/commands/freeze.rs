@@ -1,27 +1,28 @@
 //! `hsx freeze`: asks what there is to freeze and what the images have, translates, has it checked, and writes it.
 
 use camino::Utf8Path;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::{Gathered, gather, preparation};
+use super::gather::{Gathered, gather, preparation};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::base::cmd::{Cmd, quote};
 use crate::base::error::{Error, Kind};
-use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::strategy::{Choice, Strategy};
 use crate::plan::{PlatformPlan, Step};
-use crate::project::freeze::{self, Frozen, Survey};
+use crate::project::freeze::{self, Frozen, Origin, Survey};
 use crate::project::{Project, image};
 use crate::report;
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Network};
-use crate::world::ask::host::Environment;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::exec::Tail;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::{World, write};
 use crate::world::follow::build::build;
+use crate::world::follow::prepare;
 
 const HOST: &str =
     concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));
@@ -79,20 +80,6 @@ pub(crate) struct FreezeArgs {
 
     #[command(flatten)]
     pub output: OutputArgs,
-}
-
-/// What decides the versions, as asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Origin {
-    /// The host where it has cabal, else the image
-    #[default]
-    Auto,
-    /// cabal here, or `ghc-pkg` alone
-    Host,
-    /// cabal in the builder image
-    Image,
-    /// The freeze file that is there
-    File,
 }
 
 /// Runs `hsx freeze`.
@@ -271,7 +258,7 @@ impl Solver<'_> {
 pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World<'_>) -> Result<Frozen, Error> {
     let Gathered { project, settings, facts, .. } = gathered;
     for step in &plan.prepare {
-        world.prepare(step)?;
+        prepare::follow(step, world)?;
     }
     let host = plan.host.as_ref().map(|cmd| ask_host(cmd, world)).transpose()?;
     let (mut images, mut choices) = (Vec::new(), Vec::new());

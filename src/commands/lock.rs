@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 
+use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Platforms, Typed};
-use crate::world::ask::host::{self, Environment};
-use crate::world::ask::{engines, load};
+use crate::world::ask::{engines, images, load};
 use crate::world::doors::World;
+use crate::world::doors::environment;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
@@ -71,10 +72,10 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     let mut images = BTreeMap::new();
     for build in &settings.platforms {
         if !images.contains_key(&build.image) {
-            images.insert(build.image.clone(), host::digests(&known.engine, &build.image, &world)?);
+            images.insert(build.image.clone(), images::digests(&known.engine, &build.image, &world)?);
         }
     }
-    let lockfile = Lockfile::new(&loaded.project, images, host::now(None));
+    let lockfile = Lockfile::new(&loaded.project, images, environment::now(None));
     if args.dry_run {
         ui.print(&lockfile.text());
         return Ok(0);

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::{Gathered, gather_loaded, load, r#static};
+use super::gather::{Gathered, gather_loaded, load};
+use super::r#static;
+use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::Facts;
 use crate::plan::{Lock, PlatformPlan, strategy};
@@ -14,8 +15,8 @@ use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::tools::binfmt::Emulation;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network};
 use crate::world::ask::fresh::Wanted;
-use crate::world::ask::host::Environment;
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
 

@@ -4,12 +4,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use serde_json::json;
 
+use crate::args::{EXIT_CODES, Format, OutputArgs};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::cli::{EXIT_CODES, Format, OutputArgs};
 use crate::tools::cabal::{self, EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
-use crate::world::ask::host::{self, Environment};
 use crate::world::doors::World;
+use crate::world::doors::environment;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::links::{self, Found};
 use crate::world::doors::ui::Ui;
 
@@ -42,7 +43,7 @@ pub(crate) struct SetupCabalArgs {
 /// When a file that is not hsx's is in the way of a link, or a link cannot be made.
 pub(crate) fn run(args: &SetupCabalArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let program = host::this_program()?;
+    let program = environment::this_program()?;
     let beside = program.parent().unwrap_or(Utf8Path::new("/"));
     let dir = links::directory(&args.dir.as_ref().map_or_else(|| beside.to_owned(), |dir| environment.cwd.join(dir)))?;
     let places = EXTERNAL_COMMANDS.map(|(name, typed)| (dir.join(name), typed));

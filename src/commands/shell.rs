@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use super::{Gathered, gather, preparation};
+use super::gather::{Gathered, gather, preparation};
+use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
-use crate::cli::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::Facts;
 use crate::plan::strategy::Strategy;
@@ -13,10 +13,11 @@ use crate::project::Project;
 use crate::settings::{Platforms, Settings, Typed};
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Network};
-use crate::world::ask::host::Environment;
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
+use crate::world::follow::prepare;
 
 const SHELL: &str = include_str!("../../scripts/container/shell.sh");
 
@@ -81,7 +82,7 @@ pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyho
         return Ok(0);
     }
     for step in &prepare {
-        world.prepare(step)?;
+        prepare::follow(step, &world)?;
     }
     let mut strategy = first.choice.strategy;
     if first.steps.is_empty() {

@@ -3,12 +3,12 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::cli::MessageArgs;
+use crate::args::MessageArgs;
 use crate::plan::source::Source;
 use crate::project::SourceMount;
-use crate::world::ask::host::Environment;
 use crate::world::ask::load;
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::follow::source;
 

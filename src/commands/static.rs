@@ -4,16 +4,19 @@ use std::cell::RefCell;
 use std::time::Instant;
 
 use camino::Utf8PathBuf;
+use clap::Args;
 use serde_json::json;
 
-use super::{Found, Gathered, find, freeze, gather, gather_loaded, load, preparation};
+use super::freeze;
+use super::gather::{Found, Gathered, find, gather, gather_loaded, load, preparation};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{Format, StaticArgs, StrategyChoice};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::{Facts, Host};
 use crate::plan::strategy::Strategy;
 use crate::plan::{Pack, Plan, PlatformPlan, Share, Stage, Step, share};
+use crate::project::freeze::Origin;
 use crate::project::{Executable, Project, Selection};
 use crate::report::{PlatformReport, Report, timings};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
@@ -22,18 +25,101 @@ use crate::tools::cabal;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 use crate::world::ask::engines::{Engines, Source};
 use crate::world::ask::fresh::{self, Decided, Sources, Wanted};
-use crate::world::ask::host::{self, Environment};
 use crate::world::ask::load::Loaded;
+use crate::world::ask::machine;
 use crate::world::doors::World;
 use crate::world::doors::at_once::side_by_side;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::write::{append, replace};
 use crate::world::follow::build::build;
+use crate::world::follow::prepare;
 
 const BUILD: &str = include_str!("../../scripts/container/build.sh");
 const TRY: &str = include_str!("../../scripts/container/try.sh");
 const TRY_SENT: &str =
     concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
+
+const STATIC_HELP: &str = "\
+Settings:
+  Each is taken from the first place that has it: the flag, its HSX_* variable (HSX_OUT_DIR,
+  HSX_TARGET, …; an empty one counts as unset), the project's `hsx.toml`, your `config.toml` (in
+  $XDG_CONFIG_HOME/hsx or ~/.config/hsx), what the project says (`with-compiler:` in cabal.project,
+  `tested-with:` in the .cabal file), the default.
+
+  # hsx.toml
+  platforms = [\"linux/amd64\", \"linux/arm64\"]
+  targets = [\"exe:server\"]
+  ghc = \"9.6.7\"
+  bignum = \"native\"
+  image = { ref = \"quay.io/benz0li/ghc-musl\", packages = [\"xz-dev\", \"xz-static\"] }
+  cabal-args = [\"--flags=+release\"]
+  [platform.\"linux/arm64\"]
+  ghc = \"9.10.3\"
+
+  Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
+  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
+
+Results:
+  dist-static/linux-ARCH/NAME, each replaced only by a verified one. Where neither they nor anything
+  in the mounted directories, the settings and the image has changed since they were built, nothing
+  is started: `--force` builds all the same. Not looked at: `dist-newstyle`, `dist-static` and git's
+  objects; `--pull` asks whether the image has changed. Your source is mounted
+  read-only; the package store and the build directory are volumes labelled `hsx.kind`.
+
+Engines elsewhere:
+  `connection` names a podman connection or a docker context, for all platforms or for one; where it
+  leads is the engine's own to know (`podman system connection add`, `docker context create`).
+  Platforms of several engines are built at the same time. The source is sent, and only what has
+  changed since the last time: in a git repository what git does not ignore, the files that decide
+  cabal's plan, and `.git`. So it is where DOCKER_HOST or CONTAINER_HOST leads to another machine.
+  `--connection PLATFORM=` takes the engine here all the same.
+
+Events:
+  `--format json-lines` prints a line of JSON for each event, as it comes: `event` is its kind,
+  `platform` what it is about, `time` the seconds since hsx began. Kinds: `phase`; `package` and
+  `module`, with `number` and `of`; `finish`, with what `--format json` has of the platform; and
+  `end`, the last, with `exit_code`. New kinds and keys may come, none goes.
+
+Examples:
+  hsx static                                  every executable, for this machine's architecture
+  hsx static -p linux/amd64,linux/arm64       for both
+  hsx static exe:server --ghc 9.6.7           one executable, with another compiler
+  hsx static -p amd64,arm64 --connection arm64=graviton    one of them on an engine elsewhere
+  hsx static --dry-run                        the commands, to read or to paste into a shell";
+
+/// Build static executables for one or more platforms
+///
+/// Runs cabal inside the ghc-musl image of each platform, takes the executables out, checks that they
+/// are static, packs them with upx where that is installed, and proves that the packed ones still start.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_long_help = format!("{STATIC_HELP}\n\n{EXIT_CODES}"), after_help = "See `hsx static --help` for settings, exit codes and examples")]
+pub(crate) struct StaticArgs {
+    /// What to build, as cabal spells it: `exe:NAME`, `PACKAGE:exe:NAME`, `PACKAGE`; default: every executable
+    #[arg(value_name = "TARGET", value_delimiter = ',', env = "HSX_TARGET", hide_env = true)]
+    pub targets: Vec<String>,
+
+    #[command(flatten)]
+    pub builder: BuilderArgs,
+
+    #[command(flatten)]
+    pub result: ResultArgs,
+
+    /// Freeze the versions for this build only, as `hsx freeze` would in a file
+    #[arg(long, value_enum, value_name = "FROM", num_args = 0..=1, default_missing_value = "auto", require_equals = true, help_heading = "Build")]
+    pub freeze: Option<Origin>,
+
+    /// Write a page that shows what took how long, beside the logs
+    #[arg(long)]
+    pub timings: bool,
+
+    /// Print the commands instead of running them, as shell
+    #[arg(long)]
+    pub dry_run: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
 
 /// Runs `hsx static`.
 ///
@@ -117,12 +203,7 @@ fn report(
 }
 
 /// Builds with the lines of a freeze file that is made first. `None`: the plan was printed instead.
-fn report_frozen(
-    typed: Typed<'_>,
-    origin: freeze::Origin,
-    dry_run: bool,
-    world: &World<'_>,
-) -> anyhow::Result<Option<Report>> {
+fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<'_>) -> anyhow::Result<Option<Report>> {
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let mut gathered = gather(typed, select, world)?;
     let freeze = freeze::plan(&gathered, origin, world.environment)?;
@@ -164,7 +245,7 @@ pub(crate) fn fresh_program(
     let program = |checked: &Checked| {
         let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return None };
         let exe = delivered.iter().find(|exe| exe.path.file_name() == Some(name.borrow().as_str()))?;
-        (host::machine() == Some(*platform)).then(|| exe.path.clone())
+        (machine::machine() == Some(*platform)).then(|| exe.path.clone())
     };
     if let Some(program) = program(&check(typed, loaded, select_one, world)?) {
         return Ok(Some(program));
@@ -376,7 +457,7 @@ pub(crate) fn execute(
     world: &World<'_>,
 ) -> anyhow::Result<Report> {
     for step in &plan.prepare {
-        world.prepare(step)?;
+        prepare::follow(step, world)?;
     }
     // As it is before anything is built: what changes meanwhile is built next time.
     let mut sources = wanted.and_then(|wanted| Sources::look(wanted, world));
@@ -425,4 +506,16 @@ pub(crate) fn execute(
     let mut platforms: Vec<_> = platforms.into_iter().flatten().flatten().collect();
     platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.platform == report.platform));
     Ok(Report { platforms, freeze: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_stands_as_it_was_written() {
+        for line in STATIC_HELP.lines() {
+            assert!(line.chars().count() <= 100, "clap would wrap: {line}");
+        }
+    }
 }

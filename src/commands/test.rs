@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{Gathered, gather, preparation};
+use super::gather::{Gathered, gather, preparation};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::base::error::{Error, Kind};
-use crate::cli::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::{Facts, test_key};
 use crate::plan::strategy::{self, Strategy};
@@ -17,10 +17,11 @@ use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Lifetime};
-use crate::world::ask::host::Environment;
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
+use crate::world::follow::prepare;
 
 const TEST: &str = include_str!("../../scripts/container/test.sh");
 
@@ -170,7 +171,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
 /// Follows the plan. One platform's failure does not stop the next; a signal does.
 fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
     for step in &plan.prepare {
-        world.prepare(step)?;
+        prepare::follow(step, world)?;
     }
     let mut platforms = Vec::new();
     for platform in &plan.platforms {

@@ -1,6 +1,6 @@
 //! Engines elsewhere, by the names that the platforms' settings give.
 
-use super::Finding;
+use super::finding::Finding;
 use crate::base::error::Error;
 use crate::tools::engine::Info;
 
@@ -24,7 +24,7 @@ pub(crate) fn judge(name: &str, answer: Result<(&str, &Info), &Error>) -> Findin
 
 #[cfg(test)]
 mod tests {
-    use super::super::Mark;
+    use super::super::finding::Mark;
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Whether programs of other platforms start in containers.
 
-use super::{Emulation, Finding, Machine, Probe};
+use super::finding::Finding;
+use super::machine::{Emulation, Machine, Probe};
 use crate::tools::binfmt::Handler;
 use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
@@ -109,8 +110,9 @@ fn elsewhere(found: &Emulation, program: &str, info: &Info, health: &Health) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::machine;
-    use super::super::{Answer, Mark};
+    use super::super::finding::Mark;
+    use super::super::machine::Answer;
+    use super::super::machine::tests::machine;
     use super::*;
     use crate::base::platform::Platform;
     use crate::tools::binfmt::{Entry, handler};

@@ -1,6 +1,7 @@
 //! The container engine, and what rootless podman needs.
 
-use super::{Answer, Engine, Finding, Machine};
+use super::finding::Finding;
+use super::machine::{Answer, Engine, Machine};
 use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
 use crate::tools::system::System;
@@ -183,8 +184,9 @@ fn limits(machine: &Machine) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::machine;
-    use super::super::{Mark, judge};
+    use super::super::finding::Mark;
+    use super::super::judge;
+    use super::super::machine::tests::machine;
     use super::*;
 
     /// The fixes of the only finding that is not good.

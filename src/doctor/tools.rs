@@ -1,6 +1,7 @@
 //! The builder image, tools on the host, room on the disks, and what hsx keeps.
 
-use super::{Disk, Finding, Image, Machine, Purpose, Tool};
+use super::finding::Finding;
+use super::machine::{Disk, Image, Machine, Purpose, Tool};
 use crate::base::platform::Platform;
 use crate::project::image;
 use crate::report::bytes;
@@ -176,8 +177,8 @@ impl Purpose {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Mark;
-    use super::super::tests::machine;
+    use super::super::finding::Mark;
+    use super::super::machine::tests::machine;
     use super::*;
 
     fn of(about: &str, machine: &Machine) -> Finding {

@@ -1,4 +1,4 @@
-//! What the machine and its engines are, as far as a plan depends on it. Gathered by `world::host`, once.
+//! What the machine and its engines are, as far as a plan depends on it. Gathered by `world::ask::host`, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

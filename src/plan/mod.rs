@@ -1,4 +1,6 @@
-//! The plan: what a run does, as data. `--dry-run` prints it, execution follows it step by step.
+//! The plan: what a run does, as data. `--dry-run` prints it, execution follows it step by step. Beside it stands what
+//! decides it: the facts (`facts`), the strategy, the containers that all steps of a platform share (`builder`), the
+//! source. Nothing here has an effect or asks anything: what a plan depends on comes in as data.
 
 pub(crate) mod builder;
 pub(crate) mod cross;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::cross;
+use crate::args::StrategyChoice;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::StrategyChoice;
 use crate::tools::binfmt::Emulation;
 
 /// How the compiler runs.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{fields, image};
@@ -13,6 +14,20 @@ use crate::base::platform::Platform;
 
 /// The freeze file of a project, beside its `cabal.project`.
 pub(crate) const FILE: &str = "cabal.project.freeze";
+
+/// What decides the versions, as asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Origin {
+    /// The host where it has cabal, else the image
+    #[default]
+    Auto,
+    /// cabal here, or `ghc-pkg` alone
+    Host,
+    /// cabal in the builder image
+    Image,
+    /// The freeze file that is there
+    File,
+}
 
 /// What there is to build with: of a builder image, or of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
-//! A Haskell project as hsx needs to know it before cabal runs: its packages, executables and compiler.
-//!
-//! The readers here take only the fields hsx decides by; everything else stays cabal's business.
+//! A Haskell project as hsx needs to know it before cabal runs: its packages, executables and compiler, and beside it
+//! what else is a project's own: freeze files, the image it is built in, the files of a new one. The readers here take
+//! only the fields hsx decides by; everything else stays cabal's business. No file is opened here: text comes in, facts
+//! go out.
 
 mod fields;
 pub(crate) mod freeze;

@@ -1,4 +1,6 @@
-//! What came out: the table a person reads, and the JSON a program reads.
+//! What came out: the table a person reads, and the JSON a program reads. Beside it stands what else is made of what
+//! happened: why a tool failed (`diagnosis`), how far a build is (`progress`), how long it took (`timings`). All of it
+//! is pure text and data; who shows it is `world::doors::ui`.
 
 pub(crate) mod diagnosis;
 pub(crate) mod progress;

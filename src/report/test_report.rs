@@ -1,13 +1,13 @@
 //! What came out of tests: the table a person reads, and the JSON a program reads.
 
-use camino::{Utf8Path, Utf8PathBuf};
-use serde::Serialize;
+use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::{error_json, render, seconds};
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
 use crate::plan::strategy::Choice;
+use crate::tools::cabal::Suite;
 
 /// The results of all platforms.
 #[derive(Debug)]
@@ -30,19 +30,6 @@ pub(crate) struct PlatformTests {
     pub seconds: f64,
     /// The suites that ran; failed ones are no error.
     pub result: Result<Vec<Suite>, Error>,
-}
-
-/// A test suite that ran.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct Suite {
-    pub package: String,
-    pub version: String,
-    pub name: String,
-    pub passed: bool,
-    /// Why it failed, in cabal's words.
-    pub reason: Option<String>,
-    /// Its log, where there is one.
-    pub log: Option<Utf8PathBuf>,
 }
 
 impl TestReport {

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use camino::Utf8Path;
 use serde::Deserialize;
 
-use super::Settings;
 use crate::base::date;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
@@ -99,30 +98,22 @@ impl Lockfile {
         })
     }
 
-    /// Makes a project and its settings those that were locked.
+    /// The index-state that a project gets by being locked; `None` where it has one of its own.
     ///
     /// # Errors
-    /// When something has changed since.
-    pub(crate) fn apply(self, project: &mut Project, settings: &mut Settings) -> Result<(), Error> {
+    /// When hsx or the project's index-state is another than was locked.
+    pub(super) fn index_state_for(&self, project: &Project) -> Result<Option<&str>, Error> {
         let drift = |what: String| Err(Error::usage(format!("`{FILE_NAME}` is out of date: {what}")).hint(WRITE));
         if self.hsx != VERSION {
             return drift(format!("hsx {} wrote it, and this is hsx {VERSION}", self.hsx));
         }
         match &project.index_state {
             Some(state) if *state != self.index_state => {
-                return drift(format!("it has the index-state {}, and the project {state}", self.index_state));
+                drift(format!("it has the index-state {}, and the project {state}", self.index_state))
             }
-            Some(_) => {}
-            None => {
-                settings.cabal_args.push(format!("--index-state={}", self.index_state));
-                project.index_state = Some(self.index_state.clone());
-            }
+            Some(_) => Ok(None),
+            None => Ok(Some(&self.index_state)),
         }
-        for build in &settings.platforms {
-            self.digest(&build.image, build.platform)?;
-        }
-        settings.lockfile = Some(self);
-        Ok(())
     }
 }
 
@@ -131,6 +122,7 @@ pub(crate) fn missing(root: &Utf8Path) -> Error {
     Error::usage(format!("`--locked` needs a `{FILE_NAME}` in `{root}`")).hint(WRITE)
 }
 
+/// How to mend what is wrong with the file.
 const WRITE: &str = "`hsx lock` writes it anew";
 
 #[cfg(test)]

@@ -1,4 +1,6 @@
-//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default.
+//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default. What a setting is
+//! called in a file, what wins and what may not be set together is decided here, and what `hsx.lock` holds; what a
+//! setting does is not.
 
 pub(crate) mod lockfile;
 
@@ -7,9 +9,9 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
+use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::project::Project;
 use crate::project::image::{self, Bignum};
 use crate::settings::lockfile::Lockfile;
@@ -132,6 +134,24 @@ pub(crate) struct Settings {
     pub pull: bool,
     /// What `--locked` builds with.
     pub lockfile: Option<Lockfile>,
+}
+
+impl Settings {
+    /// Has a project built with what was locked.
+    ///
+    /// # Errors
+    /// When something has changed since.
+    pub(crate) fn apply(&mut self, lockfile: Lockfile, project: &mut Project) -> Result<(), Error> {
+        if let Some(state) = lockfile.index_state_for(project)? {
+            self.cabal_args.push(format!("--index-state={state}"));
+            project.index_state = Some(state.to_owned());
+        }
+        for build in &self.platforms {
+            lockfile.digest(&build.image, build.platform)?;
+        }
+        self.lockfile = Some(lockfile);
+        Ok(())
+    }
 }
 
 /// What to build for one platform.
@@ -349,6 +369,14 @@ fn project_ghc(project: &Project) -> String {
     let tested =
         || project.packages.iter().filter_map(|package| package.tested_with.as_deref()).find_map(image::tested_ghc);
     with_compiler.or_else(|| tested().map(str::to_owned)).unwrap_or_else(|| image::DEFAULT_GHC.to_owned())
+}
+
+/// All keys of a settings file.
+#[cfg(test)]
+pub(crate) fn keys() -> Vec<String> {
+    let error = toml::from_str::<SettingsFile>("none-such = 1").expect_err("there is no such key").to_string();
+    let (_, known) = error.split_once("expected one of").expect("serde names the keys that there are");
+    known.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use serde::Deserialize;
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
 
 use crate::project::Executable;
-use crate::report::test_report::Suite;
 
 /// The names of hsx among cabal's external commands, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
@@ -126,6 +126,19 @@ struct Unit {
     /// All components in one unit: packages with a Custom setup.
     #[serde(default)]
     components: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A test suite that ran.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Suite {
+    pub package: String,
+    pub version: String,
+    pub name: String,
+    pub passed: bool,
+    /// Why it failed, in cabal's words.
+    pub reason: Option<String>,
+    /// Its log, where there is one.
+    pub log: Option<Utf8PathBuf>,
 }
 
 /// Reads how test suites ended, from the lines that cabal notes for programs (`--test-machine-log`): a `PackageLog` as

@@ -70,12 +70,16 @@ fn both_images_are_pinned_for_their_own_platform() {
         run.calls_of("pull").into_iter().map(|call| (call.value("--platform").unwrap(), call.last())).collect();
     let [arm64, amd64] = ["arm64", "amd64"].map(|arch| format!("{REPOSITORY}@sha256:9.10.3-{arch}"));
     assert_eq!(pulled, [("linux/arm64", arm64.as_str()), ("linux/amd64", amd64.as_str())]);
-    assert_eq!(run.calls_of("image-arch").len(), 2, "and looked at\n{run}");
+    assert_eq!(run.calls_of("image-arch").len(), 3, "they and the one with tools are looked at\n{run}");
     let build = run.call("run-build");
     assert!(build.has(&arm64), "{run}");
-    assert_eq!(mount_of(build, "/native"), format!("type=image,source={amd64},target=/native"));
+    let install = run.call("run-derive");
+    assert!(install.has(&amd64) && install.value("--platform") == Some("linux/amd64"), "{run}");
+    assert_eq!(install.script_args(), ["aarch64"]);
+    let with_tools = run.call("commit").last();
+    assert_eq!(mount_of(build, "/native"), format!("type=image,source={with_tools},target=/native"));
     let maker = run.call("run-cross");
-    assert!(maker.has(&amd64) && maker.value("--platform") == Some("linux/amd64"), "{run}");
+    assert!(maker.has(with_tools) && maker.value("--platform") == Some("linux/amd64"), "{run}");
     assert_eq!(maker.script_args(), ["aarch64"]);
 }
 
@@ -125,13 +129,15 @@ fn a_container_whose_mount_the_engine_has_lost_is_started_again() {
 fn an_older_docker_gets_a_copy_of_the_image() {
     let test = Test::new().without("podman").fake("docker").version("20.10.24");
     let run = test.hsx("static -p arm64,riscv64 --ghc 9.12.4").exits(0);
-    let copy = run.call("run-copy");
-    assert!(copy.value("--platform") == Some("linux/amd64"), "{run}");
-    assert!(copy.has(&format!("{REPOSITORY}@sha256:9.12.4-amd64")), "{run}");
-    let volume = mount_of(copy, "/hsx/native").trim_end_matches(",target=/hsx/native").to_owned();
+    let copies = run.calls_of("run-copy");
+    assert_eq!(copies.len(), 2, "one of the image with tools for each platform\n{run}");
     assert_eq!(run.calls_of("run-cross").len(), 2, "a toolchain for each platform\n{run}");
-    for kind in ["run-fetch", "run-build"] {
-        for call in run.calls_of(kind) {
+    for (copy, builds) in copies.iter().zip(["linux/arm64", "linux/riscv64"]) {
+        assert_eq!(copy.value("--platform"), Some("linux/amd64"), "{run}");
+        let volume = mount_of(copy, "/hsx/native").trim_end_matches(",target=/hsx/native");
+        for kind in ["run-fetch", "run-build"] {
+            let calls = run.calls_of(kind);
+            let call = calls.iter().find(|call| call.value("--platform") == Some(builds)).expect("it is built for");
             assert_eq!(mount_of(call, "/native"), format!("{volume},target=/native,ro"));
         }
     }
@@ -161,6 +167,8 @@ fn where_emulation_may_do_better_it_is_tried_and_that_is_said() {
 quay.io/benz0li/ghc-musl@sha256:9.10.3-arm64
      Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+   Preparing linux/amd64 image with tools for linux/arm64
+Installing aarch64
    Preparing linux/arm64 toolchain from the image
     Fetching linux/arm64 dependencies
 All dependencies are there
@@ -229,6 +237,20 @@ fn what_a_better_image_would_gain_is_noted_each_time() {
     assert_eq!(run.json()["platforms"][0]["notes"][0], "C is emulated");
     let run = test.hsx("static -p arm64 --strategy emulate").exits(0);
     assert!(!run.stdout.contains("C is emulated"), "{run}");
+}
+
+#[test]
+fn calls_that_fell_back_to_the_platforms_own_compiler_are_counted() {
+    let test = Test::new();
+    test.write_at("fake/out/linux-arm64/emulated-calls", "      2 link lld\n      1 compile clang\n");
+    let run = test.hsx("static -p arm64").exits(0);
+    run.prints(
+        "note: linux/arm64: linking: 2 calls done by the platform's own compiler, emulated; GNU's linker for the platform in \
+         the image (binutils) would do it\n",
+    )
+    .prints(
+        "note: linux/arm64: compiling C: 1 call done by the platform's own compiler, emulated; the log has what clang said\n",
+    );
 }
 
 #[test]

@@ -296,12 +296,22 @@ fn with_packages_an_image_has_a_store_of_its_own() {
     assert_eq!(run.calls_of("volume-create").len(), 2, "{run}");
 }
 
+/// The arguments of the scripts that add something to an image, by the platform of the image.
+fn additions(run: &Run) -> Vec<(&str, Vec<&str>)> {
+    let calls = run.calls_of("run-derive").into_iter();
+    calls.map(|call| (call.value("--platform").unwrap(), call.script_args())).collect()
+}
+
 #[test]
-fn cross_adds_the_packages_to_the_hosts_image_too() {
-    let test = Test::new().file("hsx.toml", "[platform.arm64.image]\npackages = [\"clang\"]\n");
+fn packages_are_the_targets_and_native_packages_the_hosts() {
+    let toml = "[platform.arm64.image]\npackages = [\"xz-static\"]\nnative-packages = [\"mold\"]\n";
+    let test = Test::new().file("hsx.toml", toml);
     let run = test.hsx("static -p amd64,arm64 --format json").exits(0);
-    let platforms: Vec<_> = run.calls_of("run-derive").iter().map(|call| call.value("--platform").unwrap()).collect();
-    assert_eq!(platforms, ["linux/arm64", "linux/amd64"], "{run}");
+    assert_eq!(
+        additions(&run),
+        [("linux/arm64", vec!["xz-static"]), ("linux/amd64", vec!["aarch64", "mold"])],
+        "{run}"
+    );
     let references: Vec<_> = run.calls_of("commit").iter().map(|call| call.last().to_owned()).collect();
     let toolchain = run.call("run-cross");
     assert!(toolchain.has(&references[1]), "{toolchain:?}");
@@ -309,6 +319,52 @@ fn cross_adds_the_packages_to_the_hosts_image_too() {
     assert!(builds[0].has(&format!("{REPOSITORY}@sha256:9.10.3-amd64")) && builds[1].has(&references[0]), "{run}");
     let native = builds[1].values("--mount").into_iter().find(|mount| mount.ends_with(",target=/native")).unwrap();
     assert_eq!(native, format!("type=image,source={},target=/native", references[1]));
+
+    let typed = test.hsx("static -p arm64 --native-package gold").exits(0);
+    assert_eq!(additions(&typed), [("linux/amd64", vec!["aarch64", "gold"])], "{typed}");
+    let emulated = test.hsx("static -p arm64 --strategy emulate").exits(0);
+    assert!(additions(&emulated).is_empty(), "{emulated}");
+    let odd = test.hsx("static -p arm64 --native-package=--root=/").exits(2);
+    odd.says("`--root=/` is not the name of an image's package");
+}
+
+#[test]
+fn offline_cross_goes_on_with_what_the_hosts_image_has() {
+    let test = Test::new();
+    test.hsx("static -p amd64,arm64 --strategy emulate").exits(0); // so that both images are there
+    let run = test.hsx("static -p arm64 --offline --force").exits(0);
+    assert!(additions(&run).is_empty(), "{run}");
+    assert!(run.call("run-cross").has(&format!("{REPOSITORY}@sha256:9.10.3-amd64")), "{run}");
+    // With a network it gets what is missing, and keeps it.
+    let run = test.hsx("static -p arm64 --force").exits(0);
+    assert_eq!(additions(&run), [("linux/amd64", vec!["aarch64"])], "{run}");
+    let run = test.hsx("static -p arm64 --offline --force").exits(0);
+    let native = run.call("run-build").values("--mount").into_iter().any(|mount| mount.contains("hsx-derived:"));
+    assert!(native && run.calls_of("run-cross").is_empty(), "{run}");
+}
+
+#[test]
+fn tools_that_were_not_to_be_had_are_asked_for_again_by_pull() {
+    let says = |tools: &str| format!("echo 'hsx: {tools} cannot be added'");
+    let test = Test::new().scenario("run-derive", &says("binutils-aarch64"));
+    let first = test.hsx("static -p arm64").exits(0);
+    let reference = derived(&first);
+    let again = test.hsx("static -p arm64 --force").exits(0);
+    assert!(additions(&again).is_empty() && again.calls_of("run-cross").is_empty(), "{again}");
+    test.clear_scenario("run-derive");
+    let pulled = test.hsx("static -p arm64 --pull").exits(0);
+    assert_eq!(derived(&pulled), reference);
+    assert_eq!(pulled.calls_of("run-cross").len(), 1, "the toolchain is of the new one\n{pulled}");
+    let pulled = test.hsx("static -p arm64 --pull").exits(0);
+    assert!(additions(&pulled).is_empty() && pulled.calls_of("run-cross").is_empty(), "{pulled}");
+}
+
+#[test]
+fn a_native_package_that_is_not_there_is_a_matter_of_configuration() {
+    let test = Test::new().scenario("run-derive", "echo 'E: Unable to locate package mould'; exit 100");
+    let run = test.hsx("static -p arm64 --native-package mould").exits(2);
+    run.says("error: linux/arm64: the image's distribution has not all of the packages\n");
+    assert!(test.containers().is_empty());
 }
 
 #[test]

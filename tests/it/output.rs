@@ -29,6 +29,8 @@ fn progress_goes_to_standard_error() {
 quay.io/benz0li/ghc-musl@sha256:9.10.3-arm64
      Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+   Preparing linux/amd64 image with tools for linux/arm64
+Installing aarch64
    Preparing linux/arm64 toolchain from the image
     Fetching linux/arm64 dependencies
 All dependencies are there

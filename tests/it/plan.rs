@@ -140,7 +140,11 @@ fn the_platform_is_always_explicit() {
             assert_eq!(platforms, [Some("linux/arm64"), Some("linux/amd64")], "{kind}\n{run}");
         }
         for call in run.calls.iter().filter(|call| call.kind().starts_with("run-")) {
-            assert!(call.has("--pull=never") && call.has(&image_for(call.value("--platform"))), "{call:?}");
+            // The toolchain is made in the host's image with tools added, which is on no registry.
+            let added = ["run-cross", "run-copy"].contains(&call.kind().as_str())
+                && call.0.iter().any(|word| word.starts_with("localhost/hsx-derived:"));
+            let image = added || call.has(&image_for(call.value("--platform")));
+            assert!(call.has("--pull=never") && image, "{:?}", &call.0[..8]);
         }
         for call in run.calls_of("pull") {
             assert_eq!(call.last(), image_for(call.value("--platform")));

@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 use minijinja::Value;
 
-use super::{Component, License, NewArgs, name};
+use super::args::{Component, License, NewArgs};
+use super::name;
 use crate::base::date::{self, Date};
 use crate::base::error::Error;
 use crate::plan::facts::Identity;

@@ -1,6 +1,6 @@
 //! The user's own arguments for an engine's `run`, as far as hsx must understand them.
 
-use super::Network;
+use super::container::Network;
 
 /// The user's own arguments, without those about the network where a container has none: engines join several networks.
 pub(crate) fn own_args(extra: &[String], network: Network) -> Vec<&str> {

@@ -1,13 +1,14 @@
-//! Docker and podman: the only file that knows an engine's flags and answers.
-//!
-//! Where the two agree, one spelling serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3.
+//! Docker and podman: the only folder that knows an engine's flags and answers. Where the two agree, one spelling
+//! serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3. Who runs the commands is `world`.
 
 pub(crate) mod args;
 pub(crate) mod connection;
+mod container;
 pub(crate) mod health;
 pub(crate) mod storage;
 
-use camino::Utf8PathBuf;
+pub(crate) use container::{Container, Lifetime, Mount, Network, Stdin};
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::cmd::Cmd;
@@ -89,74 +90,6 @@ pub(crate) struct LocalImage {
     pub arch: String,
     /// `NAME=VALUE`, as the image sets them.
     pub env: Vec<String>,
-}
-
-/// A host directory or a volume, seen in a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Mount {
-    Volume {
-        name: String,
-        target: String,
-        read_only: bool,
-    },
-    /// The root of an image, read-only. Not every engine can: see [`Info::image_mounts`].
-    Image {
-        reference: String,
-        target: String,
-    },
-    /// A host path, read-only: hsx never lets a container write into the host's tree.
-    ReadOnly {
-        source: Utf8PathBuf,
-        target: String,
-    },
-}
-
-/// Whether a container reaches the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Network {
-    /// The engine's default network.
-    Default,
-    None,
-}
-
-/// What a container reads as its standard input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stdin {
-    Closed,
-    /// What the client reads.
-    Passed,
-    /// The same, in a terminal of the container's own that follows the client's.
-    Terminal,
-}
-
-/// Whether a container outlives its process, so that files can be copied out of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lifetime {
-    UntilExit,
-    UntilRemoved,
-}
-
-/// One `run`: a script in a container.
-#[derive(Clone, Debug)]
-pub(crate) struct Container<'a> {
-    pub name: &'a str,
-    pub platform: Platform,
-    pub image: &'a str,
-    pub lifetime: Lifetime,
-    pub network: Network,
-    pub stdin: Stdin,
-    pub labels: &'a [(&'a str, String)],
-    /// `NAME=VALUE`, or `NAME` to pass the caller's value on.
-    pub env: &'a [String],
-    pub mounts: &'a [Mount],
-    pub workdir: &'a str,
-    /// The program that runs the script, and its arguments before `-c`.
-    pub entry: &'a [&'a str],
-    /// The user's own `--engine-arg`s.
-    pub extra: &'a [String],
-    /// A POSIX shell script and its arguments.
-    pub script: &'a str,
-    pub args: Vec<String>,
 }
 
 impl Engine {

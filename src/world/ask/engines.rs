@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::host::{system, user};
+use super::machine::{system, user};
 use super::tree::Stamp;
 use crate::base::digest::{hash, sha256};
 use crate::base::error::Error;

@@ -6,16 +6,18 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::host::{binfmt_entries, is_this_kernel, joined, local, state_id, system, user};
+use super::images::local;
+use super::machine::{binfmt_entries, is_this_kernel, state_id, system, user};
 use super::storage;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::doctor::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Purpose, Tool};
+use crate::doctor::machine::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Purpose, Tool};
 use crate::project::image;
 use crate::tools::binfmt::{Handler, handler};
 use crate::tools::engine::health::{Place, parse_health};
 use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Lifetime, Manifest, Network, Stdin};
 use crate::tools::upx;
+use crate::world::doors::at_once::joined;
 use crate::world::doors::{World, exec};
 
 /// How long a program may take to tell its version, or an engine to tell of itself.
@@ -54,7 +56,7 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
     })?;
     let mut machine = Machine {
         system: system(),
-        platform: super::host::machine(),
+        platform: super::machine::machine(),
         user: user(),
         engines,
         subids: ["/etc/subuid", "/etc/subgid"].map(|path| fs_err::read_to_string(path).ok()),

@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::engines::Knowns;
-use super::host::{binfmt_entries, local, state_id, this_program};
+use super::images::local;
+use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
 use crate::base::digest::{hash, short_hash};
 use crate::base::platform::Platform;
@@ -18,6 +19,7 @@ use crate::report::{Delivered, PlatformReport};
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::tools::engine::args as engine_args;
 use crate::world::doors::World;
+use crate::world::doors::environment::this_program;
 use crate::world::doors::pieces::sha256_of;
 
 /// What is to be built, for all platforms.

@@ -1,205 +1,27 @@
-//! Facts about the machine: environment, engine, images, emulation. Asked once, before anything is decided.
+//! Facts about engines and this machine: images, volumes, containers, emulation. Asked once, before anything is
+//! decided.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env::VarError;
-use std::ffi::OsStr;
 use std::io::IsTerminal;
-use std::sync::OnceLock;
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use camino::{Utf8Path, Utf8PathBuf};
-use etcetera::BaseStrategy;
 
 use super::engines::{Known, Knowns};
-use crate::base::digest::{hash, short_hash};
+use super::images::{Registered, Wanted, find_image_with};
+use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
+use crate::args::StrategyChoice;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::StrategyChoice;
 use crate::plan::cross::{self, Toolchain};
-use crate::plan::facts::{self, Addition, Facts, Host, Image, build_key, test_key};
+use crate::plan::facts::{Addition, Facts, Host, Image, build_key, test_key};
 use crate::plan::strategy::Strategy;
-use crate::project::{Project, image};
-use crate::settings::lockfile::Lockfile;
+use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::tools::binfmt::{self, Emulation};
-use crate::tools::engine::{self, Dialect, Engine, Info, LocalImage, Manifest, Stdin};
-use crate::tools::system::System;
+use crate::tools::engine::{self, Engine, Stdin};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
-use crate::world::doors::at_once::cores;
+use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::exec::Answer;
-use crate::world::doors::ui::Reader;
-
-/// The process's environment, read once.
-#[derive(Clone, Debug)]
-pub(crate) struct Environment {
-    pub cwd: Utf8PathBuf,
-    /// Without links: projects are found by their real paths.
-    pub home: Option<Utf8PathBuf>,
-    /// The directories of PATH.
-    path: Vec<Utf8PathBuf>,
-    /// The user's settings file, which need not exist.
-    pub config_file: Option<Utf8PathBuf>,
-    pub state_dir: Utf8PathBuf,
-    /// The locale's encoding is UTF-8 (locale(7)).
-    pub unicode: bool,
-    /// Without a home there is none: nobody else may write there.
-    pub cache_dir: Option<Utf8PathBuf>,
-    /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
-    pub now: i64,
-    /// Where docker's client looks for its engine, if that is said.
-    pub docker_host: Option<String>,
-    /// GitHub's file for a summary of the job.
-    pub step_summary: Option<Utf8PathBuf>,
-    /// Names of variables that a build needs to see, of those that are set.
-    pass: Vec<String>,
-    /// A digest of their values.
-    pub passed: String,
-    /// A digest of the variables that engines heed.
-    pub of_engines: String,
-}
-
-/// Variables that builds see: proxies for the fetch phase, and the time that reproducible builds write.
-const PASSED: [&str; 7] =
-    ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH"];
-
-impl Environment {
-    /// # Errors
-    /// When the working directory is gone or its path is not Unicode.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub(crate) fn read() -> anyhow::Result<Self> {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
-            .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
-        let base = etcetera::choose_base_strategy().ok();
-        let utf8 = |path: std::path::PathBuf| Utf8PathBuf::from_path_buf(path).ok();
-        let state = base.as_ref().and_then(|base| utf8(base.state_dir().unwrap_or_else(|| base.data_dir())));
-        let home = base.as_ref().and_then(|base| utf8(base.home_dir().to_owned()));
-        Ok(Self {
-            home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
-            path: std::env::split_paths(&path).filter_map(utf8).collect(),
-            cache_dir: base.as_ref().and_then(|base| utf8(base.cache_dir().join("hsx"))),
-            config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
-            // Without a home, hsx remembers nothing beyond the next reboot.
-            state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
-            now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
-            step_summary: std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|path| !path.is_empty()).map(Into::into),
-            docker_host: std::env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()),
-            passed: variables(|name| PASSED.contains(&name)),
-            of_engines: variables(is_for_engines),
-            pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
-            unicode: is_unicode(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).unwrap_or_default())),
-            cwd,
-        })
-    }
-
-    /// Whether programs are looked for in a directory.
-    pub(crate) fn is_on_path(&self, dir: &Utf8Path) -> bool {
-        let is_same = |entry: &Utf8PathBuf| entry.canonicalize_utf8().is_ok_and(|entry| entry == dir);
-        self.path.iter().any(is_same)
-    }
-
-    /// The first executable of a name on PATH.
-    pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
-        self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
-    }
-}
-
-/// The first of the locale's variables that is set to something decides.
-fn is_unicode(variables: [String; 3]) -> bool {
-    let locale = variables.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
-    locale.contains("utf-8") || locale.contains("utf8")
-}
-
-/// A variable's value.
-#[expect(clippy::disallowed_methods, reason = "it has to be known where the command line cannot be read")]
-pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Whether a variable is set, to whatever.
-#[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
-pub(crate) fn is_set(name: &str) -> bool {
-    !matches!(std::env::var(name), Err(VarError::NotPresent))
-}
-
-/// The program that runs, without links.
-///
-/// # Errors
-/// When its path is not Unicode, or the system does not tell.
-pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
-    let program = std::env::current_exe().and_then(fs_err::canonicalize);
-    let program = program.map_err(|error| Error::host("hsx cannot find itself").said(&error.to_string()))?;
-    Utf8PathBuf::from_path_buf(program)
-        .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
-}
-
-/// The present time in seconds since 1970, or the one that is to be taken for it.
-pub(crate) fn now(epoch: Option<String>) -> i64 {
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
-    epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
-}
-
-/// A digest of the names and values of some variables.
-fn variables(is_wanted: impl Fn(&str) -> bool) -> String {
-    let wanted = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(&is_wanted));
-    let mut words: Vec<_> = wanted
-        .map(|(name, value)| [name, value].map(|text| text.as_encoded_bytes().escape_ascii().to_string()).join("="))
-        .collect();
-    words.sort_unstable();
-    hash(&words.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Whether a variable may decide which engine answers, and how.
-fn is_for_engines(name: &str) -> bool {
-    ["DOCKER_", "CONTAINER", "PODMAN_", "BUILDAH_", "STORAGE_"].iter().any(|prefix| name.starts_with(prefix))
-        || ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].contains(&name)
-}
-
-/// Who reads what hsx says on its way.
-#[expect(clippy::disallowed_methods, reason = "it has to be known before anything is said")]
-pub(crate) fn reader() -> Reader {
-    let has = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false");
-    match () {
-        () if has("GITHUB_ACTIONS") => Reader::GitHub,
-        () if has("CI") || std::env::var("TERM").is_ok_and(|term| term == "dumb") => Reader::Log,
-        () => Reader::Anybody,
-    }
-}
-
-/// Whether a variable is set, but to nothing.
-#[expect(clippy::disallowed_methods, reason = "clap has read it; this is what it means")]
-pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
-    std::env::var_os(name).is_some_and(|value| value.is_empty())
-}
-
-fn is_executable(path: &Utf8Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-fn os_release() -> String {
-    fs_err::read_to_string("/etc/os-release").unwrap_or_default()
-}
-
-/// The system that hsx runs on.
-pub(crate) fn system() -> System {
-    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
-    System::of(&os_release()).on(&kernel, Utf8Path::new("/run/systemd/system").exists())
-}
-
-/// The name of whoever runs hsx, as passwd(5) has it; else the number.
-pub(crate) fn user() -> String {
-    let uid = rustix::process::getuid().as_raw().to_string();
-    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut names = passwd.lines().filter_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == uid).then(|| name.to_owned())
-    });
-    names.next().unwrap_or(uid)
-}
 
 /// Everything the plan depends on.
 ///
@@ -337,30 +159,6 @@ fn host(
     })
 }
 
-pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().expect("a fact thread does not panic")
-}
-
-/// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
-pub(crate) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> String {
-    let node = rustix::system::uname();
-    let dialect = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
-    let engine = engine.memory_of(&dialect);
-    short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
-}
-
-/// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
-pub(crate) fn is_this_kernel(info: &Info) -> bool {
-    let this = rustix::system::uname();
-    !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
-}
-
-/// The platform whose executables this machine's kernel starts without help.
-pub(crate) fn machine() -> Option<Platform> {
-    let name = rustix::system::uname();
-    cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()
-}
-
 /// Whether programs of a platform start on this machine.
 fn emulation_here(platform: Platform) -> Emulation {
     match machine() {
@@ -373,17 +171,6 @@ fn emulation_here(platform: Platform) -> Emulation {
 /// A terminal only where output goes to one too: else it would mix what is to be told apart.
 fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() { Stdin::Terminal } else { Stdin::Passed }
-}
-
-pub(crate) fn binfmt_entries() -> Vec<(String, String)> {
-    let Ok(dir) = fs_err::read_dir("/proc/sys/fs/binfmt_misc") else { return Vec::new() };
-    let names = dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| name != "register");
-    names
-        .filter_map(|name| {
-            let text = fs_err::read_to_string(Utf8Path::new("/proc/sys/fs/binfmt_misc").join(&name)).ok()?;
-            Some((name, text))
-        })
-        .collect()
 }
 
 fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error> {
@@ -427,181 +214,4 @@ pub(crate) fn ask(cmd: &crate::base::cmd::Cmd, world: &World<'_>) -> Result<Answ
         return Ok(answer);
     }
     Err(Error::host("the container engine failed").tried(cmd.to_string()).said(&answer.stderr))
-}
-
-/// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
-type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
-
-/// An image's name, the platform, and what to add to it.
-type Wanted = (String, Platform, Addition);
-
-/// Finds the image for a platform, or that which is made of it by adding something.
-fn find_image_with(
-    engine: &Engine,
-    (reference, platform, addition): &Wanted,
-    registered: &Registered,
-    settings: &Settings,
-    world: &World<'_>,
-) -> Result<Image, Error> {
-    let image = find_image(engine, reference, *platform, registered, settings, world)?;
-    if addition.is_nothing() {
-        return Ok(image);
-    }
-    let derived = image.reference_with(addition);
-    let memory = engine.memory_of(&derived);
-    let is_whole = || world.state.recall("derived", &memory).as_deref() != Some(facts::DERIVED_IN_PART);
-    let present = (!settings.pull || is_whole()) && local(engine, &derived, *platform, world)?.is_some();
-    if !present {
-        // A toolchain is an optimisation, and getting it needs a network.
-        if settings.offline && matches!(addition, Addition::Toolchain { .. }) {
-            return Ok(image);
-        }
-        world.state.remember("derived", &memory, None);
-    }
-    Ok(image.with(addition.clone(), present))
-}
-
-/// The digests behind an image's name, one a platform, as the registry has them now.
-///
-/// # Errors
-/// When it does not know them.
-pub(crate) fn digests(
-    engine: &Engine,
-    reference: &str,
-    world: &World<'_>,
-) -> Result<BTreeMap<Platform, String>, Error> {
-    let cannot = || Error::host(format!("the digests of the image `{reference}` are not to be had"));
-    match manifest(engine, reference, world)? {
-        Ok(Manifest::Index(children)) => {
-            let known = Platform::all().filter_map(|platform| {
-                let (_, digest) = children.iter().find(|(arch, _)| arch == platform.oci_arch())?;
-                Some((platform, digest.clone()))
-            });
-            Ok(known.collect())
-        }
-        Ok(Manifest::Single) => Err(cannot().hint("it is of one platform only: name one with a list of platforms")),
-        Err(said) => Err(cannot().said(&said).hints(image::known_tags_hint(reference))),
-    }
-}
-
-/// The image that was locked. Says so where its tag is known to stand for another one by now.
-fn locked_image(
-    engine: &Engine,
-    (reference, platform): (&str, Platform),
-    lockfile: &Lockfile,
-    registered: &Registered,
-    settings: &Settings,
-    world: &World<'_>,
-) -> Result<Image, Error> {
-    let digest = lockfile.digest(reference, platform)?;
-    let pinned = format!("{}@{digest}", image::repository(reference));
-    let present = local(engine, &pinned, platform, world)?.is_some();
-    let mut newest = world.state.recall("digests", &format!("{reference} {platform}"));
-    if !present && !settings.offline {
-        // The registry is to be asked for the image anyway. What it says is for the warning only.
-        let answer = registered.get_or_init(|| manifest(engine, reference, world));
-        if let Ok(Ok(Manifest::Index(children))) = answer {
-            newest = children.iter().find(|(arch, _)| arch == platform.oci_arch()).map(|(_, digest)| digest.clone());
-        }
-    }
-    if let Some(newest) = newest.filter(|newest| newest != digest) {
-        world.ui.warning(&format!(
-            "the tag of `{reference}` for {platform} stands for {newest} now, and `hsx.lock` has {digest}"
-        ));
-    }
-    if !present && settings.offline {
-        let said = "`--offline` keeps hsx from asking the registry";
-        return Err(not_to_be_had(&pinned, platform, said).hint("run it once without `--offline`"));
-    }
-    Ok(Image::published(pinned, present))
-}
-
-/// Finds the image for a platform: the one locked, the one remembered, the registry's, or a local one, in this order.
-fn find_image(
-    engine: &Engine,
-    reference: &str,
-    platform: Platform,
-    registered: &Registered,
-    settings: &Settings,
-    world: &World<'_>,
-) -> Result<Image, Error> {
-    if let Some(lockfile) = &settings.lockfile {
-        return locked_image(engine, (reference, platform), lockfile, registered, settings, world);
-    }
-    let name = format!("{reference} {platform}");
-    if let Some(digest) = world.state.recall("digests", &name).filter(|_| !settings.pull) {
-        let pinned = format!("{}@{digest}", image::repository(reference));
-        if local(engine, &pinned, platform, world)?.is_some() {
-            return Ok(Image::published(pinned, true));
-        }
-    }
-    let elsewhere = if settings.offline {
-        Err("`--offline` keeps hsx from asking the registry".to_owned())
-    } else if reference.starts_with("localhost/") {
-        Err("a `localhost/` image is on no registry".to_owned())
-    } else {
-        registered.get_or_init(|| manifest(engine, reference, world)).clone()?
-    };
-    match elsewhere {
-        Ok(Manifest::Index(children)) => {
-            let arch = platform.oci_arch();
-            let Some((_, digest)) = children.iter().find(|(child, _)| child == arch) else {
-                let offered: Vec<_> = children.iter().map(|(arch, _)| format!("linux/{arch}")).collect();
-                return Err(Error::host(format!("the image `{reference}` is not made for {platform}"))
-                    .hint(format!("it is made for {}; choose another with `--image` or `--ghc`", offered.join(", "))));
-            };
-            world.state.remember("digests", &name, Some(digest));
-            let pinned = format!("{}@{digest}", image::repository(reference));
-            let present = local(engine, &pinned, platform, world)?.is_some();
-            Ok(Image::published(pinned, present))
-        }
-        Ok(Manifest::Single) => match local(engine, reference, platform, world)? {
-            Some(image) if !settings.pull => Ok(Image::published(image.id, true)),
-            _ => Ok(Image::published(reference.to_owned(), false)),
-        },
-        Err(said) => match local(engine, reference, platform, world)? {
-            Some(image) => Ok(Image::published(image.id, true)),
-            None if settings.offline => {
-                Err(not_to_be_had(reference, platform, &said).hint("run it once without `--offline`"))
-            }
-            None => Err(no_image(reference, platform, &said)),
-        },
-    }
-}
-
-fn not_to_be_had(reference: &str, platform: Platform, said: &str) -> Error {
-    Error::host(format!("the image `{reference}` for {platform} is not to be had")).said(said)
-}
-
-fn no_image(reference: &str, platform: Platform, said: &str) -> Error {
-    not_to_be_had(reference, platform, said)
-        .hints(image::known_tags_hint(reference))
-        .hint("is the name right, and the registry reachable? `--image` names another, also one of your own making")
-}
-
-/// The image in the engine's storage, if it is of the right architecture.
-pub(crate) fn local(
-    engine: &Engine,
-    reference: &str,
-    platform: Platform,
-    world: &World<'_>,
-) -> Result<Option<LocalImage>, Error> {
-    let answer = world.exec.capture(&engine.image_inspect(reference))?;
-    let image = engine::parse_image(&answer.stdout).ok().flatten().filter(|_| answer.success());
-    Ok(image.filter(|image| image.arch == platform.oci_arch()))
-}
-
-/// Asks the registry; `Err` holds what it said when it did not know the image.
-fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Result<Manifest, String>, Error> {
-    world.ui.status("Resolving", reference);
-    let cmd = engine.manifest_inspect(reference);
-    let answer = world.retried(&cmd, |cmd| world.exec.capture(cmd))?;
-    if answer.success()
-        && let Ok(manifest) = engine::parse_manifest(&answer.stdout)
-    {
-        return Ok(Ok(manifest));
-    }
-    // Podman before 5 cannot print the manifest of an image that is no list.
-    let single = engine.dialect == Dialect::Podman && answer.stderr.contains("single image");
-    Ok(if single { Ok(Manifest::Single) } else { Err(answer.stderr) })
 }

@@ -3,7 +3,6 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
-use super::host::Environment;
 use crate::base::error::Error;
 use crate::project::{
     Package, Project, ProjectFile, SourceMount, hpack_show, lay_out, parse_package, parse_project_file,
@@ -11,6 +10,7 @@ use crate::project::{
 use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
 use crate::world::doors::World;
+use crate::world::doors::environment::Environment;
 
 /// What the disk says, before anything is decided.
 pub(crate) struct Loaded {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::host::{ask, joined, state_id};
+use super::host::ask;
+use super::machine::state_id;
 use crate::base::error::Error;
 use crate::report::storage::{Item, Known, Refusal, item};
 use crate::tools::engine::storage::{Kind, Stored, parse_stored, parse_usage};
 use crate::tools::engine::{Engine, Info};
 use crate::world::doors::World;
+use crate::world::doors::at_once::joined;
 
 /// Whether volumes are measured, which takes time.
 #[derive(Clone, Copy, PartialEq, Eq)]

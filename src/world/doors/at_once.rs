@@ -32,6 +32,11 @@ pub(crate) fn side_by_side<T: Sync, A: Send>(items: &[T], at_once: usize, act: i
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
+/// What a thread came to, which does not panic.
+pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().expect("a thread does not panic")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

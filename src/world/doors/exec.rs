@@ -32,8 +32,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 
 /// Runs commands.
 pub(crate) struct Exec<'a> {
-    pub(crate) ui: &'a Ui,
-    pub(crate) received: Arc<AtomicUsize>,
+    pub ui: &'a Ui,
+    pub received: Arc<AtomicUsize>,
 }
 
 /// What a command answered.

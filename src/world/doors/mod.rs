@@ -1,19 +1,20 @@
-//! The doors to the machine: nothing outside this module reads or changes it.
+//! The few doors to the machine, and `World`, which holds them: run a command (`exec`, `interact`), read and write
+//! files (`pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`,
+//! `screen`). A door knows how something is done, not what for: no plan is followed here, and no engine or project is
+//! asked about.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
-
 use crate::base::cmd::Cmd;
-use crate::base::error::{Error, Kind};
-use crate::plan::{PlatformPlan, Step};
-use crate::report::diagnosis::full_disk;
+use crate::base::error::Error;
+use crate::plan::PlatformPlan;
 
 pub(crate) mod at_once;
 pub(crate) mod cache;
+pub(crate) mod environment;
 pub(crate) mod exec;
 pub(crate) mod interact;
 pub(crate) mod links;
@@ -23,8 +24,8 @@ pub(crate) mod state;
 pub(crate) mod ui;
 pub(crate) mod write;
 
-use crate::world::ask::host::Environment;
 use cache::Cache;
+use environment::Environment;
 use exec::Exec;
 use state::State;
 use ui::Ui;
@@ -87,6 +88,22 @@ impl<'a> World<'a> {
         self.turn(&format!("images {}", connection.unwrap_or_default()))
     }
 
+    /// Waits until something can be taken that another hsx holds. Tells whether that was so.
+    ///
+    /// # Errors
+    /// When a signal comes first.
+    pub(crate) fn wait_for(&self, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
+        if take() {
+            return Ok(false);
+        }
+        self.ui.status("Waiting", "for another hsx that builds the same");
+        while !take() {
+            self.exec.check()?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(true)
+    }
+
     /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.
     ///
     /// # Errors
@@ -110,46 +127,6 @@ impl<'a> World<'a> {
         }
         attempt(cmd)
     }
-
-    /// One of the plan's first steps.
-    ///
-    /// # Errors
-    /// When hpack fails, or the output directory cannot be made.
-    pub(crate) fn prepare(&self, step: &Step) -> Result<(), Error> {
-        match step {
-            Step::MakeOutDir(dir) => make_out_dir(dir),
-            Step::Sweep(cmd) => {
-                self.ui.status("Sweeping", "containers that a killed hsx left behind");
-                let _ = self.exec.capture(cmd)?;
-                Ok(())
-            }
-            step => {
-                let Some(cmd) = step.cmd() else { return Ok(()) };
-                let answer = self.exec.capture(cmd)?;
-                if answer.success() {
-                    return Ok(());
-                }
-                Err(Error::usage("`package.yaml` is not usable").tried(cmd.to_string()).said(&answer.stderr))
-            }
-        }
-    }
-}
-
-/// Makes the directory of the results, which git is told to ignore.
-fn make_out_dir(dir: &Utf8PathBuf) -> Result<(), Error> {
-    let made = fs_err::create_dir_all(dir).and_then(|()| fs_err::write(dir.join(".gitignore"), "*\n"));
-    made.map_err(|error| unwritable(&error))
-}
-
-/// The error of an output directory that cannot be written.
-pub(crate) fn unwritable(error: &std::io::Error) -> Error {
-    let error_line = error.to_string();
-    if error.kind() == std::io::ErrorKind::StorageFull {
-        return full_disk().said(&error_line);
-    }
-    Error::new(Kind::Usage, "the output directory is not writable")
-        .said(&error_line)
-        .hint("choose another with `--out-dir`")
 }
 
 /// How an attempt ended that a registry may have spoilt.
@@ -164,14 +141,5 @@ impl Attempt for exec::Answer {
     }
     fn said(&self) -> &str {
         &self.stderr
-    }
-}
-
-impl Attempt for crate::world::follow::build::Pulled {
-    fn succeeded(&self) -> bool {
-        self.status.success()
-    }
-    fn said(&self) -> &str {
-        &self.said
     }
 }

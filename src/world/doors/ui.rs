@@ -10,12 +10,11 @@ use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 
-use super::exec::Exec;
 use super::screen::Screen;
+use crate::args::{Color, Format};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::cli::{Color, Format};
 
 /// How much is said besides results and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,19 +217,19 @@ impl Ui {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Asks a question on the terminal, and waits for a line.
+    /// Asks a question on the terminal, and waits for a line; `check` fails when hsx is to end instead.
     ///
     /// # Errors
     /// When there will be no answer: the person has typed Ctrl-D, or a signal came.
     #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
-    pub(crate) fn ask(&self, question: &str, exec: &Exec<'_>) -> Result<String, Error> {
+    pub(crate) fn ask(&self, question: &str, check: impl Fn() -> Result<(), Error>) -> Result<String, Error> {
         let mut err = anstream::stderr().lock();
         let _ = write!(err, "{HINT}?{HINT:#} {question}").and_then(|()| err.flush());
         let stdin = std::io::stdin();
         let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
         // A terminal gives whole lines, so none is left behind in the buffer.
         while !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&wait)), Ok(1..)) {
-            exec.check()?;
+            check()?;
         }
         let mut answer = String::new();
         if let Ok(1..) = stdin.lock().read_line(&mut answer) {

@@ -2,7 +2,8 @@
 
 use camino::Utf8Path;
 
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
+use crate::report::diagnosis::full_disk;
 
 /// Writes a file whole or not at all, and over another one only where that is wanted.
 ///
@@ -41,4 +42,15 @@ pub(crate) fn exists(path: &Utf8Path) -> Error {
 pub(crate) fn append(path: &Utf8Path, text: &str) {
     let file = fs_err::OpenOptions::new().create(true).append(true).open(path);
     let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+}
+
+/// The error of an output directory that cannot be written.
+pub(crate) fn unwritable(error: &std::io::Error) -> Error {
+    let error_line = error.to_string();
+    if error.kind() == std::io::ErrorKind::StorageFull {
+        return full_disk().said(&error_line);
+    }
+    Error::new(Kind::Usage, "the output directory is not writable")
+        .said(&error_line)
+        .hint("choose another with `--out-dir`")
 }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::channel::Channel;
-use super::deliver::{Built, Packed, Trial};
+use super::run::{Done, Run};
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
@@ -16,15 +16,14 @@ use crate::plan::facts;
 use crate::plan::strategy::Choice;
 use crate::plan::{PlatformPlan, Step, cross};
 use crate::project::image;
-use crate::report::Delivered;
 use crate::report::diagnosis::Failed;
-use crate::report::test_report::Suite;
 use crate::tools::engine;
 use crate::tools::system::System;
-use crate::world::ask::host::joined;
+use crate::world::doors::at_once::joined;
 use crate::world::doors::exec::{Answer, Feed, Source, Tail};
 use crate::world::doors::state::State;
-use crate::world::doors::{World, unwritable};
+use crate::world::doors::write::unwritable;
+use crate::world::doors::{Attempt, World};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// What is remembered of a shared volume that is as it should be; a better image's gain takes its place.
@@ -39,19 +38,6 @@ pub(crate) struct Outcome {
     /// What could be better.
     pub notes: Vec<String>,
     pub result: Result<Done, Error>,
-}
-
-/// What came of a plan's steps.
-#[derive(Default)]
-pub(crate) struct Done {
-    pub delivered: Vec<Delivered>,
-    pub suites: Vec<Suite>,
-    /// How the command ended that had hsx's own terminal.
-    pub exit_code: u8,
-    /// What GHC and cabal answered.
-    pub answer: String,
-    /// What was slower than it could be.
-    pub notes: Vec<String>,
 }
 
 /// Builds for one platform, and leaves nothing behind when it fails.
@@ -159,46 +145,11 @@ fn lock(plan: &PlatformPlan, world: &World<'_>) -> Result<(Vec<File>, bool), Err
     let (mut files, mut waited) = (Vec::new(), false);
     for lock in &plan.locks {
         let file = world.state.lock_file(&lock.name)?;
-        waited |= wait_for(world, || if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
+        waited |= world.wait_for(|| if lock.shared { file.try_lock_shared() } else { file.try_lock() }.is_ok())?;
         State::mark_used(&file);
         files.push(file);
     }
     Ok((files, waited))
-}
-
-pub(crate) fn wait_for(world: &World<'_>, mut take: impl FnMut() -> bool) -> Result<bool, Error> {
-    if take() {
-        return Ok(false);
-    }
-    world.ui.status("Waiting", "for another hsx that builds the same");
-    while !take() {
-        world.exec.check()?;
-        thread::sleep(Duration::from_millis(100));
-    }
-    Ok(true)
-}
-
-/// A platform's build on its way.
-pub(crate) struct Run<'a> {
-    pub(crate) plan: &'a PlatformPlan,
-    pub(crate) world: &'a World<'a>,
-    system: &'a System,
-    log: fs_err::File,
-    channel: Channel<'a>,
-    pub(crate) tail: Tail,
-    /// The executables that cabal built, verified.
-    pub(crate) built: Vec<Built>,
-    /// What became of those that upx was given, by name.
-    pub(crate) packed: BTreeMap<String, Packed>,
-    /// How they exit, by name.
-    pub(crate) trials: BTreeMap<String, Trial>,
-    pub(crate) done: Done,
-    /// A command that had hsx's own terminal was asked to end.
-    signalled: bool,
-    /// Nothing of the platform starts on the engine's host.
-    pub(crate) is_untried: bool,
-    /// Why emulation may succeed where this failed.
-    obstacle: Option<String>,
 }
 
 impl Run<'_> {
@@ -542,4 +493,13 @@ fn subject(cmd: &Cmd) -> &str {
 pub(crate) struct Pulled {
     pub status: ExitStatus,
     pub said: String,
+}
+
+impl Attempt for Pulled {
+    fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+    fn said(&self) -> &str {
+        &self.said
+    }
 }

@@ -6,13 +6,12 @@ use std::io::Seek;
 use camino::Utf8Path;
 use object::read::ReadCache;
 
-use super::build::Run;
+use super::run::{Built, Packed, Run, Trial};
 use crate::base::cmd::Cmd;
 use crate::base::digest::{Hasher, hash};
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
 use crate::plan::{Pack, Step, TRIED};
-use crate::project::Executable;
 use crate::report::Delivered;
 use crate::tools::cabal;
 use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
@@ -20,32 +19,7 @@ use crate::tools::upx::{self, Packer};
 use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::exec::{Answer, Source};
 use crate::world::doors::pieces::{self, sha256_of};
-use crate::world::doors::unwritable;
-
-/// An executable that cabal built, verified.
-pub(crate) struct Built {
-    exe: Executable,
-    size: u64,
-    linkage: Linkage,
-    gmp: bool,
-    sha256: String,
-}
-
-/// What upx made of an executable.
-#[derive(Clone)]
-pub(crate) enum Packed {
-    /// It is in the stage; with its digest.
-    Yes(String),
-    /// Why there is none.
-    No(String),
-}
-
-/// How the unpacked and the packed form of an executable exit when asked for help.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Trial {
-    bin: Option<u8>,
-    packed: Option<u8>,
-}
+use crate::world::doors::write::unwritable;
 
 impl Run<'_> {
     /// Checks every executable that cabal planned: it exists, is of the platform, and static.

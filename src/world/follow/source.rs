@@ -11,7 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
-use super::build::{Run, wait_for};
+use super::run::Run;
 use crate::base::cmd::Cmd;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::error::Error;
@@ -239,7 +239,7 @@ impl Run<'_> {
             return Ok(());
         }
         let lock = world.state.lock_file(source.name())?;
-        wait_for(world, || lock.try_lock().is_ok())?;
+        world.wait_for(|| lock.try_lock().is_ok())?;
         State::mark_used(&lock);
         let before = if is_new { None } else { recall(source, world) };
         // Until all is there, nothing is remembered to be.

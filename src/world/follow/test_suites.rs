@@ -2,11 +2,11 @@
 
 use camino::Utf8Path;
 
-use super::build::Run;
+use super::run::Run;
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::tools::cabal;
-use crate::world::doors::unwritable;
+use crate::world::doors::write::unwritable;
 
 /// The exit status of the container script when a test failed.
 const TEST_FAILED: i32 = 103;

@@ -1,42 +1,79 @@
 //! What the toolchain of `cross` is made of, by the layout of the image.
 
-use crate::world::{Engine, World};
+use crate::world::{Engine, Outcome, World};
 
-/// Makes the toolchain in the image itself, after something else, and prints what was made.
+/// Makes the toolchain in the image itself, after something else, and prints all files that were made.
 const MAKE: &str = r#"set -eu
-sh -c "$1"
-sh -c "$2" hsx aarch64
+before=$1 make=$2
+shift 2
+sh -c "$before" hsx "$@"
+sh -c "$make" hsx aarch64
 cd /hsx/cross
 # What is in the host's image must be there.
 find . -type l -lname "/native/*" | while read -r link; do
   target=$(readlink "$link")
   [ -e "${target#/native}" ] || echo "$link leads nowhere: $target"
 done
-for file in "$@"; do [ ! -f "$file" ] || { echo "== $file"; cat "$file"; }; done
-for link in iserv/*; do echo "$link -> $(readlink "$link")"; done"#;
+for file in enter bin/*; do [ -L "$file" ] || { echo "== $file"; cat "$file"; }; done
+for link in iserv/* gnu/*; do [ ! -L "$link" ] || echo "$link -> $(readlink "$link")"; done"#;
 
-const CROSS: &str = include_str!("../../../scripts/container/cross.sh");
+const TOOLCHAIN: &str = concat!(
+    include_str!("../../../scripts/container/cross/look.sh"),
+    include_str!("../../../scripts/container/cross/begin.sh"),
+    include_str!("../../../scripts/container/cross/boot.sh"),
+    include_str!("../../../scripts/container/cross/tools.sh"),
+    include_str!("../../../scripts/container/cross/c.sh"),
+    include_str!("../../../scripts/container/cross/ghc.sh"),
+    include_str!("../../../scripts/container/cross/enter.sh"),
+);
 
-fn made(world: &World, before: &str) -> String {
+const GHC_MUSL: &str = include_str!("../fakes/ghc-musl");
+
+fn make(world: &World, before: &str, variants: &str) -> Outcome {
     let hello = world.project("hello", Engine::Podman);
-    let files = ["enter", "bin/ghc", "bin/ghc-pkg", "bin/cc", "bin/haskell-cpp"];
-    let args = ["shell", "-q", "--", "sh", "-c", MAKE, "hsx", before, CROSS];
-    let outcome = hello.hsx_command(&[&args[..], &files].concat()).run();
+    let args = ["shell", "-q", "--", "sh", "-c", MAKE, "hsx", before, TOOLCHAIN];
+    let variants: Vec<_> = variants.split_whitespace().collect();
+    hello.hsx_command(&[&args[..], &variants].concat()).run()
+}
+
+/// What is made in an image that is laid out like ghc-musl's, but for the variants.
+#[track_caller]
+fn made(world: &World, variants: &str) -> Made {
+    let outcome = make(world, GHC_MUSL, variants);
     outcome.exits(0);
     assert!(!outcome.stdout.contains("leads nowhere"), "{outcome}");
-    outcome.stdout
+    Made(outcome)
+}
+
+struct Made(Outcome);
+
+impl Made {
+    #[track_caller]
+    fn has(self, lines: &[&str]) -> Self {
+        for line in lines {
+            assert!(self.0.stdout.lines().any(|found| found == *line), "nothing is {line}\n{}", self.0);
+        }
+        self
+    }
+
+    #[track_caller]
+    fn has_no(self, text: &str) -> Self {
+        assert!(!self.0.stdout.contains(text), "something is {text}\n{}", self.0);
+        self
+    }
 }
 
 #[test]
 fn everything_that_is_linked_to_is_in_debians_image() {
-    let made = made(&World::shared(), "true");
-    assert!(made.contains(" --target=aarch64-linux-gnu "), "{made}");
+    let outcome = make(&World::shared(), "true", "");
+    outcome.exits(0);
+    assert!(!outcome.stdout.contains("leads nowhere"), "{outcome}");
+    assert!(outcome.stdout.contains(" --target=aarch64-linux-gnu "), "{outcome}");
 }
 
 #[test]
 fn ghc_musls_layout_is_understood() {
-    let made = made(&World::shared(), include_str!("../fakes/ghc-musl"));
-    for line in [
+    made(&World::shared(), "").has(&[
         "#!/native/usr/bin/busybox sh",
         "[ -e /lib/ld-musl-x86_64.so.1 ] || boot ln -s /native/lib/ld-musl-x86_64.so.1 /lib/ld-musl-x86_64.so.1",
         "[ -z \"/etc/ld-musl-x86_64.path\" ] || \
@@ -45,12 +82,93 @@ fn ghc_musls_layout_is_understood() {
         "exec /native/usr/local/lib/ghc-9.12.2/bin/ghc-9.12.2 -B/hsx/ghc/lib -fexternal-interpreter \
          -pgmi /hsx/cross/iserv/ghc-iserv \"$@\"",
         "exec /native/usr/local/lib/ghc-9.12.2/bin/ghc-pkg-9.12.2 --global-package-db /hsx/ghc/lib/package.conf.d \"$@\"",
-        "exec /native/usr/lib/llvm20/bin/clang-20 --target=aarch64-alpine-linux-musl --sysroot=/ --gcc-toolchain=/usr \
-         -fuse-ld=/hsx/cross/ld.lld -Wno-unused-command-line-argument \"$@\"",
+        // LLVM's libraries are found before those that its RPATH names, and by it alone.
+        "(export LD_LIBRARY_PATH=/native/usr/lib/llvm20/lib; exec /native/usr/lib/llvm20/bin/clang-20 \
+         --target=aarch64-alpine-linux-musl --sysroot=/ --gcc-toolchain=/usr -Wno-unused-command-line-argument \
+         -fuse-ld=/hsx/cross/ld.lld -Wno-fuse-ld-path \"$@\") && exit",
         "exec /native/usr/local/bin/gcc -isystem /usr/lib/gcc/aarch64-alpine-linux-musl/15/include -isystem /usr/include  \
          \"$@\"",
         "iserv/ghc-iserv -> /usr/local/lib/ghc-9.12.2/bin/ghc-iserv-dyn-ghc-9.12.2",
+        "note: modules are assembled by clang-20, which is slower than GNU's assembler, for want of binutils for aarch64. \
+         `--pull` adds what the distribution has, where there is a network; `native-packages` in `[image]` names more",
+    ]);
+}
+
+#[test]
+fn a_make_based_ghc_has_its_programs_in_the_libdir() {
+    made(&World::shared(), "make-based llvm-16").has(&[
+        "exec /native/usr/local/lib/ghc-9.2.8/bin/ghc -B/hsx/ghc/lib -fexternal-interpreter \
+         -pgmi /hsx/cross/iserv/ghc-iserv -pgma /hsx/cross/bin/as \"$@\"",
+        "exec /native/usr/local/lib/ghc-9.2.8/bin/ghc-pkg --global-package-db /hsx/ghc/lib/package.conf.d \"$@\"",
+        "iserv/ghc-iserv -> /usr/local/lib/ghc-9.2.8/bin/ghc-iserv-dyn",
+        "  printf \"%s\\n\" \"/\\\"unlit command\\\"/s|, \\\".*\\\"|, \\\"/native/usr/local/lib/ghc-9.2.8/bin/unlit\\\"|\"",
+    ]);
+}
+
+#[test]
+fn without_clang_and_lld_modules_are_assembled_natively_all_the_same() {
+    made(&World::shared(), "llvm-16")
+        .has(&[
+            "  exec /native/usr/lib/llvm16/bin/llvm-mc --triple=aarch64-alpine-linux-musl --filetype=obj \"$@\"",
+            "/usr/local/bin/gcc \"$@\" || exit",
+            "note: C is compiled and linked by the target's own compiler, emulated, for want of clang; modules are \
+             assembled by llvm-mc, which is slower than GNU's assembler, for want of binutils for aarch64. `--pull` adds \
+             what the distribution has, where there is a network; `native-packages` in `[image]` names more",
+        ])
+        .has_no("== bin/ld\n");
+}
+
+#[test]
+fn gnus_assembler_and_linker_come_first() {
+    let world = World::shared();
+    made(&world, "binutils")
+        .has(&[
+            "  exec /native/usr/bin/aarch64-alpine-linux-musl-as \"$@\"",
+            "gnu/ld -> /native/usr/bin/aarch64-alpine-linux-musl-ld",
+            "exec /hsx/cross/gnu/ld \"$@\"",
+            "exec /native/usr/bin/aarch64-alpine-linux-musl-strip \"$@\"",
+        ])
+        .has_no("note: ");
+    // The target's own compiler gets them too.
+    made(&world, "binutils llvm-16").has(&["/usr/local/bin/gcc -B/hsx/cross/gnu/ \"$@\" || exit"]);
+}
+
+#[test]
+fn of_many_toolchains_the_right_and_newest_is_taken() {
+    made(&World::shared(), "many absolute")
+        .has(&[
+            "exec /native/usr/local/bin/gcc -isystem /usr/lib/gcc/aarch64-alpine-linux-musl/15/include -isystem \
+             /usr/include  \"$@\"",
+            "  exec /native/usr/lib/llvm16/bin/llvm-mc --triple=aarch64-alpine-linux-musl --filetype=obj \"$@\"",
+        ])
+        .has_no("llvm9/")
+        .has_no("clang-16")
+        .has_no("-elf");
+}
+
+#[test]
+fn what_does_not_work_counts_as_missing() {
+    let world = World::shared();
+    made(&world, "broken-clang").has(&["/usr/local/bin/gcc \"$@\" || exit"]).has_no("/native/usr/lib/llvm20/bin/clang");
+    made(&world, "lld-only").has(&["exec /hsx/cross/ld.lld \"$@\"", "/usr/local/bin/gcc \"$@\" || exit"]);
+}
+
+#[test]
+fn a_ghc_without_interpreter_or_settings_says_so() {
+    let world = World::shared();
+    for (variant, reason) in [
+        (
+            "no-iserv",
+            "cross: the image has no external interpreter (ghc-iserv), which GHC 9.12.2 would run Template Haskell in",
+        ),
+        (
+            "no-settings",
+            "cross: GHC 9.12.2 takes its tools from elsewhere than /usr/local/lib/ghc-9.12.2/lib/settings, \
+         which hsx cannot rewrite yet",
+        ),
     ] {
-        assert!(made.lines().any(|found| found == line), "nothing is {line}\n{made}");
+        let outcome = make(&world, GHC_MUSL, variant);
+        outcome.exits(102);
+        assert!(outcome.stdout.lines().any(|line| line == reason), "{outcome}");
     }
 }

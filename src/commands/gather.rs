@@ -1,0 +1,120 @@
+//! What every command that starts a builder does first: find the project, resolve its settings, ask the machine.
+
+use crate::base::error::{Error, Kind};
+use crate::plan::Step;
+use crate::plan::facts::Facts;
+use crate::project::{Project, hpack_write};
+use crate::settings::{self, Settings, Typed};
+use crate::world::ask::engines::{Engines, Knowns, Source};
+use crate::world::ask::host;
+use crate::world::ask::load::{self, Loaded};
+use crate::world::doors::World;
+
+/// The steps that come before those of any platform: leftovers are swept, and hpack writes what it has to.
+pub(crate) fn preparation(project: &Project, facts: &Facts) -> Vec<Step> {
+    let left = facts.hosts.iter().filter(|host| !host.stale.is_empty());
+    let sweep = left.map(|host| Step::Sweep(host.engine.remove(&host.stale)));
+    sweep.chain(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir)))).collect()
+}
+
+/// What every command that starts a builder knows before it plans.
+pub(crate) struct Gathered<S> {
+    pub project: Project,
+    pub settings: Settings,
+    /// What of the project the command is about.
+    pub selection: S,
+    pub known: Knowns,
+    pub facts: Facts,
+}
+
+/// The project and its settings, as far as they are known without asking the machine anything new.
+pub(crate) struct Found<S> {
+    pub project: Project,
+    pub settings: Settings,
+    pub selection: S,
+    pub known: Knowns,
+}
+
+/// Resolves a project's settings, selects from it what the command is about, and finds the engines. `None`: one of
+/// them is not remembered, and not to be asked.
+///
+/// # Errors
+/// When there is no engine, or a setting or the selection is not usable.
+pub(crate) fn find<S>(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    engines: &Engines<'_>,
+    world: &World<'_>,
+) -> Result<Option<Found<S>>, Error> {
+    let mut project = loaded.project.clone();
+    let files = [&loaded.project_file, &loaded.user_file];
+    let mut is_known = true;
+    let host = |connection: Option<&str>| {
+        let known = engines.get(connection)?;
+        is_known = known.is_some();
+        known.ok_or_else(|| Error::host("the engine has not been asked"))?.platform()
+    };
+    let settings = settings::resolve(typed, files, &project, host, &world.environment.cwd);
+    if !is_known {
+        return Ok(None);
+    }
+    let mut settings = settings?;
+    if typed.builder.locked {
+        settings.apply(load::read_lockfile(&project.root)?, &mut project)?;
+    }
+    // A target that is not there is found out before the registry is asked.
+    let selection = select(&project, &settings)?;
+    let known = engines.of(&settings)?;
+    Ok(known.map(|known| Found { project, settings, selection, known }))
+}
+
+/// Finds and reads the project.
+///
+/// # Errors
+/// When there is none, or a file of it is not usable.
+pub(crate) fn load(typed: Typed<'_>, world: &World<'_>) -> Result<Loaded, Error> {
+    load::load(typed.builder.directory.as_deref(), world.environment, world)
+}
+
+/// Finds the project, resolves its settings and selects from it what the command is about, then asks the machine.
+///
+/// # Errors
+/// When there is no project, no engine or no image, or a setting or the selection is not usable.
+pub(crate) fn gather<S>(
+    typed: Typed<'_>,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    world: &World<'_>,
+) -> Result<Gathered<S>, Error> {
+    gather_loaded(typed, &load(typed, world)?, select, world)
+}
+
+/// The same for a project that has been read. What an engine is remembered to have said of itself is asked for again
+/// when the engine does not do by it.
+///
+/// # Errors
+/// As [`gather`].
+pub(crate) fn gather_loaded<S>(
+    typed: Typed<'_>,
+    loaded: &Loaded,
+    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    world: &World<'_>,
+) -> Result<Gathered<S>, Error> {
+    let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
+    let asked = asked.as_deref();
+    let gather = |engines: &Engines<'_>| {
+        let found = find(typed, loaded, &select, engines, world)?;
+        let Some(Found { project, settings, selection, known }) = found else {
+            return Err(Error::host("the engine has not been asked"));
+        };
+        let facts = host::facts(&known, &project, &settings, world)?;
+        Ok(Gathered { project, settings, selection, known, facts })
+    };
+    let engines = Engines::new(asked, Source::MemoryFirst, world);
+    match gather(&engines) {
+        Err(error) if error.kind == Kind::Host && engines.forget() => {
+            gather(&Engines::new(asked, Source::MemoryFirst, world))
+        }
+        ended => ended,
+    }
+}

@@ -1,0 +1,62 @@
+//! What machine hsx runs on, who runs it, and whether an engine is on the same one.
+
+use camino::Utf8Path;
+
+use crate::base::digest::short_hash;
+use crate::base::platform::Platform;
+use crate::tools::engine::{Engine, Info};
+use crate::tools::system::System;
+use crate::world::doors::World;
+
+fn os_release() -> String {
+    fs_err::read_to_string("/etc/os-release").unwrap_or_default()
+}
+
+/// The system that hsx runs on.
+pub(crate) fn system() -> System {
+    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    System::of(&os_release()).on(&kernel, Utf8Path::new("/run/systemd/system").exists())
+}
+
+/// The name of whoever runs hsx, as passwd(5) has it; else the number.
+pub(crate) fn user() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
+    let mut names = passwd.lines().filter_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    names.next().unwrap_or(uid)
+}
+
+/// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
+pub(crate) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> String {
+    let node = rustix::system::uname();
+    let dialect = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
+    let engine = engine.memory_of(&dialect);
+    short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
+}
+
+/// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
+pub(crate) fn is_this_kernel(info: &Info) -> bool {
+    let this = rustix::system::uname();
+    !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
+}
+
+/// The platform whose executables this machine's kernel starts without help.
+pub(crate) fn machine() -> Option<Platform> {
+    let name = rustix::system::uname();
+    cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()
+}
+
+pub(crate) fn binfmt_entries() -> Vec<(String, String)> {
+    let Ok(dir) = fs_err::read_dir("/proc/sys/fs/binfmt_misc") else { return Vec::new() };
+    let names = dir.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).filter(|name| name != "register");
+    names
+        .filter_map(|name| {
+            let text = fs_err::read_to_string(Utf8Path::new("/proc/sys/fs/binfmt_misc").join(&name)).ok()?;
+            Some((name, text))
+        })
+        .collect()
+}

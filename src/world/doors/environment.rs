@@ -1,0 +1,160 @@
+//! The process's environment: read here, once, and nowhere else.
+
+use std::env::VarError;
+use std::ffi::OsStr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use etcetera::BaseStrategy;
+
+use super::ui::Reader;
+use crate::base::digest::hash;
+use crate::base::error::Error;
+
+/// The process's environment, read once.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    pub cwd: Utf8PathBuf,
+    /// Without links: projects are found by their real paths.
+    pub home: Option<Utf8PathBuf>,
+    /// The directories of PATH.
+    path: Vec<Utf8PathBuf>,
+    /// The user's settings file, which need not exist.
+    pub config_file: Option<Utf8PathBuf>,
+    pub state_dir: Utf8PathBuf,
+    /// The locale's encoding is UTF-8 (locale(7)).
+    pub unicode: bool,
+    /// Without a home there is none: nobody else may write there.
+    pub cache_dir: Option<Utf8PathBuf>,
+    /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
+    pub now: i64,
+    /// Where docker's client looks for its engine, if that is said.
+    pub docker_host: Option<String>,
+    /// GitHub's file for a summary of the job.
+    pub step_summary: Option<Utf8PathBuf>,
+    /// Names of variables that a build needs to see, of those that are set.
+    pub pass: Vec<String>,
+    /// A digest of their values.
+    pub passed: String,
+    /// A digest of the variables that engines heed.
+    pub of_engines: String,
+}
+
+/// Variables that builds see: proxies for the fetch phase, and the time that reproducible builds write.
+const PASSED: [&str; 7] =
+    ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH"];
+
+impl Environment {
+    /// # Errors
+    /// When the working directory is gone or its path is not Unicode.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let cwd = Utf8PathBuf::from_path_buf(std::env::current_dir()?)
+            .map_err(|path| anyhow::anyhow!("the working directory `{}` is not Unicode", path.display()))?;
+        let base = etcetera::choose_base_strategy().ok();
+        let utf8 = |path: std::path::PathBuf| Utf8PathBuf::from_path_buf(path).ok();
+        let state = base.as_ref().and_then(|base| utf8(base.state_dir().unwrap_or_else(|| base.data_dir())));
+        let home = base.as_ref().and_then(|base| utf8(base.home_dir().to_owned()));
+        Ok(Self {
+            home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
+            path: std::env::split_paths(&path).filter_map(utf8).collect(),
+            cache_dir: base.as_ref().and_then(|base| utf8(base.cache_dir().join("hsx"))),
+            config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
+            // Without a home, hsx remembers nothing beyond the next reboot.
+            state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
+            now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
+            step_summary: std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|path| !path.is_empty()).map(Into::into),
+            docker_host: std::env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()),
+            passed: variables(|name| PASSED.contains(&name)),
+            of_engines: variables(is_for_engines),
+            pass: PASSED.into_iter().filter(|name| is_set(name)).map(str::to_owned).collect(),
+            unicode: is_unicode(["LC_ALL", "LC_CTYPE", "LANG"].map(|name| std::env::var(name).unwrap_or_default())),
+            cwd,
+        })
+    }
+
+    /// Whether programs are looked for in a directory.
+    pub(crate) fn is_on_path(&self, dir: &Utf8Path) -> bool {
+        let is_same = |entry: &Utf8PathBuf| entry.canonicalize_utf8().is_ok_and(|entry| entry == dir);
+        self.path.iter().any(is_same)
+    }
+
+    /// The first executable of a name on PATH.
+    pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
+        self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
+    }
+}
+
+/// The first of the locale's variables that is set to something decides.
+fn is_unicode(variables: [String; 3]) -> bool {
+    let locale = variables.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+    locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// A variable's value.
+#[expect(clippy::disallowed_methods, reason = "it has to be known where the command line cannot be read")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Whether a variable is set, to whatever.
+#[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
+pub(crate) fn is_set(name: &str) -> bool {
+    !matches!(std::env::var(name), Err(VarError::NotPresent))
+}
+
+/// The program that runs, without links.
+///
+/// # Errors
+/// When its path is not Unicode, or the system does not tell.
+pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
+    let program = std::env::current_exe().and_then(fs_err::canonicalize);
+    let program = program.map_err(|error| Error::host("hsx cannot find itself").said(&error.to_string()))?;
+    Utf8PathBuf::from_path_buf(program)
+        .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
+}
+
+/// The present time in seconds since 1970, or the one that is to be taken for it.
+pub(crate) fn now(epoch: Option<String>) -> i64 {
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
+    epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
+}
+
+/// A digest of the names and values of some variables.
+fn variables(is_wanted: impl Fn(&str) -> bool) -> String {
+    let wanted = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(&is_wanted));
+    let mut words: Vec<_> = wanted
+        .map(|(name, value)| [name, value].map(|text| text.as_encoded_bytes().escape_ascii().to_string()).join("="))
+        .collect();
+    words.sort_unstable();
+    hash(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Whether a variable may decide which engine answers, and how.
+fn is_for_engines(name: &str) -> bool {
+    ["DOCKER_", "CONTAINER", "PODMAN_", "BUILDAH_", "STORAGE_"].iter().any(|prefix| name.starts_with(prefix))
+        || ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].contains(&name)
+}
+
+/// Who reads what hsx says on its way.
+#[expect(clippy::disallowed_methods, reason = "it has to be known before anything is said")]
+pub(crate) fn reader() -> Reader {
+    let has = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false");
+    match () {
+        () if has("GITHUB_ACTIONS") => Reader::GitHub,
+        () if has("CI") || std::env::var("TERM").is_ok_and(|term| term == "dumb") => Reader::Log,
+        () => Reader::Anybody,
+    }
+}
+
+/// Whether a variable is set, but to nothing.
+#[expect(clippy::disallowed_methods, reason = "clap has read it; this is what it means")]
+pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
+
+fn is_executable(path: &Utf8Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
