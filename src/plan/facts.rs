@@ -157,7 +157,7 @@ impl Addition {
             Self::Packages(_) => include_str!("../../scripts/container/derive.sh"),
             Self::Toolchain { .. } => concat!(
                 include_str!("../../scripts/container/cross/look.sh"),
-                include_str!("../../scripts/container/toolchain-image.sh")
+                include_str!("../../scripts/container/cross/image.sh")
             ),
         }
     }
