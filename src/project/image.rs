@@ -125,20 +125,20 @@ pub(crate) fn repository(reference: &str) -> &str {
 }
 
 /// The version that a person means by one, or by the beginning of one: then the newest that is not broken.
-pub(crate) fn full_version(wanted: &str) -> Option<String> {
-    let wanted: Version = wanted.parse().ok()?;
+pub(crate) fn full_version(text: &str) -> Option<String> {
+    let wanted: Version = text.parse().ok()?;
     let newest = || published().rev().find(|(text, known)| known.starts_with(&wanted) && !is_broken(text));
     let found = published().find(|(_, known)| *known == wanted).or_else(newest).map(|(text, _)| text.to_owned());
     // One that was published after this was written has three parts, as every GHC.
-    found.or_else(|| (wanted.len() == 3).then(|| wanted.to_string()))
+    found.or_else(|| (wanted.len() == 3).then(|| text.to_owned()))
 }
 
 /// The published versions, oldest first: as text, and to be compared.
-fn published() -> impl DoubleEndedIterator<Item = (&'static str, Version)> {
+pub(super) fn published() -> impl DoubleEndedIterator<Item = (&'static str, Version)> {
     TAGS.iter().filter_map(|(text, _)| Some((*text, text.parse().ok()?)))
 }
 
-fn is_broken(version: &str) -> bool {
+pub(super) fn is_broken(version: &str) -> bool {
     BROKEN.iter().any(|(broken, _, _)| *broken == version)
 }
 
@@ -171,67 +171,6 @@ pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
     let program = with_compiler.rsplit('/').next()?;
     let version = program.strip_prefix("ghc-")?.trim_end_matches(".exe");
     (!version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.')).then(|| version.to_owned())
-}
-
-/// The newest published, unbroken GHC that a `tested-with:` field names.
-///
-/// The field is a list of `COMPILER RANGE`s; the ranges of GHC are evaluated, what cannot be read accepts nothing.
-pub(crate) fn tested_ghc(tested_with: &str) -> Option<&'static str> {
-    let ghcs: Vec<_> = split_outside_braces(tested_with).into_iter().filter_map(ghc_range).collect();
-    let is_tested = |version: &Version| ghcs.iter().any(|range| in_range(version, range));
-    published().rev().find(|(text, version)| !is_broken(text) && is_tested(version)).map(|(text, _)| text)
-}
-
-/// Splits at commas, except those of version sets (`{9.6.6, 9.8.4}`).
-fn split_outside_braces(text: &str) -> Vec<&str> {
-    let mut depth = 0_u32;
-    text.split(move |c| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    })
-    .collect()
-}
-
-fn ghc_range(item: &str) -> Option<&str> {
-    let item = item.trim();
-    let compiler = item.get(..3).filter(|word| word.eq_ignore_ascii_case("ghc"))?;
-    Some(item[compiler.len()..].trim())
-}
-
-/// Whether a version lies in a range of `==`, `>=`, `>`, `<=`, `<`, `^>=`, wildcards and sets, joined by `&&`, `||`.
-fn in_range(version: &Version, range: &str) -> bool {
-    range.split("||").any(|alternative| {
-        alternative.split("&&").all(|term| {
-            let term = term.trim();
-            let (operator, operand) = term.split_at(term.find(|c: char| !"=<>^".contains(c)).unwrap_or(term.len()));
-            let operand = operand.trim();
-            if let Some(set) = operand.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                return set.split(',').any(|member| satisfies(version, operator, member.trim()));
-            }
-            satisfies(version, operator, operand)
-        })
-    })
-}
-
-fn satisfies(version: &Version, operator: &str, operand: &str) -> bool {
-    if let Some(beginning) = operand.strip_suffix(".*") {
-        return operator == "==" && beginning.parse().is_ok_and(|beginning| version.starts_with(&beginning));
-    }
-    let Ok(operand) = operand.parse::<Version>() else { return false };
-    match operator {
-        "==" => *version == operand,
-        ">=" => *version >= operand,
-        ">" => *version > operand,
-        "<=" => *version <= operand,
-        "<" => *version < operand,
-        // `^>=A.B.C` is `>=A.B.C && <A.(B+1)`.
-        "^>=" => *version >= operand && version.starts_with(&operand.series()),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -314,23 +253,6 @@ mod tests {
             ("ghc-head", None),
         ] {
             assert_eq!(compiler_version(text).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn tested_with_gives_the_newest_published_ghc() {
-        for (text, expected) in [
-            ("GHC ==9.6.6", Some("9.6.6")),
-            ("GHC == 9.4.8 || == 9.6.6, GHC ==9.8.2", Some("9.8.2")),
-            ("ghc =={9.4.7, 9.6.5}", Some("9.6.5")),
-            ("GHC ==9.6.*", Some("9.6.7")),
-            ("GHC >=9.4 && <9.8", Some("9.6.7")),
-            ("GHC ^>=9.4.3", Some("9.4.8")),
-            ("GHC ==9.12.3 || ==9.12.2", Some("9.12.2")),
-            ("GHCJS ==8.4", None),
-            ("GHC ==9.99.1", None),
-        ] {
-            assert_eq!(tested_ghc(text), expected, "{text}");
         }
     }
 

@@ -9,6 +9,11 @@ const BROKEN_CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo '
 const FETCH: &str =
     concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
 
+const BUILD: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+
+const TEST: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
 const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
 
 /// A world with a program on its PATH.
@@ -26,8 +31,14 @@ fn script(test: &Test, source: &str, args: &str) -> Run {
 #[test]
 fn what_cabal_says_keeps_its_order() {
     for (text, args, said) in [
-        (include_str!("../../scripts/container/build.sh"), "strip '' --flag", "build\nError: no\nand so on\n"),
-        (FETCH, "'' --flag", "update\nError: no\nand so on\n"),
+        (BUILD, "strip reuse '' no-data '*:*' --flag", "build\nError: no\nand so on\n"),
+        (
+            FETCH,
+            "'' --flag",
+            "update\nError: no\nand so on\n\
+             hsx: the package index could not be updated: going on with the packages that are there\n\
+             build\nError: no\nand so on\n",
+        ),
     ] {
         let run = script(&with_program("cabal", BROKEN_CABAL), text, args).exits(ExitCode::CabalFailed as i32);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (said, ""));
@@ -44,19 +55,20 @@ fn an_image_without_a_package_manager_is_unfit() {
 #[test]
 fn an_executable_that_cannot_be_stripped_is_told_from_one_that_is_not_built() {
     let test = with_program("cabal", "#!/bin/sh\n").own_program("strip", "#!/bin/sh\nexit 1\n");
-    let binary = test.root().join("build/x/demo-0.1.0/x/demo/build/demo/demo");
-    test.write_at("build/x/demo-0.1.0/x/demo/build/demo/demo", "");
+    let binary = test.root().join("build/build/linux/ghc/demo-0.1.0/x/demo/build/demo/demo");
+    test.write_at("build/build/linux/ghc/demo-0.1.0/x/demo/build/demo/demo", "");
     test.write_at("build/cache/plan.json", format!("{{\"bin-file\":\"{binary}\"}}"));
-    let script_text = include_str!("../../scripts/container/build.sh").replace("/hsx/", &format!("{}/", test.root()));
-    script(&test, &script_text, "strip demo-0.1.0:demo").exits(ExitCode::StripFailed as i32);
-    script(&test, &script_text, "keep demo-0.1.0:demo").exits(0);
+    let script_text = BUILD.replace("/hsx/", &format!("{}/", test.root()));
+    script(&test, &script_text, "strip reuse '' no-data 'demo:demo'").exits(ExitCode::StripFailed as i32);
+    script(&test, &script_text, "keep reuse '' no-data 'demo:demo'").exits(0);
 }
 
 #[test]
 fn a_failed_test_is_told_from_a_failed_build() {
     let test_script = |cabal: &str| {
         let world = with_program("cabal", &format!("#!/bin/sh\n{cabal}\n"));
-        let text = include_str!("../../scripts/container/test.sh").replace("/hsx/", &format!("{}/", world.root()));
+        let text = TEST.replace("/hsx/", &format!("{}/", world.root()));
+        world.write_at("build/tests/cache/plan.json", "{}");
         script(&world, &text, "--flag")
     };
     test_script("exit 0").exits(0);

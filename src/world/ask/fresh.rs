@@ -102,6 +102,8 @@ struct Inputs<'a> {
     upx_args: &'a [String],
     packer: Option<(Utf8PathBuf, Option<Stamp>)>,
     engine_args: &'a [String],
+    writable_source: bool,
+    data_files: bool,
     lockfile: Option<&'a Lockfile>,
     engine: &'a Engine,
     /// Tells users and engines apart.
@@ -141,6 +143,9 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
         engine_args,
         offline: _,
         pull: _,
+        clean: _,
+        writable_source,
+        data_files,
         lockfile,
     } = settings;
     let is_mounted = |path: &Utf8Path| project.mounts.iter().any(|mount| path.starts_with(&mount.source));
@@ -166,13 +171,15 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
         upx_args,
         packer: packer(*upx, world),
         engine_args,
+        writable_source: *writable_source,
+        data_files: *data_files,
         lockfile: lockfile.as_ref(),
         engine: &known.engine,
         state_id: state_id(&known.engine, &known.info, world),
         variables: &world.environment.passed,
     };
     let digest = sha256(&serde_json::to_vec(&inputs).ok()?);
-    let targets = format!("{:?}", selection.targets);
+    let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
     Some(Decided { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
