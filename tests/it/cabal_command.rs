@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use snapbox::{assert_data_eq, file};
 
-use crate::support::Test;
+use crate::fake::Test;
 
 /// The ways of cabal 3.12 to 3.16.0 and of later ones, to run a command: the repeated name, and the variable.
 const WAYS: [(bool, &str); 2] = [(true, "CABAL"), (false, "CABAL_EXTERNAL_CABAL_PATH")];

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, file, str};
 
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 /// Volumes as an engine tells of them: two of hsx's, one that is only called so, and one with only the label.
 const VOLUMES: &str = r#"
@@ -154,7 +154,7 @@ fn what_a_running_hsx_uses_stays() {
 fn a_build_that_used_it_makes_it_young_and_pruning_forgets_it() {
     let test = Test::new();
     let built = test.hsx("static").exits(0);
-    let labels = |call: &crate::support::Call| {
+    let labels = |call: &crate::fake::Call| {
         let labels = call.values("--label").into_iter().map(|label| label.split_once('=').unwrap());
         labels.map(|(key, value)| format!(r#""{key}":"{value}""#)).collect::<Vec<_>>().join(",")
     };

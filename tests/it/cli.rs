@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use snapbox::{assert_data_eq, file, str};
 
-use crate::support::Test;
+use crate::fake::Test;
 
 #[test]
 fn help() {

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, file};
 
-use crate::support::Test;
+use crate::fake::Test;
 
 #[test]
 fn help() {

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Call, DEMO_CABAL, PLATFORMS, Run, Test, static_elf};
+use crate::fake::{Call, DEMO_CABAL, PLATFORMS, Run, Test, static_elf};
 
 const REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 

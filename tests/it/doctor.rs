@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, file};
 
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 fn world() -> Test {
     Test::new().fake("upx").env("LANG", "C.UTF-8")

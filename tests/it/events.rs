@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 const SAYS: &str = "echo 'In order, the following will be built (use -v for more details):
  - demo-0.1.0 (exe:demo) (first run)

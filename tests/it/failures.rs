@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Run, Test, static_elf};
+use crate::fake::{Run, Test, static_elf};
 
 /// The log that the message names.
 #[track_caller]

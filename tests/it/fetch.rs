@@ -1,6 +1,6 @@
 //! When the fetch phase is left out.
 
-use crate::support::Test;
+use crate::fake::Test;
 
 const PROJECT: &str = "packages: .\n";
 
@@ -27,7 +27,7 @@ fn the_second_run_fetches_nothing() {
 #[test]
 fn whatever_decides_the_plan_is_fetched_for_again() {
     for (file, text) in [
-        ("demo.cabal", format!("{}  build-depends: aeson\n", crate::support::DEMO_CABAL)),
+        ("demo.cabal", format!("{}  build-depends: aeson\n", crate::fake::DEMO_CABAL)),
         ("cabal.project", format!("{PROJECT}constraints: aeson ==2.2.3.0\n")),
         ("cabal.project.freeze", "constraints: any.aeson ==2.2.3.0\n".to_owned()),
         ("cabal.project.local", "flags: +release\n".to_owned()),

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use snapbox::{assert_data_eq, file, str};
 
-use crate::support::{Call, Run, Test};
+use crate::fake::{Call, Run, Test};
 
 const FILE: &str = "cabal.project.freeze";
 

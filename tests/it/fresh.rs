@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use camino::Utf8Path;
 
-use crate::support::{Run, Test, static_elf};
+use crate::fake::{Run, Test, static_elf};
 
 const RESULT: &str = "dist-static/linux-amd64/demo";
 
@@ -56,7 +56,7 @@ fn any_change_of_the_project_is_built() {
         ("a new module", &|| test.write("app/New.hs", "module New where\n")),
         ("another name", &|| fs_err::rename(path("app/New.hs"), path("app/Newer.hs")).unwrap()),
         ("one less", &|| fs_err::remove_file(path("app/Newer.hs")).unwrap()),
-        ("the package", &|| test.write("demo.cabal", format!("{}\n", crate::support::DEMO_CABAL))),
+        ("the package", &|| test.write("demo.cabal", format!("{}\n", crate::fake::DEMO_CABAL))),
         ("the project", &|| test.write("cabal.project", "packages: . ../sibling\nimport: common.config\n-- \n")),
         ("what it imports", &|| test.write("common.config", "-- something\n")),
         ("a new freeze file", &|| test.write("cabal.project.freeze", "constraints: any.text ==2\n")),

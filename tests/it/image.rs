@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 const REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 const UNKNOWN: &str = "echo 'Error: reading manifest: manifest unknown' >&2; exit 125";

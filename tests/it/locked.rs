@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, file};
 
-use crate::support::Test;
+use crate::fake::Test;
 
 /// The registry after the tag was built again.
 const REBUILT: &str = "printf '{\"manifests\":['; for arch in amd64 arm64; do [ $arch = amd64 ] || printf ,; \
@@ -53,7 +53,7 @@ fn an_image_of_one_platform_is_locked_with_the_others() {
 #[test]
 fn every_command_builds_with_what_is_locked() {
     let test = locked();
-    test.write("demo.cabal", format!("{}test-suite spec\n  main-is: S.hs\n", crate::support::DEMO_CABAL));
+    test.write("demo.cabal", format!("{}test-suite spec\n  main-is: S.hs\n", crate::fake::DEMO_CABAL));
     test.set_scenario("manifest-inspect", REBUILT);
     for command in ["static", "test", "shell", "run"] {
         for platform in ["linux/amd64", "linux/arm64"] {

@@ -9,13 +9,12 @@ mod cli;
 mod completions;
 mod cross;
 mod doctor;
-mod engine;
-#[cfg(feature = "real-engines")]
-mod engines;
+mod engine_choice;
 mod events;
 #[path = "../../src/plan/exit_code.rs"]
 mod exit_code;
 mod failures;
+mod fake;
 mod fetch;
 mod freeze;
 mod fresh;
@@ -26,16 +25,15 @@ mod output;
 mod parallel;
 mod plan;
 mod project;
+#[cfg(feature = "real-engines")]
+mod real;
 mod remote;
 mod run;
 mod scripts;
 mod settings;
 mod shell;
 mod signals;
-mod support;
 mod test_suites;
 mod tidy;
 mod upx;
 mod verify;
-#[cfg(feature = "real-engines")]
-mod world;

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use snapbox::{assert_data_eq, file, str};
 
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 /// A world without programs, on 24 November 2026.
 fn world() -> Test {

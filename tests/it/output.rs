@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Test, static_elf};
+use crate::fake::{Test, static_elf};
 
 #[test]
 fn the_report_is_a_table_and_nothing_else() {
@@ -136,7 +136,7 @@ fn json_of_an_interrupted_run_is_a_document_too() {
 
 #[test]
 fn colours_are_for_people() {
-    let escaped = |run: crate::support::Run| run.exits(0).stderr.contains('\u{1b}');
+    let escaped = |run: crate::fake::Run| run.exits(0).stderr.contains('\u{1b}');
     assert!(!escaped(Test::new().hsx("static")), "no terminal");
     assert!(escaped(Test::new().hsx("static --color always")));
     assert!(escaped(Test::new().env("NO_COLOR", "1").hsx("static --color always")), "a flag is stronger");

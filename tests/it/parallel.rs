@@ -1,6 +1,6 @@
 //! Several platforms at once, and how their output stays readable.
 
-use crate::support::Test;
+use crate::fake::Test;
 
 /// A world where both platforms are built at once on any machine: the fakes wait for each other.
 fn at_once() -> Test {

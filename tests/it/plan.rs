@@ -1,6 +1,6 @@
 //! The plan: what the dry run prints is what a run does, and what every command of it holds to.
 
-use crate::support::{Call, Test, static_elf};
+use crate::fake::{Call, Test, static_elf};
 
 /// Runs what the dry run printed, with sh, then hsx itself in the same world, and compares the calls and the results.
 #[track_caller]
@@ -120,7 +120,7 @@ fn a_dry_run_is_a_run_of_several_executables() {
 }
 
 /// A run for a foreign and the own platform with either engine, for what must hold of all calls.
-fn runs() -> [crate::support::Run; 2] {
+fn runs() -> [crate::fake::Run; 2] {
     ["podman", "docker"].map(|engine| {
         let test = Test::new().without("podman").fake(engine);
         test.hsx("static -p arm64,amd64").exits(0)

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Call, DEMO_CABAL, Run, Test, static_elf};
+use crate::fake::{Call, DEMO_CABAL, Run, Test, static_elf};
 
 fn cabal(name: &str, executables: &[&str]) -> String {
     let stanzas: Vec<_> = executables.iter().map(|exe| format!("\nexecutable {exe}\n  main-is: Main.hs\n")).collect();

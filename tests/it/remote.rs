@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::{Call, DEMO_CABAL, Run, Test};
+use crate::fake::{Call, DEMO_CABAL, Run, Test};
 
 /// A world with an engine elsewhere, of an architecture, that a program knows by a name.
 fn with_engine(test: Test, program: &str, name: &str, arch: &str) -> Test {

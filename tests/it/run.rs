@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use rustix::process::Signal;
 use snapbox::{assert_data_eq, file};
 
-use crate::support::Test;
+use crate::fake::Test;
 
 /// A program for the machine that runs the tests: it copies its input to its output and exits with the number of words it
 /// was called with.

@@ -1,7 +1,7 @@
 //! The scripts that run in containers, with a cabal of the test's own.
 
 use crate::exit_code::ExitCode;
-use crate::support::{Run, Test};
+use crate::fake::{Run, Test};
 
 /// A cabal that fails, and says so on both its outputs.
 const BROKEN_CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo 'and so on'; exit 1\n";

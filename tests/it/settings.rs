@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{DEMO_CABAL, Run, Test};
+use crate::fake::{DEMO_CABAL, Run, Test};
 
 /// The references the registry was asked for.
 fn asked(run: &Run) -> Vec<String> {

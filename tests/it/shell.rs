@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use snapbox::{assert_data_eq, file};
 
-use crate::support::{Call, Test};
+use crate::fake::{Call, Test};
 
 #[test]
 fn help() {

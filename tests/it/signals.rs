@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::Test;
+use crate::fake::Test;
 
 const SIGNALS: [(Signal, i32, &str); 3] =
     [(Signal::INT, 130, "SIGINT"), (Signal::TERM, 143, "SIGTERM"), (Signal::HUP, 129, "SIGHUP")];
@@ -110,7 +110,7 @@ fn what_a_killed_hsx_left_is_swept_by_the_next() {
 #[test]
 fn what_a_living_hsx_uses_is_not_swept() {
     let test = Test::new();
-    test.write("../other/demo.cabal", crate::support::DEMO_CABAL);
+    test.write("../other/demo.cabal", crate::fake::DEMO_CABAL);
     test.hsx("static").exits(0); // so that the store is not waited for
     test.set_scenario("run-build", &format!("[ -e \"$FAKE/running\" ] || {{ {RUNS_ON}; }}"));
     let hsx = test.start("static");
@@ -168,7 +168,7 @@ fn a_second_hsx_waits_for_the_first() {
 #[test]
 fn two_projects_may_make_their_store_at_once() {
     let test = Test::new().scenario("volume-create", WAITS);
-    test.write("../other/demo.cabal", crate::support::DEMO_CABAL);
+    test.write("../other/demo.cabal", crate::fake::DEMO_CABAL);
     let first = test.start("static");
     test.wait_for("running");
     let second = test.start("static -C ../other");

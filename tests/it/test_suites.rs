@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use snapbox::{assert_data_eq, file, str};
 
-use crate::support::{Call, Test};
+use crate::fake::{Call, Test};
 
 const CABAL: &str = "cabal-version: 3.0\nname: demo\nversion: 0.1.0\n\nlibrary\n\ntest-suite spec\n  main-is: Spec.hs\n\n\
     test-suite props\n  main-is: Props.hs\n";
@@ -152,7 +152,7 @@ fn tests_and_builds_fetch_each_for_themselves() {
     leaves(&test, "linux/amd64", &[("spec", None)]);
     assert_eq!(test.hsx("test").exits(0).calls_of("run-fetch").len(), 1);
     assert!(test.hsx("test").exits(0).calls_of("run-fetch").is_empty());
-    test.builds("linux/amd64", &[("demo:demo", &crate::support::static_elf("linux/amd64"))]);
+    test.builds("linux/amd64", &[("demo:demo", &crate::fake::static_elf("linux/amd64"))]);
     assert!(test.hsx("static").exits(0).calls_of("run-fetch").is_empty());
     assert!(test.project().join("dist-static/linux-amd64/test-logs/demo-0.1.0-spec.log").exists());
 }

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{DEMO_CABAL, PT_LOAD, Test, elf, static_elf};
+use crate::fake::{DEMO_CABAL, PT_LOAD, Test, elf, static_elf};
 
 fn delivered(test: &Test) -> Vec<u8> {
     fs_err::read(test.project().join("dist-static/linux-amd64/demo")).unwrap()

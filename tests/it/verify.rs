@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{DEMO_CABAL, PT_DYNAMIC, PT_INTERP, PT_LOAD, Run, Test, elf, static_elf};
+use crate::fake::{DEMO_CABAL, PT_DYNAMIC, PT_INTERP, PT_LOAD, Run, Test, elf, static_elf};
 
 const AMD64: &str = "linux/amd64";
 

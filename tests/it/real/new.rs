@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Engine, Project, World, elf, output};
+use crate::real::support::{Engine, Project, World, elf, output};
 
 const BOTH: [&str; 2] = ["--platform", "linux/amd64,linux/arm64"];
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::SystemTime;
 
 use super::servers::Server;
-use crate::world::{Engine, Project, World, output};
+use crate::real::support::{Engine, Project, World, output};
 
 #[test]
 fn only_the_fetch_sees_a_network_even_if_the_user_names_one() {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::{Engine, World, output};
+use crate::real::support::{Engine, World, output};
 
 #[test]
 fn a_worktree_with_a_sibling_package_keeps_its_commit() {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use super::hello::greets;
 use super::without_emulation::Disabled;
-use crate::world::{Emulated, Engine, Outcome, Project, World, c_library, elf, output};
+use crate::real::support::{Emulated, Engine, Outcome, Project, World, c_library, elf, output};
 
 const ARM64: &str = "linux/arm64";
 const CROSS: [&str; 5] = ["--platform", ARM64, "--no-upx", "--format", "json"];

@@ -38,7 +38,7 @@ impl Handler {
         let mut gcc = Command::new("gcc");
         gcc.args(["-static", "-O2", "-o"]).arg(&program);
         gcc.arg(format!("-DQEMU=\"{}\"", field(&text, "interpreter")));
-        output(gcc.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/world/emulator.c")));
+        output(gcc.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/real/support/emulator.c")));
 
         let name = format!("{PREFIX}{}", std::process::id());
         let [magic, mask] = ["magic", "mask"].map(|key| escaped(field(&text, key)));

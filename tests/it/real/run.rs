@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Engine, World};
+use crate::real::support::{Engine, World};
 
 /// Says whether it reads from a terminal, then what it reads, then waits.
 const LISTENS: &str = "\

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::world::{Engine, World, arm64_handlers};
+use crate::real::support::{Engine, World, arm64_handlers};
 
 #[test]
 fn a_foreign_platform_without_emulation_says_what_to_type() {

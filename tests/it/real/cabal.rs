@@ -1,6 +1,6 @@
 //! hsx as a command of a real cabal.
 
-use crate::world::{Engine, World};
+use crate::real::support::{Engine, World};
 
 #[test]
 fn cabal_runs_hsx() {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::output;
+use crate::real::support::output;
 
 fn hsx(args: &[&str]) -> String {
     output(Command::new(env!("CARGO_BIN_EXE_hsx")).args(args))

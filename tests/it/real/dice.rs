@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::world::{Engine, Outcome, Project, World, assert_owned, elf, output};
+use crate::real::support::{Engine, Outcome, Project, World, assert_owned, elf, output};
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 const BOTH: [&str; 4] = ["--platform", "linux/amd64,linux/arm64", "--format", "json"];

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::{Engine, World, elf, output};
+use crate::real::support::{Engine, World, elf, output};
 
 #[test]
 fn a_c_library_is_added_on_every_engine() {

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::world::{Engine, Project, World, assert_owned, elf, output, setting};
+use crate::real::support::{Engine, Project, World, assert_owned, elf, output, setting};
 
 #[test]
 fn rootless_podman_delivers_both_platforms_to_its_user() {

@@ -1,6 +1,6 @@
 //! What the toolchain of `cross` is made of, by the layout of the image.
 
-use crate::world::{Engine, Outcome, World};
+use crate::real::support::{Engine, Outcome, World};
 
 /// Makes the toolchain in the image itself, after something else, and prints all files that were made.
 const MAKE: &str = r#"set -eu

@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::hello::greets;
-use crate::world::{Engine, Hsx, Project, To, World, output};
+use crate::real::support::{Engine, Hsx, Project, To, World, output};
 
 /// A two-way stream.
 trait Stream: Read + Write + Send {

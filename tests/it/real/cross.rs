@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::without_emulation::Disabled;
-use crate::world::{Engine, World, elf, output};
+use crate::real::support::{Engine, World, elf, output};
 
 const ARM64: [&str; 4] = ["--platform", "linux/arm64", "--format", "json"];
 

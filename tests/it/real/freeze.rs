@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::world::{Engine, Project, World, walk};
+use crate::real::support::{Engine, Project, World, walk};
 
 /// What `cabal freeze` of cabal 3.12 wrote for the project `dice` beside GHC 9.10.3, and `ghc-pkg` of its packages.
 const FREEZE: &str = include_str!("../snapshots/dice-9.10.3.freeze");

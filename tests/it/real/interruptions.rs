@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::servers::Server;
-use crate::world::{Engine, Hsx, Project, Running, To, World};
+use crate::real::support::{Engine, Hsx, Project, Running, To, World};
 
 const ENGINES: [Engine; 3] = [Engine::Podman, Engine::RootlessPodman, Engine::Docker];
 

@@ -1,6 +1,6 @@
 //! `hsx lock` and `--locked`, with a registry and a cabal as they are.
 
-use crate::world::{Engine, World};
+use crate::real::support::{Engine, World};
 
 #[test]
 fn what_the_registry_has_is_locked_and_built_with() {

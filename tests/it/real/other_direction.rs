@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::hello::greets;
-use crate::world::{Engine, Outcome, Project, World, elf};
+use crate::real::support::{Engine, Outcome, Project, World, elf};
 
 /// A podman on an arm64 machine, as far as it tells.
 const ARM64_PODMAN: &str = r#"#!/bin/sh
@@ -27,7 +27,7 @@ fn an_image_with_musl_builds_for_amd64_on_arm64() {
     let hello = world.project("hello", Engine::RootlessPodman).on_musl();
     // Not a call was left to the platform's own compiler. On Debian some are: its arm64 image has no clang.
     crosses_to_amd64(&hello).does_not_say("clang failed").does_not_say("done by the platform's own compiler");
-    assert_eq!(crate::world::c_library(&hello.result("linux/amd64", "hello")), ["musl"]);
+    assert_eq!(crate::real::support::c_library(&hello.result("linux/amd64", "hello")), ["musl"]);
 }
 
 fn crosses_to_amd64(hello: &Project<'_>) -> Outcome {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::servers::Server;
 use super::without_emulation::Disabled;
-use crate::world::{Engine, Hsx, Machine, Outcome, Project, World, output, setting};
+use crate::real::support::{Engine, Hsx, Machine, Outcome, Project, World, output, setting};
 
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 

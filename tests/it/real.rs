@@ -23,6 +23,7 @@ mod same_code;
 mod servers;
 mod shell;
 mod shells;
+mod support;
 mod test_suites;
 mod toolchain;
 mod without_emulation;

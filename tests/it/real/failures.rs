@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::world::{Engine, Outcome, Project, World, output};
+use crate::real::support::{Engine, Outcome, Project, World, output};
 
 const ENGINES: [Engine; 2] = [Engine::Podman, Engine::Docker];
 

@@ -2,7 +2,7 @@
 
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{Call, Run, Test};
+use crate::fake::{Call, Run, Test};
 
 /// The programs that were called to build.
 fn builders(run: &Run) -> Vec<&str> {

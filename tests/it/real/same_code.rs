@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::world::{Engine, Project, World, output};
+use crate::real::support::{Engine, Project, World, output};
 
 const ARM64: &str = "linux/arm64";
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::{Engine, Project, World};
+use crate::real::support::{Engine, Project, World};
 
 const ENGINES: [Engine; 3] = [Engine::Podman, Engine::RootlessPodman, Engine::Docker];
 
@@ -68,7 +68,7 @@ fn what_a_container_has_stays() {
         let dir = tempfile::Builder::new().tempdir_in(hello.root().parent().unwrap()).unwrap();
         let archive = dir.path().join("empty.tar");
         fs_err::write(&archive, [0; 1024]).unwrap();
-        crate::world::open(dir.path());
+        crate::real::support::open(dir.path());
         let image = format!("localhost/hsx-test-{}", volume.to_ascii_lowercase());
         engine.ask(&["import", archive.to_str().unwrap(), &image]);
         let mount = format!("type=volume,source={volume},target=/v");

@@ -1,7 +1,7 @@
 //! `hsx test`: suites run where they were built, whatever the engine, and the logs are the caller's.
 
 use super::without_emulation::Disabled;
-use crate::world::{Engine, Project, World, assert_owned};
+use crate::real::support::{Engine, Project, World, assert_owned};
 
 const ENGINES: [Engine; 3] = [Engine::Podman, Engine::RootlessPodman, Engine::Docker];
 
