@@ -5,20 +5,22 @@ use clap::Args;
 use super::gather::{Gathered, gather_loaded, load};
 use super::r#static;
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
-use crate::base::cmd::Cmd;
+use crate::base::cmd::{Cmd, Values};
 use crate::base::error::Error;
+use crate::facts::{Facts, strategy};
 use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::facts::Facts;
-use crate::plan::{Lock, PlatformPlan, strategy};
+use crate::plan::{Lock, Plan, PlatformPlan};
 use crate::project::{Executable, Project, Selection};
+use crate::report::Delivered;
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::steps::interact;
 use crate::tools::binfmt::Emulation;
-use crate::tools::engine::{self, Container, Lifetime, Mount, Network};
+use crate::tools::engine::{Container, Mount, Network};
 use crate::world::ask::fresh::Wanted;
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::build::build;
+use crate::world::follow::platform;
 
 const HELP: &str = "\
 What is built is delivered as `hsx static` delivers it, and this is what runs: by itself on this
@@ -71,16 +73,20 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let targets: Vec<_> = args.target.iter().flat_map(|target| target.split(',')).map(str::to_owned).collect();
     let typed = Typed { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
-    if !args.dry_run
-        && let Some(program) = r#static::fresh_program(typed, &loaded, select, &world)?
-    {
-        return Err(world.exec.replace(&Cmd::new(program).args(&args.args)).into());
+    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
+        let start = Cmd::new(program).args(&args.args);
+        if !args.dry_run {
+            return Err(world.exec.replace(&start).into());
+        }
+        let plan = Plan::<Vec<Delivered>> { fresh: vec![platform], ..Plan::default() };
+        ui.print(&plan.shell_then(&Start::Here(start).shell()));
+        return Ok(0);
     }
     let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     let start = start(&project, &settings, &selection.executables[0], &args.args, &facts)?;
     if args.dry_run {
-        ui.print(&format!("{}{}", plan.shell(), start.shell()));
+        ui.print(&plan.shell_then(&start.shell()));
         return Ok(0);
     }
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
@@ -93,7 +99,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     }
     match start {
         Start::Here(cmd) => Err(world.exec.replace(&cmd).into()),
-        Start::Container(plan) => Ok(build(&plan, &facts.system, &world).result?.exit_code),
+        Start::Container(plan) => Ok(platform::follow(&plan, &Values::default(), &facts.system, &world).result?),
     }
 }
 
@@ -114,7 +120,7 @@ enum Start {
     /// hsx becomes the program.
     Here(Cmd),
     /// In a container, where this machine's kernel is not the engine's.
-    Container(Box<PlatformPlan>),
+    Container(Box<PlatformPlan<u8>>),
 }
 
 impl Start {
@@ -168,26 +174,20 @@ fn in_container(
     exe: &Executable,
     args: &[String],
     facts: &Facts,
-) -> Result<PlatformPlan, Error> {
+) -> Result<PlatformPlan<u8>, Error> {
     let builder = Builder::new(project, settings, facts, build, choose(build, build.strategy, facts)?, Again::Yes);
     let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
     // Of its own: a program that runs for long keeps nobody from building.
     let key = format!("{}-exec", builder.key);
+    let name = format!("hsx-{key}-run{}", facts.process);
     let container = Container {
-        name: &format!("hsx-{key}-run{}", facts.process),
-        platform: build.platform,
-        image: &builder.image.reference,
-        lifetime: Lifetime::UntilExit,
         network: Network::Default,
         stdin: facts.stdin,
         labels: &builder.labels_of_build(&key),
-        env: &[],
         mounts: &mounts,
-        workdir: "/",
-        entry: engine::SHELL,
         extra: &settings.engine_args,
-        script: "exec \"$@\"",
         args: [format!("{DIR}/{}", exe.name)].into_iter().chain(args.iter().cloned()).collect(),
+        ..Container::new(&name, build.platform, &builder.image.reference, interact::PROGRAM)
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

@@ -7,7 +7,7 @@ use super::args::{Component, License, NewArgs};
 use super::name;
 use crate::base::date::{self, Date};
 use crate::base::error::Error;
-use crate::plan::facts::Identity;
+use crate::facts::Identity;
 use crate::project::image;
 use crate::project::template::{Values, fill_in, license_text};
 
