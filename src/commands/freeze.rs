@@ -36,7 +36,9 @@ const DECLARATION: &str =
 
 /// The late value that stands for a freeze's lines, and its declaration: cabal gets each as an argument.
 const CONSTRAINTS: &str = "@";
-pub(crate) const LINES: &str = "# the freeze's lines are arguments of cabal: set -- --constraint=LINE --constraint=LINE
+pub(crate) const LINES: &str =
+    "# the freeze's lines are arguments of cabal: set -- --constraint=LINE --constraint=LINE --index-state=TIME
+# and index_state is the later one of its own and the project's
 [ $# -gt 0 ] || { echo 'the lines of the freeze file are not set' >&2; exit 1; }
 ";
 
@@ -286,19 +288,28 @@ fn check<S>(
     })
 }
 
-/// Has a build heed what was frozen for it alone; of a plan that is only printed that is not known.
+/// Has a build heed what was frozen for it alone; in a plan that is only printed late values stand for that.
 ///
 /// # Errors
-/// When the file that hides the project's own cannot be made.
+/// When a platform cannot be built for, or the file that hides the project's own cannot be made.
 pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut Gathered<S>, world: &World<'_>) -> Result<(), Error> {
-    let Gathered { project, settings, .. } = gathered;
-    let unknown = || vec![late(CONSTRAINTS)];
-    settings.cabal_args.extend(frozen.map_or_else(unknown, Frozen::arguments));
+    let Gathered { project, settings, facts, .. } = gathered;
     if let Some(frozen) = frozen {
+        settings.cabal_args.extend(frozen.arguments());
         let dropped = frozen.changes.iter().map(|change| format!("{}: {}", change.shown(), change.reason));
         dropped.for_each(|change| world.ui.status("Freezing", &change));
         tell_notes(frozen, world.ui);
         project.index_state = frozen.time().max(project.index_state.take());
+    } else {
+        // By then the images and volumes are there.
+        let mut prepared = facts.clone();
+        for build in &settings.platforms {
+            let choice = choose(build, build.strategy, facts)?;
+            Builder::new(project, settings, facts, build, choice, Again::Yes).prepare(&mut prepared);
+        }
+        *facts = prepared;
+        settings.cabal_args.push(late(CONSTRAINTS));
+        project.index_state = Some(late(INDEX_STATE));
     }
     if project.freeze_file().is_some() {
         project.hide(freeze::FILE, world.state.empty_file()?);

@@ -85,6 +85,17 @@ impl Host {
     pub(crate) fn emulation(&self, platform: Platform) -> &Emulation {
         self.emulation.get(&platform).unwrap_or(&Emulation::Unknown)
     }
+
+    /// What the engine has once a plan's preparation is done: all images, and these volumes; the last ones are filled.
+    pub(crate) fn prepare(&mut self, volumes: Vec<String>, filled: Vec<String>) {
+        for image in self.images.values_mut().chain(self.native_images.values_mut().flatten()) {
+            image.present = true;
+            image.base.iter_mut().for_each(|base| base.present = true);
+        }
+        self.volumes.extend(volumes.into_iter().chain(filled.iter().cloned()));
+        self.filled.extend(filled);
+        self.stale.clear();
+    }
 }
 
 /// An engine of another machine, for messages.

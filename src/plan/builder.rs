@@ -143,6 +143,17 @@ impl<'a> Builder<'a> {
         format!("hsx-{}-{phase}", self.key)
     }
 
+    /// What the facts are for a plan that is followed once this builder has been prepared for.
+    pub(crate) fn prepare(&self, facts: &mut Facts) {
+        let platform = self.build.platform;
+        let source = self.source.iter().flat_map(|source| source.volumes.iter().map(|volume| volume.name.clone()));
+        let volumes = [self.store_volume.clone(), self.build_volume.clone()].into_iter().chain(source).collect();
+        let filled = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes().cloned()).collect();
+        if let Some(host) = facts.hosts.iter_mut().find(|host| host.builds.contains(&platform)) {
+            host.prepare(volumes, filled);
+        }
+    }
+
     /// What keeps other runs of hsx away, to be taken in this order.
     pub(crate) fn locks(&self) -> Vec<Lock> {
         let fresh = |volume: &String| !self.host.volumes.contains(volume);

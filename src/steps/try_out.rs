@@ -151,8 +151,9 @@ fn read(answer: &str, name: &str) -> Trial {
 /// How the same files exited before in the same image.
 fn recall(tried: &Tried, context: &Context<'_>) -> Option<Trial> {
     let content = context.world.cache.get("trials", &key(tried, context))?;
-    let statuses: Vec<u8> = str::from_utf8(&content).ok()?.split(' ').filter_map(|word| word.parse().ok()).collect();
-    Some(Trial { bin: Some(*statuses.first()?), packed: statuses.get(1).copied() })
+    let fields = str::from_utf8(&content).ok()?.split(' ');
+    let exits: Vec<u8> = fields.filter_map(|word| word.parse().ok()).collect();
+    Some(Trial { bin: Some(*exits.first()?), packed: exits.get(1).copied() })
 }
 
 /// Remembers a trial in which nothing was wrong: what failed is tried again.

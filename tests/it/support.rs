@@ -171,6 +171,7 @@ impl Test {
     pub(crate) fn builds(&self, platform: &str, executables: &[(&str, &[u8])]) {
         let out = format!("fake/out/{}", platform.replace('/', "-"));
         let mut units = Vec::new();
+        let _ = fs_err::remove_dir_all(self.root.join(&out));
         for (word, content) in executables {
             let (package, name) = word.split_once(':').expect("PACKAGE:EXECUTABLE");
             units.push(json!({
