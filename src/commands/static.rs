@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::json;
 
@@ -17,12 +16,15 @@ use crate::facts::{Facts, Host};
 use crate::plan::builder::{Builder, with_fallback};
 use crate::plan::{Plan, PlatformPlan, Share, share};
 use crate::project::freeze::Origin;
+use crate::project::target::{Planned, Target};
 use crate::project::{Executable, Project, Selection};
 use crate::report::{Delivered, PlatformReport, Report, timings};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::steps::build::{self, Build};
 use crate::steps::collect::{Collect, Remove};
+use crate::steps::data::OwnData;
 use crate::steps::deliver::Deliver;
+use crate::steps::deliver_data::DeliverData;
 use crate::steps::pack::Pack;
 use crate::steps::prepare::Prepare;
 use crate::steps::stage::{InStage, Stage};
@@ -227,8 +229,8 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
     Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
 }
 
-/// The one executable that is asked for, and its platform, if it is up to date and of the platform that hsx runs on; also
-/// where it was built with all that `hsx static` builds.
+/// The one executable that is asked for, and its platform, if it is up to date and of the platform that hsx runs on; also where it was built
+/// with all that `hsx static` builds.
 ///
 /// # Errors
 /// When a setting or the selection is not usable.
@@ -237,27 +239,52 @@ pub(crate) fn fresh_program(
     loaded: &Loaded,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
-) -> Result<Option<(Platform, Utf8PathBuf)>, Error> {
-    let one = check(typed, loaded, select, world)?;
-    let [exe] = &one.executables[..] else { return Ok(None) };
-    let program = |checked: &Checked| {
-        let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return None };
-        let delivered = delivered.iter().find(|delivered| delivered.path.file_name() == Some(exe.name.as_str()))?;
-        (machine::machine() == Some(*platform)).then(|| (*platform, delivered.path.clone()))
+) -> Result<Option<(Platform, Delivered)>, Error> {
+    let checked = check(typed, loaded, select, world)?;
+    let program = |fresh: &[PlatformReport]| {
+        let [PlatformReport { platform, result: Ok(delivered), .. }] = fresh else { return None };
+        let program = (machine::machine() == Some(*platform)).then(|| only(delivered, &checked.targets)).flatten()?;
+        Some((*platform, program))
     };
-    if let Some(program) = program(&one) {
+    if let Some(program) = program(&checked.fresh) {
         return Ok(Some(program));
     }
     let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().as_ref().and_then(program))
+    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
 }
 
-/// What is asked for, as far as that is known yet, and the reports of the platforms that are up to date.
+/// The only executable that targets stand for, of those that were delivered.
+pub(crate) fn only(delivered: &[Delivered], targets: &[Target]) -> Option<Delivered> {
+    let planned: Vec<_> = delivered
+        .iter()
+        .map(|exe| Planned {
+            component: Executable {
+                package: exe.package.clone(),
+                version: exe.version.clone(),
+                name: exe.name.clone(),
+            },
+            place: None,
+            is_local: true,
+        })
+        .collect();
+    let mut selected: Vec<_> = targets.iter().flat_map(|target| target.select(&planned)).collect();
+    selected.sort();
+    selected.dedup();
+    match (&selected[..], delivered) {
+        ([one], _) => delivered.iter().find(|exe| exe.name == one.component.name).cloned(),
+        // What a path stands for nobody knows here.
+        ([], [one]) => Some(one.clone()),
+        _ => None,
+    }
+}
+
+/// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.
 #[derive(Default)]
 struct Checked {
     order: Vec<Platform>,
-    executables: Vec<Executable>,
     fresh: Vec<PlatformReport>,
+    /// What is asked for of them.
+    targets: Vec<Target>,
 }
 
 /// Looks for platforms where there is nothing to do, without asking an engine.
@@ -268,7 +295,7 @@ fn check(
     world: &World<'_>,
 ) -> Result<Checked, Error> {
     let start = Instant::now();
-    if typed.result.force || typed.builder.pull {
+    if typed.result.force || typed.result.clean || typed.builder.pull {
         return Ok(Checked::default());
     }
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
@@ -278,8 +305,8 @@ fn check(
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
     let mut checked = Checked {
         order: settings.platforms.iter().map(|build| build.platform).collect(),
-        executables: selection.executables.clone(),
         fresh: Vec::new(),
+        targets: selection.targets.clone(),
     };
     let Some(mut sources) = Sources::look(wanted, world) else { return Ok(checked) };
     for build in &settings.platforms {
@@ -338,7 +365,7 @@ impl<'a> Planner<'a> {
         let settings = builder.settings;
         Self {
             stage: builder.stage(&builder.key),
-            cabal_args: cabal::build_args(&selection.targets, jobs, &settings.cabal_args),
+            cabal_args: cabal::build_args(&selection.words(), jobs, &settings.cabal_args),
             selection,
             builder,
         }
@@ -360,8 +387,14 @@ impl<'a> Planner<'a> {
         let (engine, platform) = (&host.engine, builder.build.platform);
         let parts = builder.parts("build");
         let strip = if settings.strip { "strip" } else { "keep" };
-        let wanted: Vec<_> = self.selection.executables.iter().map(container_spelling).collect();
-        let args = [strip.to_owned(), wanted.join(" ")].into_iter().chain(self.cabal_args.clone()).collect();
+        let mut patterns: Vec<_> = self.selection.targets.iter().flat_map(Target::patterns).collect();
+        patterns.sort();
+        patterns.dedup();
+        let reuse = if settings.clean { "clean" } else { "reuse" };
+        let data = if settings.data_files { "data" } else { "no-data" };
+        let own = [strip, reuse, &facts.given, data].map(str::to_owned);
+        let args = own.into_iter().chain([patterns.join(" ")]).chain(self.cabal_args.clone()).collect();
+        let own_data: Vec<_> = builder.project.packages.iter().filter_map(OwnData::of).collect();
         let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, build::SCRIPT, args) };
         let trial = self.trial();
         // What cannot be tried is not packed.
@@ -373,11 +406,17 @@ impl<'a> Planner<'a> {
             .then(Verify {
                 stage: stage.clone(),
                 platform,
-                executables: self.selection.executables.clone(),
+                targets: self.selection.targets.clone(),
+                data: own_data.clone(),
                 removal: Remove::new(engine, build.name),
             })
             .then(Pack { packer, stage: stage.clone(), platform })
             .then(TryOut { stage: stage.clone(), trial })
+            .then(settings.data_files.then(|| DeliverData {
+                stage: stage.clone(),
+                out_dir: builder.out_dir(),
+                own: own_data,
+            }))
             .then(Deliver { stage: stage.clone(), out_dir: builder.out_dir(), platform })
     }
 
@@ -396,22 +435,16 @@ impl<'a> Planner<'a> {
         let mounts = if is_sent { &[] } else { std::slice::from_ref(&stage) };
         let script = if is_sent { try_out::SCRIPT_SENT } else { try_out::SCRIPT };
         let (name, labels) = (builder.container_name("try"), builder.run_labels());
-        let names = self.selection.executables.iter().map(|exe| exe.name.clone());
         let container = Container {
             stdin: if is_sent { Stdin::Passed } else { Stdin::Closed },
             labels: &labels,
             mounts,
             extra: &settings.engine_args,
-            args: [seconds.to_owned()].into_iter().chain(names).collect(),
+            args: vec![seconds.to_owned()],
             ..Container::new(&name, build.platform, &builder.image.reference, script)
         };
         Some(TrialRun { cmd: host.engine.run(&container), is_sent })
     }
-}
-
-/// An executable as `build.sh` takes it: the directory cabal builds its package in, and its name.
-fn container_spelling(exe: &Executable) -> String {
-    format!("{}-{}:{}", exe.package, exe.version, exe.name)
 }
 
 /// Follows the plan. One platform's failure does not stop the next; a signal does.

@@ -13,7 +13,7 @@ use crate::plan::builder::{Builder, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
 use crate::project::{Project, Selection};
 use crate::report::test_report::{PlatformTests, TestReport};
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{PlatformSettings, Platforms, Settings, Typed, seen_from};
 use crate::steps::collect::{Collect, Remove};
 use crate::steps::prepare::Prepare;
 use crate::steps::stage::InStage;
@@ -85,7 +85,8 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     let result = ResultArgs { out_dir: args.out_dir.clone(), no_upx: true, ..ResultArgs::default() };
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
-    let select = |project: &Project, _: &Settings| project.select_tests(&args.targets);
+    let targets: Vec<_> = args.targets.iter().map(|target| seen_from(&environment.cwd, target)).collect();
+    let select = |project: &Project, _: &Settings| project.select_tests(&targets);
     let Gathered { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
@@ -140,7 +141,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
     let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
-    let args = cabal::test_args(&selection.targets, settings.jobs, &settings.cabal_args);
+    let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();
     let container = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, test::SCRIPT, words) };
@@ -153,7 +154,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
         .then(DeliverLogs {
             stage: stage.clone(),
             logs: out_dir.join("test-logs"),
-            suites: selection.executables.clone(),
+            targets: selection.targets.clone(),
         });
     let work = InStage { stage, out_dir, steps };
     let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation(), work);

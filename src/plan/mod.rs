@@ -142,9 +142,10 @@ impl<T> PlatformPlan<T> {
 
     /// The same for one platform.
     pub(crate) fn shell(&self) -> String {
-        let Job { platform, choice, ghc, .. } = &self.job;
+        let Job { platform, choice, ghc, ghc_reason, .. } = &self.job;
         let ghc = image::ghc_name(ghc.as_deref());
-        let mut script = format!("# {platform}: {} ({}), {ghc}\n", choice.strategy, choice.reason);
+        let by = ghc_reason.as_ref().map(|reason| format!(" by {reason}")).unwrap_or_default();
+        let mut script = format!("# {platform}: {} ({}), {ghc}{by}\n", choice.strategy, choice.reason);
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {warning}");
         }

@@ -40,9 +40,11 @@ impl Step for Deliver {
     fn follow(&self, tried: Vec<Tried>, context: &mut Context<'_>) -> Result<Vec<Delivered>, Failure> {
         let mut chosen = Vec::new();
         for tried in tried {
-            if let Some(fault) = tried.trial.and_then(fault) {
-                let name = &tried.built.exe.name;
-                return Err(Error::verification(format!("the executable `{name}` {fault}")).into());
+            if let Some(trial) = &tried.trial
+                && let Some(fault) = fault(trial)
+            {
+                let error = Error::verification(format!("the executable `{}` {fault}", tried.built.exe.name));
+                return Err(error.said(&trial.said.join("\n")).into());
             }
             let packed = self.packed(&tried);
             if packed.is_ok() {
@@ -60,7 +62,8 @@ impl Step for Deliver {
             let path = self.out_dir.join(name);
             let size = place(&from, &path).map_err(|error| unwritable(&error))?;
             context.world.ui.status("Delivered", path.as_str());
-            let status = trial.and_then(|trial| trial.bin);
+            let trial = trial.unwrap_or_default();
+            let status = trial.bin;
             Ok(Delivered {
                 name: built.exe.name,
                 package: built.exe.package,
@@ -74,6 +77,8 @@ impl Step for Deliver {
                 sha256: packed.unwrap_or(built.sha256),
                 started: status.is_some(),
                 help_status: status.filter(|&status| !stopped(status)),
+                help_said: trial.said,
+                data: built.data.into_iter().map(|data| data.package).collect(),
                 gmp: built.gmp,
             })
         });
@@ -88,14 +93,14 @@ impl Deliver {
             Form::Unpacked => Ok(None),
             Form::Failed(why) => Err(why.clone()),
             Form::Packed { sha256, known_fault } => {
-                self.packed_is_good(&built.exe.name, trial.unwrap_or_default(), *known_fault)?;
+                self.packed_is_good(&built.exe.name, &trial.clone().unwrap_or_default(), *known_fault)?;
                 Ok(Some(sha256.clone()))
             }
         }
     }
 
     /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
-    fn packed_is_good(&self, name: &str, trial: Trial, known_fault: Option<&str>) -> Result<(), String> {
+    fn packed_is_good(&self, name: &str, trial: &Trial, known_fault: Option<&str>) -> Result<(), String> {
         let file = pieces::open(self.stage.packed(name)).map_err(|error| error.to_string())?;
         let linkage = linkage::verify(&ReadCache::new(file), self.platform);
         linkage.map_err(|fault| format!("the packed file {fault}"))?;
@@ -119,14 +124,17 @@ fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
 }
 
 /// Why an executable that was to be tried out is not to be delivered.
-fn fault(trial: Trial) -> Option<String> {
+fn fault(trial: &Trial) -> Option<String> {
+    let does_not_start = |status| does_not_start(status, &trial.said);
     trial.bin.map_or(Some("was not tried".to_owned()), does_not_start)
 }
 
 /// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
-fn does_not_start(status: u8) -> Option<String> {
+fn does_not_start(status: u8, said: &[String]) -> Option<String> {
+    // A program may exit with these too: what starts it says so where it did not.
+    let by_timeout = said.is_empty() || said[0].starts_with("timeout: ");
     match status {
-        126 | 127 => Some("does not start".to_owned()),
+        126 | 127 if by_timeout => Some("does not start".to_owned()),
         132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
         _ => None,
     }

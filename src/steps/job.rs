@@ -13,6 +13,8 @@ pub(crate) struct Job {
     pub choice: Choice,
     /// The compiler's version; `None`: the image's name does not tell.
     pub ghc: Option<String>,
+    /// What in the project's files decided on it.
+    pub ghc_reason: Option<String>,
     /// The image as the engine is asked for it: by digest where one is known.
     pub image: String,
     /// Names this job's volume, containers, lock and log; nobody else's.

@@ -6,6 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::{Context, Failure};
 use super::step::{Step, lines};
 use crate::base::cmd::quote;
+use crate::base::error::Error;
+use crate::tools::cabal::CabalPlan;
+use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
 /// The directories of a stage with what is to be started.
@@ -44,8 +47,26 @@ impl Stage {
         self.0.join("emulated-calls")
     }
 
-    pub(crate) fn plan_json(&self) -> Utf8PathBuf {
-        self.0.join("plan.json")
+    /// The units of the store that have data files, a line each.
+    pub(crate) fn data_units(&self) -> Utf8PathBuf {
+        self.0.join("data")
+    }
+
+    /// The data files of a unit of the store.
+    pub(crate) fn data_of(&self, unit: &str) -> Utf8PathBuf {
+        self.0.join("share").join(unit)
+    }
+
+    /// What cabal planned.
+    ///
+    /// # Errors
+    /// When the container left no plan that can be read.
+    pub(crate) fn cabal_plan(&self) -> Result<CabalPlan, Error> {
+        /// Plans of hundreds of packages have a few MiB.
+        const LIMIT: u64 = 64 << 20;
+        let unreadable = |error: String| Error::host("the container left no build plan").said(&error);
+        let text = pieces::text_of(self.0.join("plan.json"), LIMIT).map_err(|error| unreadable(error.to_string()))?;
+        CabalPlan::parse(&text).map_err(|error| unreadable(error.to_string()))
     }
 
     /// A shell loop over what the container laid out in `bin`; `body` knows it as `$file`.

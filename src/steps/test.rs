@@ -9,12 +9,15 @@ use super::stage::Stage;
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
 use crate::base::error::{Error, Kind};
-use crate::project::Executable;
+use crate::project::target::{Planned, Target};
+use crate::project::{Executable, Kind as Component};
 use crate::tools::cabal::{self, Suite};
+use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
 /// Runs in the builder.
-pub(crate) const SCRIPT: &str = include_str!("../../scripts/container/test.sh");
+pub(crate) const SCRIPT: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
 
 /// The exit status of [`SCRIPT`] when a test failed.
 const TEST_FAILED: i32 = 103;
@@ -54,7 +57,8 @@ pub(crate) struct DeliverLogs {
     pub stage: Stage,
     /// Where the logs end up.
     pub logs: Utf8PathBuf,
-    pub suites: Vec<Executable>,
+    /// What was asked for: cabal's plan tells which suites these are.
+    pub targets: Vec<Target>,
 }
 
 impl Step for DeliverLogs {
@@ -67,8 +71,8 @@ impl Step for DeliverLogs {
     }
 
     fn follow(&self, _: Collected, _: &mut Context<'_>) -> Result<Vec<Suite>, Failure> {
-        let Self { stage, logs, suites } = self;
-        let results = fs_err::read_to_string(stage.test_results())
+        let Self { stage, logs, targets } = self;
+        let results = pieces::text_of(stage.test_results(), 16 << 20)
             .map_err(|error| Error::host("the container left no test results").said(&error.to_string()))?;
         let place = || {
             if logs.exists() {
@@ -77,7 +81,7 @@ impl Step for DeliverLogs {
             fs_err::rename(stage.test_logs(), logs)
         };
         place().map_err(|error| unwritable(&error))?;
-        let mut suites = cabal::test_suites(&results, suites);
+        let mut suites = cabal::test_suites(&results);
         for suite in &mut suites {
             suite.log = suite.log.take().and_then(|log| Some(logs.join(Utf8Path::new(log.as_str()).file_name()?)));
             suite.log = suite.log.take().filter(|log| log.exists());
@@ -85,6 +89,17 @@ impl Step for DeliverLogs {
         if suites.is_empty() {
             let error = Error::new(Kind::Build, "cabal ran none of the test suites");
             return Err(error.hint("are they `buildable` with these flags and this compiler?").into());
+        }
+        let planned = stage.cabal_plan()?.components(Component::TestSuite).map_err(|name| {
+            Error::verification(format!("cabal planned a test suite of a name that none has: `{name}`"))
+        })?;
+        let missing = targets.iter().flat_map(|target| target.select(&planned)).find(|planned| {
+            let Executable { package, name, .. } = &planned.component;
+            !suites.iter().any(|suite| suite.package == *package && suite.name == *name)
+        });
+        if let Some(Planned { component: Executable { package, name, .. }, .. }) = missing {
+            let message = format!("cabal planned the test suite `{package}:test:{name}` but did not run it");
+            return Err(Error::new(Kind::Build, message).into());
         }
         suites.sort();
         Ok(suites)

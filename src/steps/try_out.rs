@@ -46,10 +46,12 @@ pub(crate) struct Tried {
 }
 
 /// How the unpacked and the packed form of an executable exit when asked for help; `None` where that is not known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trial {
     pub bin: Option<u8>,
     pub packed: Option<u8>,
+    /// What the unpacked one said, where it did not succeed.
+    pub said: Vec<String>,
 }
 
 impl Step for TryOut {
@@ -134,34 +136,44 @@ impl TryOut {
     }
 }
 
-/// What the script says of an executable: lines of form, name and exit status.
+/// What the script says of an executable: lines of form, name and exit status, or of what it said.
 fn read(answer: &str, name: &str) -> Trial {
     let mut trial = Trial::default();
     for line in answer.lines() {
-        if let [form, named, status] = *line.split(' ').collect::<Vec<_>>()
-            && named == name
-            && let Ok(status) = status.parse()
-        {
-            *(if form == "bin" { &mut trial.bin } else { &mut trial.packed }) = Some(status);
+        let mut words = line.splitn(3, ' ');
+        let (Some(form), Some(named), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+        match (form, rest.parse()) {
+            _ if named != name => {}
+            ("bin", Ok(status)) => trial.bin = Some(status),
+            ("packed", Ok(status)) => trial.packed = Some(status),
+            ("said", _) if trial.said.len() < 5 => trial.said.push(shown(rest)),
+            _ => {}
         }
     }
     trial
 }
 
+/// A line that a program said, as it may be shown: without control characters, and not too long.
+fn shown(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 /// How the same files exited before in the same image.
 fn recall(tried: &Tried, context: &Context<'_>) -> Option<Trial> {
-    let content = context.world.cache.get("trials", &key(tried, context))?;
-    let fields = str::from_utf8(&content).ok()?.split(' ');
-    let exits: Vec<u8> = fields.filter_map(|word| word.parse().ok()).collect();
-    Some(Trial { bin: Some(*exits.first()?), packed: exits.get(1).copied() })
+    let entry = context.world.cache.get("trials", &key(tried, context))?;
+    let mut lines = str::from_utf8(&entry).ok()?.lines();
+    let exits: Vec<u8> = lines.next()?.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let said = lines.map(str::to_owned).collect();
+    Some(Trial { bin: Some(*exits.first()?), packed: exits.get(1).copied(), said })
 }
 
 /// Remembers a trial in which nothing was wrong: what failed is tried again.
 pub(crate) fn remember(tried: &Tried, context: &Context<'_>) {
-    let Trial { bin, packed } = tried.trial.unwrap_or_default();
+    let Trial { bin, packed, said } = tried.trial.clone().unwrap_or_default();
     if bin.is_some() && recall(tried, context).is_none() {
         let statuses: Vec<_> = [bin, packed].into_iter().flatten().map(|status| status.to_string()).collect();
-        context.world.cache.put("trials", &key(tried, context), statuses.join(" ").as_bytes());
+        let lines: Vec<_> = [statuses.join(" ")].into_iter().chain(said).collect();
+        context.world.cache.put("trials", &key(tried, context), lines.join("\n").as_bytes());
     }
 }
 

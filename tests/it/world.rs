@@ -188,6 +188,7 @@ impl World {
     pub(crate) fn alone() -> Self {
         let turn = turns();
         turn.lock().unwrap();
+        emulated::remove_left_handlers();
         Self { shared: Shared::get(), _turn: turn }
     }
 

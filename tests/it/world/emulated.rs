@@ -28,7 +28,7 @@ pub(super) struct Handler(PathBuf);
 impl Handler {
     /// Makes its program in a directory.
     pub(super) fn register(dir: &Path) -> Self {
-        remove_left_ones();
+        remove_left_handlers();
         let is_ready = |text: &String| text.starts_with("enabled") && field(text, "flags:").contains('F');
         let handlers = arm64_handlers().into_iter().filter(|path| !file_name(path).starts_with(PREFIX));
         let mut ready = handlers.filter_map(|path| fs_err::read_to_string(path).ok()).filter(is_ready);
@@ -56,7 +56,7 @@ impl Drop for Handler {
 }
 
 /// A test that was killed leaves its handler.
-fn remove_left_ones() {
+pub(super) fn remove_left_handlers() {
     for path in arm64_handlers() {
         let Some(pid) = file_name(&path).strip_prefix(PREFIX) else { continue };
         if pid == std::process::id().to_string() || !Path::new("/proc").join(pid).exists() {

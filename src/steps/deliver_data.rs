@@ -1,0 +1,91 @@
+//! Puts data files beside the executables that look for them when they run.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use walkdir::WalkDir;
+
+use super::context::{Context, Failure};
+use super::data::{OwnData, PackageData};
+use super::stage::Stage;
+use super::step::Step;
+use super::try_out::Tried;
+use crate::base::error::Error;
+use crate::world::ask::load::data_files;
+use crate::world::doors::write::unwritable;
+
+/// More files, or more bytes, than any package has that is meant to be delivered.
+const FILES: usize = 20_000;
+const BYTES: u64 = 1 << 30;
+
+/// Puts the data files of each package beside the executables, in `share/PACKAGE`.
+#[derive(Debug)]
+pub(crate) struct DeliverData {
+    pub stage: Stage,
+    pub out_dir: Utf8PathBuf,
+    pub own: Vec<OwnData>,
+}
+
+impl Step for DeliverData {
+    type Input = Vec<Tried>;
+    type Output = Vec<Tried>;
+
+    fn shell(&self) -> String {
+        format!("# hsx puts the packages' data files into {}/share", self.out_dir)
+    }
+
+    fn follow(&self, tried: Vec<Tried>, context: &mut Context<'_>) -> Result<Vec<Tried>, Failure> {
+        let mut files = BTreeMap::new();
+        for PackageData { package, unit } in tried.iter().flat_map(|tried| &tried.built.data) {
+            let found = match unit {
+                Some(unit) => Some(of_store(&self.stage.data_of(unit))),
+                None => self.own.iter().find(|own| own.package == *package).map(of_project),
+            };
+            files.extend(found.map(|found| (package.clone(), found)));
+        }
+        let sizes = files.values().flatten().filter_map(|(from, _)| fs_err::symlink_metadata(from).ok());
+        let (count, bytes) = sizes.fold((0, 0), |(count, bytes), meta| (count + 1, bytes + meta.len()));
+        if count > FILES || bytes > BYTES {
+            let message = format!("{count} data files of {bytes} bytes are more than are delivered");
+            return Err(Error::verification(message).into());
+        }
+        let share = self.out_dir.join("share");
+        let place = || -> std::io::Result<()> {
+            for (package, files) in &files {
+                let dir = share.join(package);
+                if dir.exists() {
+                    fs_err::remove_dir_all(&dir)?;
+                }
+                for (from, below) in files {
+                    let to = dir.join(below);
+                    fs_err::create_dir_all(to.parent().unwrap_or(&dir))?;
+                    fs_err::copy(from, &to)?;
+                }
+            }
+            Ok(())
+        };
+        place().map_err(|error| unwritable(&error))?;
+        for package in files.keys() {
+            context.world.ui.status("Delivered", share.join(package).as_str());
+        }
+        Ok(tried)
+    }
+}
+
+/// The files of one of the project's packages, and their places below its data directory.
+fn of_project(own: &OwnData) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+    let Ok(top) = own.dir.canonicalize_utf8() else { return Vec::new() };
+    let found = data_files(&top, &own.files).into_iter();
+    // Links within the package are what they lead to; others are not the package's.
+    let inside =
+        found.filter(|path| path.is_file() && path.canonicalize_utf8().is_ok_and(|real| real.starts_with(&top)));
+    inside.filter_map(|path| Some((path.clone(), path.strip_prefix(&top).ok()?.to_owned()))).take(FILES + 1).collect()
+}
+
+/// The regular files that a container left, and their places.
+fn of_store(dir: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+    let entries = WalkDir::new(dir).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.file_type().is_file()).take(FILES + 1);
+    let paths = files.filter_map(|entry| Utf8PathBuf::from_path_buf(entry.into_path()).ok());
+    paths.filter_map(|path| Some((path.clone(), path.strip_prefix(dir).ok()?.to_owned()))).collect()
+}
