@@ -5,10 +5,12 @@ mod base;
 mod cli;
 mod commands;
 mod doctor;
+mod facts;
 mod plan;
 mod project;
 mod report;
 mod settings;
+mod steps;
 mod tools;
 mod world;
 

@@ -1,5 +1,6 @@
 //! A command as data: what runs is what is printed, and both can be compared.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A program and its arguments. Its `Display` can be pasted into a POSIX shell.
@@ -24,6 +25,13 @@ impl Cmd {
         self
     }
 
+    /// The command with values that were late.
+    pub(crate) fn with(&self, values: &Values) -> Self {
+        let filled =
+            |arg: &String| values.iter().fold(arg.clone(), |arg, (name, value)| arg.replace(&late(name), value));
+        Self { program: self.program.clone(), args: self.args.iter().map(filled).collect() }
+    }
+
     /// The command without its long arguments (a script handed to `sh -c`), for messages.
     pub(crate) fn brief(&self) -> String {
         let mut line = quote(&self.program);
@@ -46,8 +54,25 @@ impl fmt::Display for Cmd {
     }
 }
 
+/// Stands in an argument for a value that is not known before the plan is followed. In shell it is the variable of that
+/// name. No program can be started with it by mistake: an argument has no NUL.
+pub(crate) fn late(name: &str) -> String {
+    format!("\0{name}\0")
+}
+
+/// Values that were late, by name.
+pub(crate) type Values = BTreeMap<&'static str, String>;
+
 /// `text` as one word of a POSIX shell.
 pub(crate) fn quote(text: &str) -> String {
+    if text.contains('\0') {
+        let word = |(number, part): (usize, &str)| match (part, number % 2) {
+            ("", _) => String::new(),
+            (part, 0) => quote(part),
+            (name, _) => format!("\"${name}\""),
+        };
+        return text.split('\0').enumerate().map(word).collect();
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
@@ -75,6 +100,14 @@ mod tests {
         ] {
             assert_eq!(quote(text), quoted);
         }
+    }
+
+    #[test]
+    fn a_late_value_is_a_variable_until_it_is_known() {
+        let cmd = Cmd::new("cp").arg(format!("/a b/{}", late("name"))).arg(late("@"));
+        assert_eq!(cmd.to_string(), r#"cp '/a b/'"$name" "$@""#);
+        let values = Values::from([("name", "it's".to_owned()), ("@", "x".to_owned())]);
+        assert_eq!(cmd.with(&values).args, ["/a b/it's", "x"]);
     }
 
     #[test]

@@ -4,41 +4,43 @@ use camino::Utf8Path;
 use clap::Args;
 use serde_json::json;
 
-use super::gather::{Gathered, gather, preparation};
-use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
-use crate::base::cmd::{Cmd, quote};
+use super::gather::{Gathered, gather};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
+use crate::base::cmd::{Cmd, Values, late, quote};
 use crate::base::error::{Error, Kind};
-use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::strategy::{Choice, Strategy};
-use crate::plan::{PlatformPlan, Step};
+use crate::facts::strategy::Choice;
+use crate::plan::builder::{Again, Builder, choose, with_fallback};
+use crate::plan::{Plan, PlatformPlan};
 use crate::project::freeze::{self, Frozen, Origin, Survey};
 use crate::project::{Project, image};
 use crate::report;
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::steps::ask_host::AskHost;
+use crate::steps::prepare::Prepare;
+use crate::steps::solve::{self, Solve};
+use crate::steps::step::Chain;
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Network};
 use crate::world::doors::environment::Environment;
-use crate::world::doors::exec::Tail;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::{World, write};
-use crate::world::follow::build::build;
-use crate::world::follow::prepare;
+use crate::world::follow::platform;
 
-const HOST: &str =
-    concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));
-const SURVEY: &str = concat!(
-    include_str!("../../scripts/container/index.sh"),
-    include_str!("../../scripts/container/copy.sh"),
-    include_str!("../../scripts/container/survey.sh")
-);
-const CHECK: &str = concat!(
-    include_str!("../../scripts/container/index.sh"),
-    include_str!("../../scripts/container/copy.sh"),
-    include_str!("../../scripts/container/check.sh")
-);
+/// The late values of a freeze's plan, and their declaration in a printed one: nobody knows them before the image has
+/// been asked.
+const TEXT: &str = "freeze";
+const INDEX_STATE: &str = "index_state";
+const DECLARATION: &str =
+    "# hsx makes a freeze file of what these say; the script goes on with its text and its index-state
+: \"${freeze:?the text of the freeze file}\" \"${index_state?its index-state, or nothing}\"";
 
-/// What stands in a printed plan for the text that is not known before the plan is followed.
-const PLACEHOLDER: &str = "THE TEXT OF THE FREEZE FILE";
+/// The late value that stands for a freeze's lines, and its declaration: cabal gets each as an argument.
+const CONSTRAINTS: &str = "@";
+pub(crate) const LINES: &str =
+    "# the freeze's lines are arguments of cabal: set -- --constraint=LINE --constraint=LINE --index-state=TIME
+# and index_state is the later one of its own and the project's
+[ $# -gt 0 ] || { echo 'the lines of the freeze file are not set' >&2; exit 1; }
+";
 
 const HELP: &str = "\
 Pins every dependency at one version, in a cabal.project.freeze that the builder image can honour:
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
     let plan = plan(&gathered, args.from, environment)?;
     let path = gathered.project.root.join(freeze::FILE);
     if args.dry_run {
-        ui.print(&format!("{}# and writes it to {}\n", plan.shell(), quote(path.as_str())));
+        ui.print(&format!("{}printf %s \"${TEXT}\" > {}\n", plan.shell(), quote(path.as_str())));
         return Ok(0);
     }
     let frozen = follow(&plan, &gathered, &world)?;
@@ -122,24 +124,21 @@ fn may_write(project: &Project, force: bool) -> Result<(), Error> {
 
 /// What a freeze is made with: facts that need a container, and what to do with them.
 pub(crate) struct FreezePlan {
-    prepare: Vec<Step>,
+    /// What is done first, and the image of each platform is asked.
+    surveys: Plan<String>,
     /// The file that is there, where that is to be translated.
     file: Option<String>,
-    /// Asks the host.
-    host: Option<Cmd>,
-    /// Asks the image of each platform.
-    surveys: Vec<PlatformPlan>,
-    /// Checks the result, once there is one; here with a placeholder.
-    checks: Vec<PlatformPlan>,
+    host: Option<AskHost>,
+    /// Checks the result, once there is one.
+    checks: Plan<String>,
 }
 
 impl FreezePlan {
-    /// The plan as a shell script, as far as it is known.
+    /// The plan as a shell script.
     pub(crate) fn shell(&self) -> String {
-        let prepare = self.prepare.iter().filter_map(Step::cmd).chain(&self.host).map(|cmd| format!("{cmd}\n"));
-        let plans = |plans: &[PlatformPlan]| plans.iter().map(PlatformPlan::shell).collect::<String>();
-        let translation = "# hsx makes a freeze file of what these say, and puts its text into";
-        format!("{}{}{translation}\n{}", prepare.collect::<String>(), plans(&self.surveys), plans(&self.checks))
+        let Self { surveys, host, checks, .. } = self;
+        let host = host.iter().map(|step| step.shell() + "\n").collect::<String>();
+        surveys.shell_then(&format!("{host}{DECLARATION}\n{}", checks.steps()))
     }
 }
 
@@ -151,21 +150,15 @@ pub(crate) fn plan<S>(gathered: &Gathered<S>, origin: Origin, environment: &Envi
     let Gathered { project, settings, facts, .. } = gathered;
     let file = file(project, origin)?;
     let host = host(project, settings, origin, environment)?;
-    let prepare = preparation(project, facts);
     let (mut surveys, mut checks) = (Vec::new(), Vec::new());
     for (number, build) in settings.platforms.iter().enumerate() {
         let task = if file.is_none() && host.is_none() && number == 0 { "solve" } else { "ask" };
-        let choice = choose(build, build.strategy, facts)?;
         let solver = |choice, again| Solver(Builder::new(project, settings, facts, build, choice, again));
-        let mut survey = solver(choice.clone(), Again::No).survey(task);
-        if choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
-            let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
-            survey.fallback = emulated.map(|choice| Box::new(solver(choice, Again::Yes).survey(task)));
-        }
-        surveys.push(survey);
-        checks.push(solver(choice, Again::Yes).check(PLACEHOLDER, ""));
+        surveys.push(with_fallback(build, facts, |choice, again| solver(choice, again).survey(task))?);
+        checks.push(solver(choose(build, build.strategy, facts)?, Again::Yes).check());
     }
-    Ok(FreezePlan { prepare, file, host, surveys, checks })
+    let surveys = Plan { prepare: Prepare::all(project, facts), platforms: surveys, ..Plan::default() };
+    Ok(FreezePlan { surveys, file, host, checks: Plan { platforms: checks, ..Plan::default() } })
 }
 
 fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
@@ -176,13 +169,13 @@ fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
     project.freeze_file().map(|text| Some(text.to_owned())).ok_or_else(none)
 }
 
-/// The command that asks the host; `None` where the image is asked instead.
+/// What asks the host; `None` where the image is asked instead.
 fn host(
     project: &Project,
     settings: &Settings,
     origin: Origin,
     environment: &Environment,
-) -> Result<Option<Cmd>, Error> {
+) -> Result<Option<AskHost>, Error> {
     let has_cabal = environment.find("cabal").is_some();
     if matches!(origin, Origin::Image | Origin::File) || (origin == Origin::Auto && !has_cabal) {
         return Ok(None);
@@ -198,11 +191,12 @@ fn host(
             "run it where they are (`nix develop -c hsx freeze`), or let the container's cabal choose: `--from image`",
         ));
     }
-    let compiler = other.then_some("--with-compiler=ghc");
+    let compiler = other.then(|| "--with-compiler=ghc".to_owned());
     let (top, below) = project.place();
     let task = if has_cabal { "solve" } else { "ask" };
     let words = [ghc_pkg.unwrap_or_default(), task.to_owned(), top.to_string(), below];
-    Ok(Some(Cmd::new("/bin/sh").args(["-c", HOST, "hsx"]).args(words).args(compiler).args(&settings.cabal_args)))
+    let words = words.into_iter().chain(compiler).chain(settings.cabal_args.iter().cloned());
+    Ok(Some(AskHost::new(words)))
 }
 
 /// Asks GHC and cabal in the builder of a platform.
@@ -210,30 +204,22 @@ struct Solver<'a>(Builder<'a>);
 
 impl Solver<'_> {
     /// What is there, and for the task "solve" what cabal freezes the project at.
-    fn survey(&self, task: &str) -> PlatformPlan {
+    fn survey(&self, task: &str) -> PlatformPlan<String> {
         let index_state = self.0.project.index_state.clone().unwrap_or_default();
         let first = [task.to_owned(), index_state];
         let status = ("Asking", "what there is to build with");
-        let mut steps = self.0.preparation();
-        steps.push(self.solve(SURVEY, first, &[], status, "cabal freeze failed"));
-        self.plan(steps)
+        let survey = Solve { cmd: self.cmd(solve::SURVEY, first, &[]), status, failure: "cabal freeze failed" };
+        self.plan(self.0.preparation(), survey)
     }
 
-    fn check(&self, text: &str, index_state: &str) -> PlatformPlan {
-        let first = [text.to_owned(), index_state.to_owned()];
+    fn check(&self) -> PlatformPlan<String> {
+        let first = [late(TEXT), late(INDEX_STATE)];
         let status = ("Checking", "that cabal finds a plan with it");
         let failure = "the container cannot honour the freeze";
-        self.plan(vec![self.solve(CHECK, first, &["all".to_owned()], status, failure)])
+        self.plan(Vec::new(), Solve { cmd: self.cmd(solve::CHECK, first, &["all".to_owned()]), status, failure })
     }
 
-    fn solve(
-        &self,
-        script: &str,
-        first: [String; 2],
-        targets: &[String],
-        status: (&'static str, &'static str),
-        failure: &'static str,
-    ) -> Step {
+    fn cmd(&self, script: &str, first: [String; 2], targets: &[String]) -> Cmd {
         let Builder { project, settings, host, .. } = &self.0;
         let (_, below) = project.place();
         // A build directory of its own: the plan of the builds stays as it is.
@@ -241,13 +227,12 @@ impl Solver<'_> {
         let args = first.into_iter().chain([below]).chain(cabal_args).collect();
         let network = if settings.offline { Network::None } else { Network::Default };
         let parts = self.0.parts("freeze");
-        let container = Container { network, ..self.0.container(&parts, script, args) };
-        Step::Solve { cmd: host.engine.run(&container), status, failure }
+        host.engine.run(&Container { network, ..self.0.container(&parts, script, args) })
     }
 
-    fn plan(&self, steps: Vec<Step>) -> PlatformPlan {
+    fn plan(&self, preparation: Vec<Chain<()>>, solve: Solve) -> PlatformPlan<String> {
         let names = self.0.container_names(&["copy", "cross", "freeze"]);
-        self.0.plan(&self.0.key, &names, self.0.locks(), steps)
+        self.0.plan(&self.0.key, &names, self.0.locks(), preparation, solve)
     }
 }
 
@@ -257,15 +242,16 @@ impl Solver<'_> {
 /// When a tool fails, or an image cannot honour what came of it.
 pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World<'_>) -> Result<Frozen, Error> {
     let Gathered { project, settings, facts, .. } = gathered;
-    for step in &plan.prepare {
-        prepare::follow(step, world)?;
+    for step in &plan.surveys.prepare {
+        step.follow(world)?;
     }
-    let host = plan.host.as_ref().map(|cmd| ask_host(cmd, world)).transpose()?;
+    let host = plan.host.as_ref().map(|step| step.follow(world)).transpose()?;
     let (mut images, mut choices) = (Vec::new(), Vec::new());
-    for survey in &plan.surveys {
-        let outcome = build(survey, &facts.system, world);
-        let answer = outcome.result.map_err(|error| error.on(survey.platform))?.answer;
-        images.push((survey.platform, Survey::parse(&answer)));
+    for survey in &plan.surveys.platforms {
+        let platform = survey.job.platform;
+        let outcome = platform::follow(survey, &Values::default(), &facts.system, world);
+        let answer = outcome.result.map_err(|error| error.on(platform))?;
+        images.push((platform, Survey::parse(&answer)));
         choices.push(outcome.choice);
     }
     let own: Vec<_> = project.packages.iter().map(|package| package.name.as_str()).collect();
@@ -281,18 +267,7 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World
     Ok(frozen)
 }
 
-fn ask_host(cmd: &Cmd, world: &World<'_>) -> Result<Survey, Error> {
-    world.ui.status("Asking", "the host what to freeze");
-    let mut said = Tail::default();
-    let (status, answer) = world.exec.answered(cmd, &mut |bytes| said.push(bytes))?;
-    if status.success() {
-        return Ok(Survey::parse(&answer));
-    }
-    world.ui.replay(&said.text());
-    Err(Error::new(Kind::Build, "`cabal freeze` failed on the host")
-        .hint("let the container's cabal choose: `--from image`"))
-}
-
+/// By the strategy that the survey could be done by.
 fn check<S>(
     frozen: &Frozen,
     platform: &PlatformSettings,
@@ -302,9 +277,9 @@ fn check<S>(
 ) -> Result<(), Error> {
     let Gathered { project, settings, facts, .. } = gathered;
     let solver = Solver(Builder::new(project, settings, facts, platform, choice, Again::Yes));
-    let plan = solver.check(&frozen.text(), &frozen.time().unwrap_or_default());
-    let done = build(&plan, &facts.system, world).result;
-    done.map(drop).map_err(|error| {
+    let values = Values::from([(TEXT, frozen.text()), (INDEX_STATE, frozen.time().unwrap_or_default())]);
+    let checked = platform::follow(&solver.check(), &values, &facts.system, world).result;
+    checked.map(drop).map_err(|error| {
         let error = error.on(platform.platform);
         if error.kind != Kind::Build {
             return error;
@@ -313,19 +288,28 @@ fn check<S>(
     })
 }
 
-/// Has a build heed what was frozen for it alone; of a plan that is only printed that is not known.
+/// Has a build heed what was frozen for it alone; in a plan that is only printed late values stand for that.
 ///
 /// # Errors
-/// When the file that hides the project's own cannot be made.
+/// When a platform cannot be built for, or the file that hides the project's own cannot be made.
 pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut Gathered<S>, world: &World<'_>) -> Result<(), Error> {
-    let Gathered { project, settings, .. } = gathered;
-    let unknown = || vec!["--constraint=EACH LINE OF THE FREEZE FILE".to_owned()];
-    settings.cabal_args.extend(frozen.map_or_else(unknown, Frozen::arguments));
+    let Gathered { project, settings, facts, .. } = gathered;
     if let Some(frozen) = frozen {
+        settings.cabal_args.extend(frozen.arguments());
         let dropped = frozen.changes.iter().map(|change| format!("{}: {}", change.shown(), change.reason));
         dropped.for_each(|change| world.ui.status("Freezing", &change));
         tell_notes(frozen, world.ui);
         project.index_state = frozen.time().max(project.index_state.take());
+    } else {
+        // By then the images and volumes are there.
+        let mut prepared = facts.clone();
+        for build in &settings.platforms {
+            let choice = choose(build, build.strategy, facts)?;
+            Builder::new(project, settings, facts, build, choice, Again::Yes).prepare(&mut prepared);
+        }
+        *facts = prepared;
+        settings.cabal_args.push(late(CONSTRAINTS));
+        project.index_state = Some(late(INDEX_STATE));
     }
     if project.freeze_file().is_some() {
         project.hide(freeze::FILE, world.state.empty_file()?);

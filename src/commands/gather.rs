@@ -1,21 +1,13 @@
 //! What every command that starts a builder does first: find the project, resolve its settings, ask the machine.
 
 use crate::base::error::{Error, Kind};
-use crate::plan::Step;
-use crate::plan::facts::Facts;
-use crate::project::{Project, hpack_write};
+use crate::facts::Facts;
+use crate::project::Project;
 use crate::settings::{self, Settings, Typed};
 use crate::world::ask::engines::{Engines, Knowns, Source};
 use crate::world::ask::host;
 use crate::world::ask::load::{self, Loaded};
 use crate::world::doors::World;
-
-/// The steps that come before those of any platform: leftovers are swept, and hpack writes what it has to.
-pub(crate) fn preparation(project: &Project, facts: &Facts) -> Vec<Step> {
-    let left = facts.hosts.iter().filter(|host| !host.stale.is_empty());
-    let sweep = left.map(|host| Step::Sweep(host.engine.remove(&host.stale)));
-    sweep.chain(project.hpack.iter().map(|dir| Step::Hpack(hpack_write(dir)))).collect()
-}
 
 /// What every command that starts a builder knows before it plans.
 pub(crate) struct Gathered<S> {

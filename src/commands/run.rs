@@ -6,22 +6,24 @@ use clap::Args;
 use super::gather::{Gathered, gather_loaded, load};
 use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
-use crate::base::cmd::Cmd;
+use crate::base::cmd::{Cmd, Values};
 use crate::base::error::Error;
+use crate::facts::{Facts, strategy};
 use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::facts::Facts;
-use crate::plan::{Lock, PlatformPlan, strategy};
+use crate::plan::{Lock, Plan, PlatformPlan};
 use crate::project::{Project, Selection};
+use crate::report::Delivered;
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::steps::data::delivered_data;
+use crate::steps::interact;
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal::data_variable;
-use crate::tools::engine::{self, Container, Lifetime, Mount, Network};
+use crate::tools::engine::{Container, Mount, Network};
 use crate::world::ask::fresh::Wanted;
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::build::build;
-use crate::world::follow::data::delivered_data;
+use crate::world::follow::platform;
 
 const HELP: &str = "\
 What is built is delivered as `hsx static` delivers it, and this is what runs: by itself on this
@@ -74,11 +76,15 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let targets: Vec<_> = args.target.iter().flat_map(|target| target.split(',')).map(str::to_owned).collect();
     let typed = Typed { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
-    if !args.dry_run
-        && let Some(program) = r#static::fresh_program(typed, &loaded, select, &world)?
-    {
+    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
         let dir = program.path.parent().unwrap_or(&program.path);
-        return Err(world.exec.replace(&here(dir, &program.name, &args.args, &loaded.project)).into());
+        let start = here(dir, &program.name, &args.args, &loaded.project);
+        if !args.dry_run {
+            return Err(world.exec.replace(&start).into());
+        }
+        let plan = Plan::<Vec<Delivered>> { fresh: vec![platform], ..Plan::default() };
+        ui.print(&plan.shell_then(&Start::Here(start).shell()));
+        return Ok(0);
     }
     let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
@@ -86,7 +92,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
     let guessed = start(&project, &settings, guess, &args.args, &facts)?;
     if args.dry_run {
-        ui.print(&format!("{}{}", plan.shell(), guessed.shell()));
+        ui.print(&plan.shell_then(&guessed.shell()));
         return Ok(0);
     }
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
@@ -103,7 +109,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         .ok_or_else(|| several(delivered.iter().map(|exe| (exe.package.as_str(), exe.name.as_str()))))?;
     match start(&project, &settings, &program.name, &args.args, &facts)? {
         Start::Here(cmd) => Err(world.exec.replace(&cmd).into()),
-        Start::Container(plan) => Ok(build(&plan, &facts.system, &world).result?.exit_code),
+        Start::Container(plan) => Ok(platform::follow(&plan, &Values::default(), &facts.system, &world).result?),
     }
 }
 
@@ -144,7 +150,7 @@ enum Start {
     /// hsx becomes the program.
     Here(Cmd),
     /// In a container, where this machine's kernel is not the engine's.
-    Container(Box<PlatformPlan>),
+    Container(Box<PlatformPlan<u8>>),
 }
 
 impl Start {
@@ -194,7 +200,7 @@ fn in_container(
     name: &str,
     args: &[String],
     facts: &Facts,
-) -> Result<PlatformPlan, Error> {
+) -> Result<PlatformPlan<u8>, Error> {
     let env: Vec<_> = delivered_data(&settings.out_dir.join(build.platform.slug()))
         .iter()
         .map(|package| format!("{}={DIR}/share/{package}", data_variable(package)))
@@ -203,21 +209,16 @@ fn in_container(
     let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
     // Of its own: a program that runs for long keeps nobody from building.
     let key = format!("{}-exec", builder.key);
+    let container_name = format!("hsx-{key}-run{}", facts.process);
     let container = Container {
-        name: &format!("hsx-{key}-run{}", facts.process),
-        platform: build.platform,
-        image: &builder.image.reference,
-        lifetime: Lifetime::UntilExit,
         network: Network::Default,
         stdin: facts.stdin,
         labels: &builder.labels_of_build(&key),
         env: &env,
         mounts: &mounts,
-        workdir: "/",
-        entry: engine::SHELL,
         extra: &settings.engine_args,
-        script: "exec \"$@\"",
         args: [format!("{DIR}/{name}")].into_iter().chain(args.iter().cloned()).collect(),
+        ..Container::new(&container_name, build.platform, &builder.image.reference, interact::PROGRAM)
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

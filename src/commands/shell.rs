@@ -2,24 +2,24 @@
 
 use clap::Args;
 
-use super::gather::{Gathered, gather, preparation};
+use super::gather::{Gathered, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
+use crate::base::cmd::Values;
 use crate::base::error::Error;
-use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::facts::Facts;
-use crate::plan::strategy::Strategy;
-use crate::plan::{Lock, PlatformPlan, Step};
+use crate::facts::Facts;
+use crate::facts::strategy::Strategy;
+use crate::plan::builder::{Again, Builder, choose, with_fallback};
+use crate::plan::{Lock, Plan, PlatformPlan};
 use crate::project::Project;
 use crate::settings::{Platforms, Settings, Typed};
+use crate::steps::interact;
+use crate::steps::prepare::Prepare;
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Network};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::build::build;
-use crate::world::follow::prepare;
-
-const SHELL: &str = include_str!("../../scripts/container/shell.sh");
+use crate::world::follow::platform;
 
 const HELP: &str = "\
 The container is that of `hsx static`: your source at its place, read-only; the platform's package
@@ -72,29 +72,27 @@ pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyho
     let typed = Typed { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
     let Gathered { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
     let planner = Planner { project: &project, settings: &settings, facts: &facts, args };
-    let first = planner.preparation()?;
-    let prepare = preparation(&project, &facts);
+    let preparation = planner.preparation()?;
+    let plan = Plan { prepare: Prepare::all(&project, &facts), platforms: vec![preparation], ..Plan::default() };
+    let first = &plan.platforms[0];
     if args.dry_run {
-        for step in prepare.iter().filter_map(Step::cmd) {
-            ui.print(&format!("{step}\n"));
-        }
-        ui.print(&format!("{}{}", first.shell(), planner.session(first.choice.strategy)?.commands()));
+        ui.print(&plan.shell_then(&planner.session(first.job.choice.strategy)?.commands()));
         return Ok(0);
     }
-    for step in &prepare {
-        prepare::follow(step, &world)?;
+    for step in &plan.prepare {
+        step.follow(&world)?;
     }
-    let mut strategy = first.choice.strategy;
-    if first.steps.is_empty() {
+    let mut strategy = first.job.choice.strategy;
+    if first.is_prepared() {
         first.warnings.iter().for_each(|warning| ui.warning(warning));
     } else {
-        let prepared = build(&first, &facts.system, &world);
-        prepared.result.map_err(|error| error.on(first.platform))?;
+        let prepared = platform::follow(first, &Values::default(), &facts.system, &world);
+        prepared.result.map_err(|error| error.on(first.job.platform))?;
         strategy = prepared.choice.strategy;
     }
     let session = planner.session(strategy)?;
-    let ended = build(&session, &facts.system, &world).result;
-    Ok(ended.map_err(|error| error.on(session.platform))?.exit_code)
+    let ended = platform::follow(&session, &Values::default(), &facts.system, &world).result;
+    Ok(ended.map_err(|error| error.on(session.job.platform))?)
 }
 
 struct Planner<'a> {
@@ -105,34 +103,26 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn builder(&self, asked: StrategyChoice, again: Again) -> Result<Builder<'_>, Error> {
-        let build = &self.settings.platforms[0];
-        let choice = choose(build, asked, self.facts)?;
-        Ok(Builder::new(self.project, self.settings, self.facts, build, choice, again))
-    }
-
     /// What must be there first. A plan of its own: it locks what it makes, and a shell may be open for long.
-    fn preparation(&self) -> Result<PlatformPlan, Error> {
-        let plan = |builder: Builder<'_>| {
+    fn preparation(&self) -> Result<PlatformPlan<()>, Error> {
+        let Self { project, settings, facts, .. } = self;
+        let build = &settings.platforms[0];
+        with_fallback(build, facts, |choice, again| {
+            let builder = Builder::new(project, settings, facts, build, choice, again);
             let names = builder.container_names(&["copy", "cross"]);
-            builder.plan(&builder.key, &names, builder.locks(), builder.preparation())
-        };
-        let asked = self.settings.platforms[0].strategy;
-        let mut first = plan(self.builder(asked, Again::No)?);
-        if first.choice.strategy == Strategy::Cross && asked == StrategyChoice::Auto {
-            let emulated = self.builder(StrategyChoice::Emulate, Again::Yes).ok();
-            first.fallback = emulated.map(|builder| Box::new(plan(builder)));
-        }
-        Ok(first)
+            builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), ())
+        })
     }
 
     /// The shell itself, by the strategy that could be prepared for.
-    fn session(&self, strategy: Strategy) -> Result<PlatformPlan, Error> {
+    fn session(&self, strategy: Strategy) -> Result<PlatformPlan<u8>, Error> {
+        let build = &self.settings.platforms[0];
         let asked = match strategy {
             Strategy::Emulate => StrategyChoice::Emulate,
-            Strategy::Native | Strategy::Cross => self.settings.platforms[0].strategy,
+            Strategy::Native | Strategy::Cross => build.strategy,
         };
-        let builder = self.builder(asked, Again::Yes)?;
+        let choice = choose(build, asked, self.facts)?;
+        let builder = Builder::new(self.project, self.settings, self.facts, build, choice, Again::Yes);
         let Builder { settings, facts, .. } = &builder;
         let key = format!("{}-shell", builder.key);
         let mut parts = builder.parts(&format!("shell{}", facts.process));
@@ -142,7 +132,7 @@ impl Planner<'_> {
         let container = Container {
             network: if self.args.network { Network::Default } else { Network::None },
             stdin: facts.stdin,
-            ..builder.container(&parts, SHELL, words.chain(self.args.command.iter().cloned()).collect())
+            ..builder.container(&parts, interact::SHELL, words.chain(self.args.command.iter().cloned()).collect())
         };
         // What a build makes, it makes alone; a shell uses what is there, beside other shells.
         let locks = builder.locks().into_iter().map(|lock| Lock { shared: true, ..lock }).collect();

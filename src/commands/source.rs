@@ -4,13 +4,13 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use crate::args::{BuilderArgs, MessageArgs};
-use crate::plan::source::Source;
+use crate::facts::source::Source;
 use crate::project::SourceMount;
+use crate::steps::send;
 use crate::world::ask::load;
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::source;
 
 /// Write a project's source to standard output, as engines elsewhere are sent it
 #[derive(Args, Clone, Debug)]
@@ -53,9 +53,9 @@ pub(crate) fn run(args: &SourceArgs, environment: &Environment, ui: &Ui) -> anyh
     }
     let source = Source::new(&project, "");
     if args.list {
-        ui.print(&source::names(&source, &world)?);
+        ui.print(&send::names(&source, &world)?);
     } else {
-        source::print(&source, &world)?;
+        send::print(&source, &world)?;
     }
     Ok(0)
 }

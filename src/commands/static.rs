@@ -5,23 +5,35 @@ use std::time::Instant;
 use clap::Args;
 
 use super::freeze;
-use super::gather::{Found, Gathered, find, gather, gather_loaded, load, preparation};
-use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
+use super::gather::{Found, Gathered, find, gather, gather_loaded, load};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
+use crate::base::cmd::Values;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::facts::{Facts, Host};
-use crate::plan::strategy::Strategy;
-use crate::plan::{OwnData, Plan, PlatformPlan, Share, Stage, Step, share};
+use crate::facts::strategy::Strategy;
+use crate::facts::{Facts, Host};
+use crate::plan::builder::{Builder, with_fallback};
+use crate::plan::{Plan, PlatformPlan, Share, share};
 use crate::project::freeze::Origin;
 use crate::project::target::{Planned, Target};
-use crate::project::{Executable, Package, Project, Selection};
+use crate::project::{Executable, Project, Selection};
 use crate::report::event::Event;
 use crate::report::{Delivered, PlatformReport, Report, timings};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
+use crate::steps::build::{self, Build};
+use crate::steps::collect::{Collect, Remove};
+use crate::steps::data::OwnData;
+use crate::steps::deliver::Deliver;
+use crate::steps::deliver_data::DeliverData;
+use crate::steps::pack::Pack;
+use crate::steps::prepare::Prepare;
+use crate::steps::stage::{InStage, Stage};
+use crate::steps::step::Step;
+use crate::steps::try_out::{self, TrialRun, TryOut};
+use crate::steps::verify::Verify;
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal;
-use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
+use crate::tools::engine::{Container, Lifetime, Mount, Stdin};
 use crate::world::ask::engines::{Engines, Source};
 use crate::world::ask::fresh::{self, Decided, Sources, Wanted};
 use crate::world::ask::load::Loaded;
@@ -31,14 +43,7 @@ use crate::world::doors::at_once::side_by_side;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::write::{append, replace};
-use crate::world::follow::build::build;
-use crate::world::follow::prepare;
-
-const BUILD: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
-const TRY: &str = include_str!("../../scripts/container/try.sh");
-const TRY_SENT: &str =
-    concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
+use crate::world::follow::platform;
 
 const STATIC_HELP: &str = "\
 Settings:
@@ -180,7 +185,7 @@ fn report(
         let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
         plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
-            order = plan.platforms.iter().map(|plan| plan.platform).collect();
+            order = plan.platforms.iter().map(|plan| plan.job.platform).collect();
         }
         if !dry_run {
             let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
@@ -217,15 +222,14 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
     let Gathered { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if dry_run {
-        let first = format!("{}# and its lines are arguments of cabal then\n\n", freeze.shell());
-        world.ui.print(&format!("{first}{}", plan.shell()));
+        world.ui.print(&format!("{}{}\n{}", freeze.shell(), freeze::LINES, plan.steps()));
         return Ok(None);
     }
     let freeze = frozen.as_ref().map(freeze::json);
     Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
 }
 
-/// The one executable that is asked for, if it is up to date and of the platform that hsx runs on; also where it was built
+/// The one executable that is asked for, and its platform, if it is up to date and of the platform that hsx runs on; also where it was built
 /// with all that `hsx static` builds.
 ///
 /// # Errors
@@ -235,11 +239,12 @@ pub(crate) fn fresh_program(
     loaded: &Loaded,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
-) -> Result<Option<Delivered>, Error> {
+) -> Result<Option<(Platform, Delivered)>, Error> {
     let checked = check(typed, loaded, select, world)?;
     let program = |fresh: &[PlatformReport]| {
         let [PlatformReport { platform, result: Ok(delivered), .. }] = fresh else { return None };
-        (machine::machine() == Some(*platform)).then(|| only(delivered, &checked.targets)).flatten()
+        let program = (machine::machine() == Some(*platform)).then(|| only(delivered, &checked.targets)).flatten()?;
+        Some((*platform, program))
     };
     if let Some(program) = program(&checked.fresh) {
         return Ok(Some(program));
@@ -322,29 +327,19 @@ pub(crate) fn plan(
     settings: &Settings,
     selection: &Selection,
     facts: &Facts,
-) -> Result<Plan, Error> {
+) -> Result<Plan<Vec<Delivered>>, Error> {
     if settings.upx == Packing::Required && facts.upx.is_none() {
         return Err(Error::host("upx is asked for but not on PATH").hint("install upx, or build with `--no-upx`"));
     }
-    let mut prepare = preparation(project, facts);
-    if !facts.out_dir_exists {
-        prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
-    }
+    let prepare = Prepare::to_deliver(project, settings, facts);
     let shares: Vec<_> = facts.hosts.iter().map(|host| share_of(host, settings)).collect();
     let jobs_of =
         |platform| shares.iter().find(|share| share.platforms.contains(&platform)).and_then(|share| share.jobs);
     let platforms = settings.platforms.iter().map(|build| {
-        let choice = choose(build, build.strategy, facts)?;
         let jobs = jobs_of(build.platform);
-        let planner =
-            |choice, again| Planner::new(Builder::new(project, settings, facts, build, choice, again), selection, jobs);
-        let mut plan = planner(choice.clone(), Again::No).plan();
-        if choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
-            // Where there is no emulation either, the failure stands.
-            let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
-            plan.fallback = emulated.map(|choice| Box::new(planner(choice, Again::Yes).plan()));
-        }
-        Ok(plan)
+        with_fallback(build, facts, |choice, again| {
+            Planner::new(Builder::new(project, settings, facts, build, choice, again), selection, jobs).plan()
+        })
     });
     let platforms = platforms.collect::<Result<_, Error>>()?;
     Ok(Plan { fresh: Vec::new(), platforms, prepare, shares, serial: settings.serial })
@@ -369,49 +364,27 @@ impl<'a> Planner<'a> {
     fn new(builder: Builder<'a>, selection: &'a Selection, jobs: Option<u32>) -> Self {
         let settings = builder.settings;
         Self {
-            stage: Stage(settings.out_dir.join(format!(".hsx-{}", builder.key))),
+            stage: builder.stage(&builder.key),
             cabal_args: cabal::build_args(&selection.words(), jobs, &settings.cabal_args),
             selection,
             builder,
         }
     }
 
-    fn plan(&self) -> PlatformPlan {
+    fn plan(&self) -> PlatformPlan<Vec<Delivered>> {
         let builder = &self.builder;
-        let Builder { host, build, image, .. } = builder;
         let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
-        let mut steps = builder.preparation();
-        steps.push(Step::MakeStage);
-        steps.extend(self.compilation());
-        steps.extend(self.delivery());
-        PlatformPlan {
-            platform: build.platform,
-            choice: builder.choice.clone(),
-            ghc: build.ghc.clone(),
-            ghc_reason: build.ghc_reason.clone(),
-            image: image.reference.clone(),
-            key: builder.key.clone(),
-            locks: builder.locks(),
-            warnings: build.warnings.clone(),
-            toolchain: builder.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
-            targets: self.selection.targets.clone(),
-            delivers_data: builder.settings.data_files,
-            data: builder.project.packages.iter().filter_map(own_data).collect(),
-            stage: self.stage.clone(),
-            out_dir: builder.settings.out_dir.join(build.platform.slug()),
-            fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
-            elsewhere: builder.elsewhere(),
-            fallback: None,
-            removal: host.engine.remove(&names),
-            leftovers: host.engine.containers(&format!("hsx.build={}", builder.key)),
-            steps,
-        }
+        let work = InStage { stage: self.stage.clone(), out_dir: builder.out_dir(), steps: self.steps() };
+        let mut plan = builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), work);
+        plan.fetch_inputs = Some(builder.fetch_inputs(&self.cabal_args));
+        plan
     }
 
-    /// The fetch and build phases, up to the executables in the stage.
-    fn compilation(&self) -> Vec<Step> {
-        let builder = &self.builder;
-        let Builder { settings, host, .. } = builder;
+    /// From the source to the output directory.
+    fn steps(&self) -> impl Step<Input = (), Output = Vec<Delivered>> + use<> {
+        let Self { builder, stage, .. } = self;
+        let Builder { settings, facts, host, .. } = builder;
+        let (engine, platform) = (&host.engine, builder.build.platform);
         let parts = builder.parts("build");
         let strip = if settings.strip { "strip" } else { "keep" };
         let mut patterns: Vec<_> = self.selection.targets.iter().flat_map(Target::patterns).collect();
@@ -419,60 +392,59 @@ impl<'a> Planner<'a> {
         patterns.dedup();
         let reuse = if settings.clean { "clean" } else { "reuse" };
         let data = if settings.data_files { "data" } else { "no-data" };
-        let own = [strip, reuse, &builder.facts.given, data].map(str::to_owned);
+        let own = [strip, reuse, &facts.given, data].map(str::to_owned);
         let args = own.into_iter().chain([patterns.join(" ")]).chain(self.cabal_args.clone()).collect();
-        let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, BUILD, args) };
-        let engine = &host.engine;
-        let fetch = builder.fetch(&builder.key, &self.cabal_args);
-        let rest = [
-            Step::Build(engine.run(&build)),
-            Step::Collect(engine.copy_out(build.name, "/hsx/out", self.stage.0.as_str())),
-            Step::Remove(engine.remove(&[build.name.to_owned()])),
-        ];
-        fetch.into_iter().chain(rest).collect()
+        let own_data: Vec<_> = builder.project.packages.iter().filter_map(OwnData::of).collect();
+        let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, build::SCRIPT, args) };
+        let trial = self.trial();
+        // What cannot be tried is not packed.
+        let packer = facts.upx.clone().filter(|_| settings.upx != Packing::Never && trial.is_some());
+        builder
+            .fetch(&builder.key, &self.cabal_args)
+            .then(Build { cmd: engine.run(&build) })
+            .then(Collect::new(engine, build.name, stage))
+            .then(Verify {
+                stage: stage.clone(),
+                platform,
+                targets: self.selection.targets.clone(),
+                data: own_data.clone(),
+                removal: Remove::new(engine, build.name),
+            })
+            .then(Pack { packer, stage: stage.clone(), platform })
+            .then(TryOut { stage: stage.clone(), trial })
+            .then(settings.data_files.then(|| DeliverData {
+                stage: stage.clone(),
+                out_dir: builder.out_dir(),
+                own: own_data,
+            }))
+            .then(Deliver { stage: stage.clone(), out_dir: builder.out_dir(), platform })
     }
 
-    /// From the stage to the output directory.
-    fn delivery(&self) -> Vec<Step> {
+    /// The container that starts what was built; `None` where nothing of the platform starts.
+    fn trial(&self) -> Option<TrialRun> {
         let builder = &self.builder;
-        let Builder { settings, facts, host, build, .. } = builder;
+        let Builder { settings, host, build, .. } = builder;
         let native = builder.choice.strategy == Strategy::Native;
         if !native && matches!(host.emulation(build.platform), Emulation::Missing(_)) {
-            // Nothing of the platform starts here: nothing to try, and so nothing to pack.
-            return vec![Step::Verify, Step::Deliver, Step::Clean];
+            return None;
         }
-        let packing =
-            facts.upx.as_ref().filter(|_| settings.upx != Packing::Never).map(|packer| Step::Pack(packer.clone()));
         // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
         let seconds = if native { "10" } else { "60" };
         let is_sent = host.is_remote;
         let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
-        let trial = Container {
-            name: &builder.container_name("try"),
-            platform: build.platform,
-            image: &builder.image.reference,
-            lifetime: Lifetime::UntilExit,
-            network: Network::None,
+        let mounts = if is_sent { &[] } else { std::slice::from_ref(&stage) };
+        let script = if is_sent { try_out::SCRIPT_SENT } else { try_out::SCRIPT };
+        let (name, labels) = (builder.container_name("try"), builder.run_labels());
+        let container = Container {
             stdin: if is_sent { Stdin::Passed } else { Stdin::Closed },
-            labels: &builder.run_labels(),
-            env: &[],
-            mounts: if is_sent { &[] } else { std::slice::from_ref(&stage) },
-            workdir: "/",
-            entry: engine::SHELL,
+            labels: &labels,
+            mounts,
             extra: &settings.engine_args,
-            script: if is_sent { TRY_SENT } else { TRY },
             args: vec![seconds.to_owned()],
+            ..Container::new(&name, build.platform, &builder.image.reference, script)
         };
-        let rest = [Step::Try { cmd: host.engine.run(&trial), is_sent }, Step::Deliver, Step::Clean];
-        [Step::Verify].into_iter().chain(packing).chain(rest).collect()
+        Some(TrialRun { cmd: host.engine.run(&container), is_sent })
     }
-}
-
-/// A package's data files, if it has some.
-fn own_data(package: &Package) -> Option<OwnData> {
-    let dir = package.data_dir.as_ref().map_or_else(|| package.dir.clone(), |dir| package.dir.join(dir));
-    let files = package.data_files.clone();
-    (!files.is_empty()).then(|| OwnData { package: package.name.clone(), dir, files })
 }
 
 /// Follows the plan. One platform's failure does not stop the next; a signal does.
@@ -480,13 +452,13 @@ fn own_data(package: &Package) -> Option<OwnData> {
 /// # Errors
 /// When what precedes all platforms fails.
 pub(crate) fn execute(
-    plan: &Plan,
+    plan: &Plan<Vec<Delivered>>,
     facts: &Facts,
     wanted: Option<Wanted<'_>>,
     world: &World<'_>,
 ) -> anyhow::Result<Report> {
     for step in &plan.prepare {
-        prepare::follow(step, world)?;
+        step.follow(world)?;
     }
     // As it is before anything is built: what changes meanwhile is built next time.
     let mut sources = wanted.and_then(|wanted| Sources::look(wanted, world));
@@ -495,7 +467,7 @@ pub(crate) fn execute(
         .iter()
         .map(|platform| {
             let wanted = wanted?;
-            let build = wanted.settings.platforms.iter().find(|build| build.platform == platform.platform)?;
+            let build = wanted.settings.platforms.iter().find(|build| build.platform == platform.job.platform)?;
             let decided = fresh::decided(wanted, build, world)?;
             fresh::read(&decided, sources.as_mut()?, world);
             Some(decided)
@@ -503,21 +475,21 @@ pub(crate) fn execute(
         .zip(&plan.platforms)
         .collect();
     world.ui.expect(plan.at_once());
-    let build_one = |(decided, platform): &(Option<Decided>, &PlatformPlan)| {
+    let build_one = |(decided, plan): &(Option<Decided>, &PlatformPlan<_>)| {
         // After a signal nothing further is begun.
         world.exec.check().ok()?;
         let start = Instant::now();
-        let built = build(platform, &facts.system, world);
+        let built = platform::follow(plan, &Values::default(), &facts.system, world);
         let report = PlatformReport {
-            platform: platform.platform,
-            ghc: platform.ghc.clone(),
-            image: platform.image.clone(),
-            warnings: platform.warnings.clone(),
+            platform: plan.job.platform,
+            ghc: plan.job.ghc.clone(),
+            image: plan.job.image.clone(),
+            warnings: plan.warnings.clone(),
             notes: built.notes,
             seconds: start.elapsed().as_secs_f64(),
             fresh: false,
             choice: built.choice,
-            result: built.result.map(|done| done.delivered),
+            result: built.result,
         };
         world.ui.event(report.platform, report.event());
         if let (Some(decided), Some(wanted), Some(sources)) = (decided, wanted, &sources) {
@@ -528,12 +500,12 @@ pub(crate) fn execute(
     // Engines do not wait for each other.
     let platforms = side_by_side(&plan.turns(), usize::MAX, |turn| {
         let builds: Vec<_> =
-            builds.iter().filter(|(_, platform)| turn.platforms.contains(&platform.platform)).collect();
+            builds.iter().filter(|(_, platform)| turn.platforms.contains(&platform.job.platform)).collect();
         side_by_side(&builds, turn.at_once, |build| build_one(build))
     });
     world.ui.expect(1);
     let mut platforms: Vec<_> = platforms.into_iter().flatten().flatten().collect();
-    platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.platform == report.platform));
+    platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.job.platform == report.platform));
     Ok(Report { platforms, freeze: None })
 }
 

@@ -4,27 +4,28 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::gather::{Gathered, gather, preparation};
-use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
+use super::gather::{Gathered, gather};
+use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
+use crate::base::cmd::Values;
 use crate::base::error::{Error, Kind};
-use crate::plan::builder::{Again, Builder, choose};
-use crate::plan::facts::{Facts, test_key};
-use crate::plan::strategy::{self, Strategy};
-use crate::plan::{Plan, PlatformPlan, Step};
+use crate::facts::{Facts, strategy, test_key};
+use crate::plan::builder::{Builder, with_fallback};
+use crate::plan::{Plan, PlatformPlan};
 use crate::project::{Project, Selection};
 use crate::report::test_report::{PlatformTests, TestReport};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed, seen_from};
+use crate::steps::collect::{Collect, Remove};
+use crate::steps::prepare::Prepare;
+use crate::steps::stage::InStage;
+use crate::steps::step::Step;
+use crate::steps::test::{self, DeliverLogs, RunTests};
 use crate::tools::binfmt::Emulation;
-use crate::tools::cabal;
+use crate::tools::cabal::{self, Suite};
 use crate::tools::engine::{Container, Lifetime};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::build::build;
-use crate::world::follow::prepare;
-
-const TEST: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
+use crate::world::follow::platform;
 
 const HELP: &str = "\
 The suites are built as `hsx static` builds executables, static too, in a build directory of their
@@ -118,25 +119,15 @@ fn plan(
     selection: &Selection,
     options: &[String],
     facts: &Facts,
-) -> Result<Plan, Error> {
-    let mut prepare = preparation(project, facts);
-    if !facts.out_dir_exists {
-        prepare.push(Step::MakeOutDir(settings.out_dir.clone()));
-    }
+) -> Result<Plan<Vec<Suite>>, Error> {
     let platforms = settings.platforms.iter().map(|build| {
         starts_here(build, facts)?;
-        let planner = |asked, again| {
-            let builder = Builder::new(project, settings, facts, build, choose(build, asked, facts)?, again);
-            Ok(for_platform(&builder, selection, options))
-        };
-        let mut plan = planner(build.strategy, Again::No)?;
-        if plan.choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto {
-            let emulated: Result<_, Error> = planner(StrategyChoice::Emulate, Again::Yes);
-            plan.fallback = emulated.ok().map(Box::new);
-        }
-        Ok(plan)
+        with_fallback(build, facts, |choice, again| {
+            for_platform(&Builder::new(project, settings, facts, build, choice, again), selection, options)
+        })
     });
-    Ok(Plan { platforms: platforms.collect::<Result<_, Error>>()?, prepare, ..Plan::default() })
+    let platforms = platforms.collect::<Result<_, Error>>()?;
+    Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts), ..Plan::default() })
 }
 
 /// Fails where the suites could be built but not run.
@@ -146,49 +137,50 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
     Err(strategy::missing_emulation(build.platform, why, &setup))
 }
 
-fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan {
+fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan<Vec<Suite>> {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
     let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
     let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
-    let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation());
-    plan.targets.clone_from(&selection.targets);
-    plan.fetch_inputs = Some(builder.fetch_inputs(&args));
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();
-    let test = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, TEST, words) };
-    let engine = &host.engine;
-    plan.steps.push(Step::MakeStage);
-    plan.steps.extend(builder.fetch(&key, &args));
-    plan.steps.extend([
-        Step::Test(engine.run(&test)),
-        Step::Collect(engine.copy_out(test.name, "/hsx/out", plan.stage.0.as_str())),
-        Step::Remove(engine.remove(&[test.name.to_owned()])),
-        Step::DeliverLogs,
-        Step::Clean,
-    ]);
+    let container = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, test::SCRIPT, words) };
+    let (engine, stage, out_dir) = (&host.engine, builder.stage(&key), builder.out_dir());
+    let steps = builder
+        .fetch(&key, &args)
+        .then(RunTests { cmd: engine.run(&container) })
+        .then(Collect::new(engine, container.name, &stage))
+        .then(Remove::new(engine, container.name))
+        .then(DeliverLogs {
+            stage: stage.clone(),
+            logs: out_dir.join("test-logs"),
+            targets: selection.targets.clone(),
+        });
+    let work = InStage { stage, out_dir, steps };
+    let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation(), work);
+    plan.fetch_inputs = Some(builder.fetch_inputs(&args));
     plan
 }
 
 /// Follows the plan. One platform's failure does not stop the next; a signal does.
-fn execute(plan: &Plan, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
+fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
     for step in &plan.prepare {
-        prepare::follow(step, world)?;
+        step.follow(world)?;
     }
     let mut platforms = Vec::new();
-    for platform in &plan.platforms {
+    for plan in &plan.platforms {
         let start = Instant::now();
-        let built = build(platform, &facts.system, world);
-        let interrupted = matches!(&built.result, Err(Error { kind: Kind::Signal(_), .. }));
+        let tested = platform::follow(plan, &Values::default(), &facts.system, world);
+        let interrupted = matches!(&tested.result, Err(Error { kind: Kind::Signal(_), .. }));
         platforms.push(PlatformTests {
-            platform: platform.platform,
-            ghc: platform.ghc.clone(),
-            image: platform.image.clone(),
-            warnings: platform.warnings.clone(),
-            notes: built.notes,
+            platform: plan.job.platform,
+            ghc: plan.job.ghc.clone(),
+            image: plan.job.image.clone(),
+            warnings: plan.warnings.clone(),
+            notes: tested.notes,
             seconds: start.elapsed().as_secs_f64(),
-            choice: built.choice,
-            result: built.result.map(|done| done.suites),
+            choice: tested.choice,
+            result: tested.result,
         });
         if interrupted {
             break;

@@ -1,22 +1,31 @@
 //! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
 
-use super::cross::{self, Toolchain};
-use super::facts::{Facts, Host, Image, build_key};
-use super::source::{self, Source};
-use super::strategy::{self, Choice, Question, Strategy};
-use super::{Elsewhere, Lock, PlatformPlan, Stage, Step};
+use super::{Lock, PlatformPlan};
+use camino::Utf8PathBuf;
+
 use crate::args::StrategyChoice;
 use crate::base::digest::{hash, short_hash};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::cross::{self, Toolchain};
+use crate::facts::source::Source;
+use crate::facts::strategy::{self, Choice, Question, Strategy};
+use crate::facts::{Elsewhere, Facts, Host, Image, build_key};
 use crate::project::{Project, SourceMount};
 use crate::settings::{PlatformSettings, Settings};
+use crate::steps::check_image::CheckImage;
+use crate::steps::derive::Derive;
+use crate::steps::fetch::{self, Fetch};
+use crate::steps::fill::Fill;
+use crate::steps::interact::Interact;
+use crate::steps::job::Job;
+use crate::steps::pull::Pull;
+use crate::steps::send::{self, Send};
+use crate::steps::stage::Stage;
+use crate::steps::step::{Chain, Step};
+use crate::steps::volume::CreateVolume;
 use crate::tools::cabal;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
-
-/// Downloads what a build needs; runs in the builder.
-const FETCH: &str =
-    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
 
 /// Chooses how a platform is built for.
 ///
@@ -34,6 +43,27 @@ pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Fa
         native_image: native_image.unwrap_or(Ok(())).map_err(String::as_str),
         setup: &facts.system.setup_emulation(build.platform),
     })
+}
+
+/// Plans a platform by the strategy that is chosen for it. Where that is `cross`, and nobody insists on it, the plan says
+/// what is done when it fails: the same, emulated.
+///
+/// # Errors
+/// When the strategy asked for does not work, or none does.
+pub(crate) fn with_fallback<T>(
+    build: &PlatformSettings,
+    facts: &Facts,
+    plan: impl Fn(Choice, Again) -> PlatformPlan<T>,
+) -> Result<PlatformPlan<T>, Error> {
+    let choice = choose(build, build.strategy, facts)?;
+    let may_fall_back = choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto;
+    let mut first = plan(choice, Again::No);
+    if may_fall_back {
+        // Where there is no emulation either, the failure stands.
+        let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
+        first.fallback = emulated.map(|choice| Box::new(plan(choice, Again::Yes)));
+    }
+    Ok(first)
 }
 
 /// Whether a plan is for what another one did not achieve: the images and the store are there by then.
@@ -118,6 +148,17 @@ impl<'a> Builder<'a> {
         format!("hsx-{}-{phase}", self.key)
     }
 
+    /// What the facts are for a plan that is followed once this builder has been prepared for.
+    pub(crate) fn prepare(&self, facts: &mut Facts) {
+        let platform = self.build.platform;
+        let source = self.source.iter().flat_map(|source| source.volumes.iter().map(|volume| volume.name.clone()));
+        let volumes = [self.store_volume.clone(), self.build_volume.clone()].into_iter().chain(source).collect();
+        let filled = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes().cloned()).collect();
+        if let Some(host) = facts.hosts.iter_mut().find(|host| host.builds.contains(&platform)) {
+            host.prepare(volumes, filled);
+        }
+    }
+
     /// What keeps other runs of hsx away, to be taken in this order.
     pub(crate) fn locks(&self) -> Vec<Lock> {
         let fresh = |volume: &String| !self.host.volumes.contains(volume);
@@ -139,7 +180,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The images and the volumes: what must be there before a container can start.
-    pub(crate) fn preparation(&self) -> Vec<Step> {
+    pub(crate) fn preparation(&self) -> Vec<Chain<()>> {
         let mut steps = Vec::new();
         let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
         for (platform, image) in [(self.build.platform, self.image)].into_iter().chain(native) {
@@ -148,84 +189,70 @@ impl<'a> Builder<'a> {
             }
         }
         if self.again == Again::No {
-            steps.extend(self.create_volume(&self.store_volume, &self.labels("store")));
+            let store = CreateVolume::unless_there(self.host, &self.store_volume, &self.labels("store"));
+            steps.extend(store.map(chain));
             steps.extend(self.source.iter().flat_map(|source| self.send(source)));
         }
         let mut labels = self.labels("build");
         labels.push(("hsx.project", self.project.root.to_string()));
-        steps.extend(self.create_volume(&self.build_volume, &labels));
+        steps.extend(CreateVolume::unless_there(self.host, &self.build_volume, &labels).map(chain));
         if let Some((toolchain, native)) = &self.toolchain {
             steps.extend(self.fill(toolchain, native));
         }
         steps
     }
 
-    fn obtain(&self, platform: Platform, image: &Image) -> Vec<Step> {
+    fn obtain(&self, platform: Platform, image: &Image) -> Vec<Chain<()>> {
         let engine = &self.host.engine;
-        let pull = |reference: &str| {
-            let check = Step::CheckImage { platform, cmd: engine.image_arch(reference) };
-            [Step::Pull { platform, cmd: engine.pull(platform, reference) }, check]
-        };
-        let Some(base) = &image.base else { return pull(&image.reference).into() };
-        let mut steps = if base.present { Vec::new() } else { pull(&base.reference).into() };
+        let check = |reference: &str| CheckImage::new(engine, platform, reference);
+        let pull = |reference: &str| chain(Pull::new(engine, platform, reference).then(check(reference)));
+        let Some(base) = &image.base else { return vec![pull(&image.reference)] };
+        let mut steps: Vec<_> = (!base.present).then(|| pull(&base.reference)).into_iter().collect();
         let name = self.container_name("derive");
         let install = engine.run(&Container {
-            name: &name,
-            platform,
-            image: &base.reference,
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
-            stdin: Stdin::Closed,
             labels: &self.run_labels(),
             env: &self.facts.pass_env,
-            mounts: &[],
-            workdir: "/",
-            entry: engine::SHELL,
             extra: &self.settings.engine_args,
-            script: base.addition.script(),
             args: base.addition.args(),
+            ..Container::new(&name, platform, &base.reference, base.addition.script())
         });
         let labels = [
             (engine::LABEL, "image".to_owned()),
             ("hsx.platform", platform.to_string()),
             ("hsx.image", base.reference.clone()),
         ];
-        steps.push(Step::Derive {
+        let derive = Derive {
             platform,
-            reference: image.reference.clone(),
             memory: engine.memory_of(&image.reference),
             addition: base.addition.clone(),
-            commands: [install, engine.commit(&name, &labels, &image.reference), engine.remove(&[name])],
-        });
-        steps.push(Step::CheckImage { platform, cmd: engine.image_arch(&image.reference) });
+            install,
+            commit: engine.commit(&name, &labels, &image.reference),
+            remove: engine.remove(&[name]),
+        };
+        steps.push(chain(derive.then(check(&image.reference))));
         steps
     }
 
     /// Sends the source: received by the image that needs no emulation, where there are two.
-    fn send(&self, source: &Source) -> Vec<Step> {
+    fn send(&self, source: &Source) -> Vec<Chain<()>> {
         let labels = [(engine::LABEL, "source".to_owned()), ("hsx.project", self.project.root.to_string())];
-        let create = source.volumes.iter().filter_map(|volume| self.create_volume(&volume.name, &labels));
-        let mut steps: Vec<_> = create.collect();
+        let create =
+            source.volumes.iter().filter_map(|volume| CreateVolume::unless_there(self.host, &volume.name, &labels));
+        let mut steps: Vec<_> = create.map(chain).collect();
         let is_new = !steps.is_empty();
         let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
         let (platform, image) = native.unwrap_or((self.build.platform, self.image));
         let cmd = self.host.engine.run(&Container {
-            name: &self.container_name("send"),
-            platform,
-            image: &image.reference,
-            lifetime: Lifetime::UntilExit,
-            network: Network::None,
             stdin: Stdin::Passed,
             labels: &self.run_labels(),
-            env: &[],
             mounts: &source.volume_mounts(false),
-            workdir: "/",
-            entry: engine::SHELL,
             extra: &self.settings.engine_args,
-            script: source::RECEIVE,
             args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
+            ..Container::new(&self.container_name("send"), platform, &image.reference, send::RECEIVE)
         });
-        steps.push(Step::Send { source: source.clone(), is_new, cmd });
+        steps.push(chain(Send { source: source.clone(), is_new, cmd }));
         steps
     }
 
@@ -235,55 +262,43 @@ impl<'a> Builder<'a> {
         self.host.is_remote.then(|| Elsewhere { connection: engine.connection.clone(), check: engine.check() })
     }
 
-    fn create_volume(&self, name: &str, labels: &[(&str, String)]) -> Option<Step> {
-        let Host { engine, volumes, .. } = self.host;
-        (!volumes.contains(name)).then(|| Step::CreateVolume(engine.volume_create(name, labels)))
-    }
-
     /// What the cross strategy makes once for a pair of images.
-    fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Step> {
+    fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Chain<()>> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
-        let run = |phase: &str, volume: &str, target: &str, script, args| {
-            let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
-            self.host.engine.run(&Container {
-                name: &self.container_name(phase),
-                platform: self.host.platform,
-                image: &native.reference,
-                lifetime: Lifetime::UntilExit,
-                network: Network::None,
-                stdin: Stdin::Closed,
+        let fill = |phase: &str, volume: &str, target: &str, script, args| {
+            let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
+            let cmd = self.host.engine.run(&Container {
                 labels: &self.run_labels(),
-                env: &[],
-                mounts: &mounts,
-                workdir: "/",
-                entry: engine::SHELL,
+                mounts: &[mount],
                 extra: &self.settings.engine_args,
-                script,
                 args,
-            })
+                ..Container::new(&self.container_name(phase), self.host.platform, &native.reference, script)
+            });
+            Fill { volume: volume.to_owned(), cmd }
         };
         let mut steps = Vec::new();
         // What was filled from an image that is made anew is filled anew.
         let filled =
             |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
-            steps.extend(self.create_volume(volume, &labels("native")));
-            let cmd = run("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
-            steps.push(Step::Fill { volume: volume.clone(), cmd });
+            let create = CreateVolume::unless_there(self.host, volume, &labels("native"));
+            let copy = fill("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            steps.push(chain(create.then(copy)));
         }
         let volume = &toolchain.volume;
         if !filled(volume) {
             let platform = ("hsx.platform", self.build.platform.to_string());
-            steps.extend(self.create_volume(volume, &[&labels("cross")[..], &[platform]].concat()));
+            let labels = [&labels("cross")[..], &[platform]].concat();
+            let create = CreateVolume::unless_there(self.host, volume, &labels);
             let machine = vec![self.build.platform.machine().to_owned()];
-            let cmd = run("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
-            steps.push(Step::Fill { volume: volume.clone(), cmd });
+            let make = fill("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            steps.push(chain(create.then(make)));
         }
         steps
     }
 
     /// Downloads what a build needs, unless nothing has changed since `key` was last fetched for.
-    pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Step> {
+    pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Fetch> {
         let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
         let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
         if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
@@ -292,7 +307,8 @@ impl<'a> Builder<'a> {
         let parts = self.parts("fetch");
         let index_state = project.index_state.clone().unwrap_or_default();
         let args = [index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
-        Some(Step::Fetch(engine.run(&Container { network: Network::Default, ..self.container(&parts, FETCH, args) })))
+        let container = Container { network: Network::Default, ..self.container(&parts, fetch::SCRIPT, args) };
+        Some(Fetch { cmd: engine.run(&container) })
     }
 
     /// Everything that could change what [`Self::fetch`] downloads.
@@ -307,56 +323,68 @@ impl<'a> Builder<'a> {
     /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
     pub(crate) fn container<'p>(&'p self, parts: &'p Parts, script: &'p str, args: Vec<String>) -> Container<'p> {
         Container {
-            name: &parts.name,
-            platform: self.build.platform,
-            image: &self.image.reference,
-            lifetime: Lifetime::UntilExit,
-            network: Network::None,
-            stdin: Stdin::Closed,
             labels: &parts.labels,
             env: &parts.env,
             mounts: &parts.mounts,
             workdir: &self.project.workdir,
             entry: self.toolchain.as_ref().map_or(engine::SHELL, |_| cross::ENTRY),
             extra: &self.settings.engine_args,
-            script,
             args,
+            ..Container::new(&parts.name, self.build.platform, &self.image.reference, script)
         }
     }
 
     /// A plan of a container that people use; `key` names its log, and its container by label.
-    pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan {
-        let steps = vec![Step::Interact(self.host.engine.run(container))];
+    pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan<u8> {
+        let interact = Interact { cmd: self.host.engine.run(container) };
+        let mut plan = self.plan(key, &[container.name.to_owned()], locks, Vec::new(), interact);
         // Warnings were given when what it needs was made.
-        let leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
-        PlatformPlan { warnings: Vec::new(), leftovers, ..self.plan(key, &[container.name.to_owned()], locks, steps) }
+        plan.warnings = Vec::new();
+        plan.job.leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
+        plan
     }
 
-    /// A plan that delivers no executables; `key` names its log, and `names` are its containers.
-    pub(crate) fn plan(&self, key: &str, names: &[String], locks: Vec<Lock>, steps: Vec<Step>) -> PlatformPlan {
-        let Self { settings, host: Host { engine, .. }, build, .. } = self;
+    /// A plan for the platform; `key` names its log, and `names` are its containers.
+    pub(crate) fn plan<T>(
+        &self,
+        key: &str,
+        names: &[String],
+        locks: Vec<Lock>,
+        preparation: Vec<Chain<()>>,
+        work: impl Step<Input = (), Output = T> + 'static,
+    ) -> PlatformPlan<T> {
+        let Self { host: Host { engine, .. }, build, .. } = self;
         PlatformPlan {
-            platform: build.platform,
-            choice: self.choice.clone(),
-            ghc: build.ghc.clone(),
-            ghc_reason: build.ghc_reason.clone(),
-            image: self.image.reference.clone(),
+            job: Job {
+                platform: build.platform,
+                choice: self.choice.clone(),
+                ghc: build.ghc.clone(),
+                ghc_reason: build.ghc_reason.clone(),
+                image: self.image.reference.clone(),
+                key: key.to_owned(),
+                elsewhere: self.elsewhere(),
+                removal: engine.remove(names),
+                leftovers: engine.containers(&format!("hsx.build={}", self.key)),
+            },
             locks,
             warnings: build.warnings.clone(),
-            toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
-            targets: Vec::new(),
-            data: Vec::new(),
-            delivers_data: false,
-            stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
-            out_dir: settings.out_dir.join(build.platform.slug()),
+            toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.clone()),
+            stage: self.stage(key),
             fetch_inputs: None,
-            elsewhere: self.elsewhere(),
             fallback: None,
-            removal: engine.remove(names),
-            leftovers: engine.containers(&format!("hsx.build={}", self.key)),
-            key: key.to_owned(),
-            steps,
+            preparation,
+            work: chain(work),
         }
+    }
+
+    /// Where the results of a plan wait, by its key.
+    pub(crate) fn stage(&self, key: &str) -> Stage {
+        Stage(self.settings.out_dir.join(format!(".hsx-{key}")))
+    }
+
+    /// Where the results end up.
+    pub(crate) fn out_dir(&self) -> Utf8PathBuf {
+        self.settings.out_dir.join(self.build.platform.slug())
     }
 
     /// The parts of a container for a phase.
@@ -417,6 +445,10 @@ impl<'a> Builder<'a> {
         ];
         own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
     }
+}
+
+fn chain<T>(step: impl Step<Input = (), Output = T> + 'static) -> Chain<T> {
+    Box::new(step)
 }
 
 /// What a [`Container`] of a builder borrows.

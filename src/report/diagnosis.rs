@@ -2,10 +2,10 @@
 
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
+use crate::base::exit_code::ExitCode;
 use crate::base::platform::Platform;
-use crate::plan::exit_code::ExitCode;
-use crate::plan::strategy::{self, Strategy};
-use crate::plan::{Elsewhere, cross};
+use crate::facts::strategy::{self, Strategy};
+use crate::facts::{Elsewhere, cross};
 use crate::tools::system::System;
 use crate::tools::{cabal, engine};
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::plan::strategy::Choice;
+use crate::facts::strategy::Choice;
 use crate::tools::linkage::Linkage;
 use event::Event;
 
@@ -296,7 +296,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
 mod tests {
     use super::*;
     use crate::base::error::Kind;
-    use crate::plan::strategy::Strategy;
+    use crate::facts::strategy::Strategy;
 
     fn delivered(name: &str, packed: bool) -> Delivered {
         Delivered {

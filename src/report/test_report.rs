@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{error_json, render, seconds};
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
-use crate::plan::strategy::Choice;
+use crate::facts::strategy::Choice;
 use crate::tools::cabal::Suite;
 
 /// The results of all platforms.
@@ -109,7 +109,7 @@ impl PlatformTests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::strategy::Strategy;
+    use crate::facts::strategy::Strategy;
 
     fn suite(name: &str, reason: Option<&str>) -> Suite {
         Suite {

@@ -88,8 +88,6 @@ pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct CabalPlan {
-    /// Such as `ghc-9.6.6`.
-    pub compiler_id: Option<String>,
     install_plan: Vec<Unit>,
 }
 
@@ -163,17 +161,6 @@ impl CabalPlan {
         planned.sort();
         planned.dedup();
         Ok(planned)
-    }
-
-    /// The version of the GHC.
-    pub(crate) fn ghc(&self) -> Option<String> {
-        let version = self.compiler_id.as_deref()?.strip_prefix("ghc-")?;
-        version.chars().all(|c| c.is_ascii_digit() || c == '.').then(|| version.to_owned())
-    }
-
-    /// The package of a unit.
-    pub(crate) fn package_of(&self, id: &str) -> Option<&str> {
-        self.install_plan.iter().find(|unit| unit.id == id).map(|unit| unit.pkg_name.as_str())
     }
 
     /// The ids of the units that an executable is made of, with their packages' names.
@@ -345,7 +332,6 @@ mod tests {
     #[test]
     fn what_cabal_planned_is_read_from_both_styles_of_units() {
         let plan = CabalPlan::parse(PLAN).unwrap();
-        assert_eq!(plan.compiler_id.as_deref(), Some("ghc-9.6.6"));
         let shown = |kind| {
             let planned = plan.components(kind).unwrap().into_iter();
             let shown = planned.map(|Planned { component: exe, place, is_local }| {

@@ -181,6 +181,7 @@ impl Test {
         // Each build has a container of its own.
         let _ = fs_err::remove_dir_all(self.root.join(&out));
         let mut units = Vec::new();
+        let _ = fs_err::remove_dir_all(self.root.join(&out));
         for (word, content) in executables {
             let (package, name) = word.split_once(':').expect("PACKAGE:EXECUTABLE");
             units.push(json!({

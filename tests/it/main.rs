@@ -11,7 +11,7 @@ mod cross;
 mod doctor;
 mod engine_choice;
 mod events;
-#[path = "../../src/plan/exit_code.rs"]
+#[path = "../../src/base/exit_code.rs"]
 mod exit_code;
 mod failures;
 mod fake;

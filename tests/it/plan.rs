@@ -1,19 +1,29 @@
 //! The plan: what the dry run prints is what a run does, and what every command of it holds to.
 
-use crate::fake::{Call, Test, static_elf};
+use crate::fake::{Call, PT_DYNAMIC, PT_INTERP, PT_LOAD, Test, elf, static_elf};
 
 /// Runs what the dry run printed, with sh, then hsx itself in the same world, and compares the calls and the results.
 #[track_caller]
 fn dry_run_is_run(test: &Test, args: &[&str]) {
     let before = test.tree("");
-    let dry = test.hsx_args(&[args, &["--dry-run"]].concat()).exits(0);
+    same_calls(test, args, "", 0);
+    assert_ne!(test.tree(""), before, "nothing was delivered");
+}
+
+/// The same for a command that ends with a code; `late` sets what is not known before the plan is followed.
+#[track_caller]
+fn same_calls(test: &Test, args: &[&str], late: &str, code: i32) {
+    let before = test.tree("");
+    // What the command itself is given comes last.
+    let options = args.iter().position(|arg| *arg == "--").unwrap_or(args.len());
+    let dry = test.hsx_args(&[&args[..options], &["--dry-run"], &args[options..]].concat()).exits(0);
     assert!(dry.calls.iter().all(Call::is_fact), "{dry}");
     assert_eq!(test.tree(""), before, "the dry run wrote to the project");
 
     let world = |file: &str| test.root().join("fake").join(file);
     let restored = ["images", "volumes"].map(|file| (file, fs_err::read(world(file)).unwrap()));
     let stale = test.containers();
-    let pasted = test.shell(&dry.stdout).exits(0);
+    let pasted = test.shell(&format!("{late}{}", dry.stdout)).exits(code);
     let by_hand = test.tree("");
 
     for (file, content) in restored {
@@ -27,11 +37,19 @@ fn dry_run_is_run(test: &Test, args: &[&str]) {
         let path = test.project().join(file);
         if path.is_dir() { fs_err::remove_dir(path).unwrap() } else { fs_err::remove_file(path).unwrap() }
     }
-    let real = test.hsx_args(args).exits(0);
-    let done: Vec<_> = real.calls.iter().filter(|call| !call.is_fact()).cloned().collect();
-    assert_eq!(pasted.calls, done, "{dry}{real}");
+    let real = test.hsx_args(args).exits(code);
+    // A program that runs by itself is told by its number.
+    let own = |call: &Call| call.0.iter().map(|word| without_process(word).to_owned()).collect::<Vec<_>>();
+    let done: Vec<_> = real.calls.iter().filter(|call| !call.is_fact()).map(own).collect();
+    let pasted = pasted.calls.iter().map(own).collect::<Vec<_>>();
+    assert_eq!(pasted, done, "{dry}{real}");
     assert_eq!(by_hand, test.tree(""));
-    assert_ne!(by_hand, before, "nothing was delivered");
+}
+
+/// A word without the process id that ends the name of a container that people use.
+fn without_process(word: &str) -> &str {
+    let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
+    if ["-shell", "-run"].iter().any(|end| name.ends_with(end)) { name } else { word }
 }
 
 /// What tells this user's containers apart, from the question for them.
@@ -117,6 +135,94 @@ fn a_dry_run_is_a_run_of_several_executables() {
         ["one", "three", "two"],
         "each has its place"
     );
+}
+
+#[test]
+fn a_dry_run_of_what_people_use_is_its_run() {
+    for platform in ["amd64", "arm64"] {
+        same_calls(&Test::new().scenario("run-shell", "exit 9"), &["shell", "-p", platform, "--", "ghc"], "", 9);
+    }
+    let elsewhere = Test::new().scenario("run-run", "exit 41");
+    elsewhere.write_at("fake/arch", "riscv64\n");
+    same_calls(&elsewhere, &["run", "--", "a", "b c"], "", 41);
+}
+
+#[test]
+fn a_dry_run_of_a_freeze_is_its_run() {
+    let late = "freeze='constraints: any.base ==4.20.2.0,\n             any.random ==1.2.1.2\n\
+        index-state: hackage.haskell.org 2026-01-01T00:00:00Z\n' index_state=2026-01-01T00:00:00Z\n";
+    same_calls(&Test::new(), &["freeze", "-p", "amd64,arm64"], late, 0);
+    let lines = "set -- '--constraint=any.base ==4.20.2.0' '--constraint=any.random ==1.2.1.2' \
+        '--index-state=hackage.haskell.org 2026-01-01T00:00:00Z'\n";
+    same_calls(&Test::new(), &["static", "--freeze", "-p", "amd64,arm64"], &format!("{late}{lines}"), 0);
+    for args in ["freeze", "static --freeze"] {
+        let test = Test::new();
+        let dry = test.hsx(&format!("{args} --dry-run")).exits(0);
+        let pasted = test.shell(&dry.stdout).exits(2);
+        assert_eq!(pasted.kinds().last().map(String::as_str), Some("run-freeze"), "{pasted}");
+        pasted.says("the text of the freeze file");
+    }
+}
+
+#[test]
+fn where_nothing_is_to_be_built_the_plan_says_so() {
+    let test = Test::new().remembering();
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    test.write_at("fake/arch", format!("{arch}\n"));
+    test.hsx("static").exits(0);
+    let run = test.hsx("run --dry-run -- a").exits(0);
+    let path = test.project().join(format!("dist-static/linux-{arch}/demo"));
+    assert_eq!(run.stdout, format!("set -eu\n# linux/{arch}: up to date; `--force` builds again\nexec {path} a\n"));
+    assert!(run.calls.is_empty(), "{run}");
+}
+
+#[test]
+fn a_pasted_plan_stops_at_the_first_error() {
+    for (kind, last) in [("pull", "pull"), ("volume-create", "volume-create"), ("run-build", "run-build"), ("cp", "cp")]
+    {
+        let test = Test::new();
+        let dry = test.hsx("static --dry-run").exits(0);
+        test.set_scenario(kind, "exit 100");
+        let pasted = test.shell(&dry.stdout).exits(100);
+        assert_eq!(pasted.kinds().last().map(String::as_str), Some(last), "{pasted}");
+        assert!(test.tree("dist-static/linux-amd64").is_empty(), "{pasted}");
+    }
+}
+
+#[test]
+fn a_pasted_plan_verifies_what_it_delivers() {
+    let needed = [1_u64, 0, 0, 0].map(u64::to_le_bytes).concat();
+    let load = (PT_LOAD, &b"the program"[..]);
+    for (content, why) in [
+        (elf("linux/amd64", &[load, (PT_INTERP, b"/lib/ld.so\0")]), "demo is not static"),
+        (elf("linux/amd64", &[load, (PT_DYNAMIC, &needed)]), "demo is not static"),
+        (static_elf("linux/arm64"), "demo is not for linux/amd64"),
+        (b"no executable".to_vec(), ""),
+    ] {
+        let test = Test::new();
+        test.builds("linux/amd64", &[("demo:demo", &content)]);
+        let dry = test.hsx("static --dry-run").exits(0);
+        let pasted = test.shell(&dry.stdout).exits(1).says(why);
+        assert!(pasted.calls_of("run-try").is_empty() && test.tree("dist-static/linux-amd64").is_empty(), "{pasted}");
+    }
+}
+
+#[test]
+fn a_pasted_plan_takes_no_image_of_another_architecture() {
+    let test = Test::new();
+    let dry = test.hsx("static --dry-run").exits(0);
+    test.set_scenario("image-arch", "echo s390x; exit 0");
+    let pasted = test.shell(&dry.stdout).exits(1).says("is not for linux/amd64");
+    assert_eq!(pasted.kinds(), ["pull", "image-arch"]);
+}
+
+#[test]
+fn a_pasted_plan_delivers_what_upx_fails_at() {
+    let test = Test::new().fake("upx");
+    let dry = test.hsx("static --dry-run").exits(0);
+    test.set_scenario("upx", "exit 2");
+    test.shell(&dry.stdout).exits(0);
+    assert_eq!(test.tree("dist-static/linux-amd64")["demo"], static_elf("linux/amd64"));
 }
 
 /// A run for a foreign and the own platform with either engine, for what must hold of all calls.

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// The folders of `src`, bottom to top, and what belongs there. A file imports from its own folder and from those below.
-const FOLDERS: [(&str, &str); 15] = [
+const FOLDERS: [(&str, &str); 17] = [
     ("base", "what everything is made of: error, platform, a command as data"),
     ("project", "a Haskell project, as its files tell"),
     ("tools", "what one tool's flags and answers mean"),
     ("args", "arguments that several commands share, as typed"),
     ("settings", "arguments and settings files, resolved"),
-    ("plan", "facts, and what is to be done, as data"),
+    ("facts", "what a plan depends on, and what follows from that alone"),
     ("report", "what happened, for people and programs"),
     ("doctor", "what was found on a machine, judged"),
     ("world/doors", "the ways to the machine: run, read, write, say"),
     ("world/ask", "finding out what a plan depends on"),
+    ("steps", "one step of a plan: its data, its shell, its effect, its words"),
+    ("plan", "steps composed, as data"),
     ("world/follow", "doing what a plan says"),
     ("world", "nothing but its folders"),
     ("commands", "one subcommand: its arguments, and what it composes"),

@@ -8,7 +8,7 @@ use super::name;
 use crate::base::date;
 use crate::base::error::Error;
 use crate::base::version::{Version, is_older};
-use crate::plan::facts::Identity;
+use crate::facts::Identity;
 use crate::project::image;
 use crate::project::template::{Values, fill_in, license_text};
 

@@ -4,6 +4,9 @@ use camino::Utf8PathBuf;
 
 use crate::base::platform::Platform;
 
+/// The shell of the image itself.
+pub(crate) const SHELL: &[&str] = &["/bin/sh"];
+
 /// A host directory or a volume, seen in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mount {
@@ -70,4 +73,26 @@ pub(crate) struct Container<'a> {
     /// A POSIX shell script and its arguments.
     pub script: &'a str,
     pub args: Vec<String>,
+}
+
+impl<'a> Container<'a> {
+    /// A container that has no network, reads nothing, sees nothing of the host, and is gone with its script.
+    pub(crate) fn new(name: &'a str, platform: Platform, image: &'a str, script: &'a str) -> Self {
+        Self {
+            name,
+            platform,
+            image,
+            lifetime: Lifetime::UntilExit,
+            network: Network::None,
+            stdin: Stdin::Closed,
+            labels: &[],
+            env: &[],
+            mounts: &[],
+            workdir: "/",
+            entry: SHELL,
+            extra: &[],
+            script,
+            args: Vec::new(),
+        }
+    }
 }

@@ -7,7 +7,7 @@ mod container;
 pub(crate) mod health;
 pub(crate) mod storage;
 
-pub(crate) use container::{Container, Lifetime, Mount, Network, Stdin};
+pub(crate) use container::{Container, Lifetime, Mount, Network, SHELL, Stdin};
 
 use serde::{Deserialize, Serialize};
 
@@ -62,9 +62,6 @@ impl Info {
 }
 
 const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
-
-/// The shell of the image itself.
-pub(crate) const SHELL: &[&str] = &["/bin/sh"];
 
 /// How an engine answered a question that needs its daemon or storage.
 #[derive(Clone, Debug, PartialEq, Eq)]

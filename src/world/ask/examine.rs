@@ -15,7 +15,7 @@ use crate::doctor::machine::{Answer, Disk, Emulation, Engine, Image, Machine, Pr
 use crate::project::image;
 use crate::tools::binfmt::{Handler, handler};
 use crate::tools::engine::health::{Place, parse_health};
-use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Lifetime, Manifest, Network, Stdin};
+use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Manifest};
 use crate::tools::upx;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::state::DIGESTS;
@@ -276,22 +276,7 @@ fn probe(
         ("hsx.platform", platform.to_string()),
         ("hsx.state", state_id(engine, info, world)),
     ];
-    let cmd = engine.run(&Container {
-        name: &name,
-        platform,
-        image: &image,
-        lifetime: Lifetime::UntilExit,
-        network: Network::None,
-        stdin: Stdin::Closed,
-        labels: &labels,
-        env: &[],
-        mounts: &[],
-        workdir: "/",
-        entry: engine::SHELL,
-        extra: &[],
-        script: "uname -m",
-        args: Vec::new(),
-    });
+    let cmd = engine.run(&Container { labels: &labels, ..Container::new(&name, platform, &image, "uname -m") });
     let answer = world.exec.capture_within(&cmd, START);
     if !matches!(&answer, Ok(Some(answer)) if answer.success()) {
         world.exec.clean_up(&engine.remove(&[name]));

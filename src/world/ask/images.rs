@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::plan::facts::{Addition, Image};
+use crate::facts::{Addition, Image};
 use crate::project::image;
 use crate::settings::Settings;
 use crate::settings::lockfile::Lockfile;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::plan::PlatformPlan;
+use crate::facts::Elsewhere;
 
 pub(crate) mod at_once;
 pub(crate) mod cache;
@@ -83,8 +83,8 @@ impl<'a> World<'a> {
     }
 
     /// The same for the images of an engine: one is got or made at a time.
-    pub(crate) fn turn_of_images(&self, plan: &PlatformPlan) -> Turn {
-        let connection = plan.elsewhere.as_ref().and_then(|elsewhere| elsewhere.connection.as_deref());
+    pub(crate) fn turn_of_images(&self, elsewhere: Option<&Elsewhere>) -> Turn {
+        let connection = elsewhere.and_then(|elsewhere| elsewhere.connection.as_deref());
         self.turn(&format!("images {}", connection.unwrap_or_default()))
     }
 

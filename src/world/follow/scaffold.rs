@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::plan::facts::Identity;
+use crate::facts::Identity;
 use crate::project::template::File;
 use crate::world::doors::World;
 

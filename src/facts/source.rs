@@ -7,9 +7,6 @@ use crate::base::digest::short_hash;
 use crate::project::{Project, SOURCE, SourceMount};
 use crate::tools::engine::Mount;
 
-/// Receives the source; runs in the builder.
-pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
-
 /// What of a project a container is to see, and where it is kept for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
@@ -68,7 +65,7 @@ impl Source {
         self.volumes.iter().map(mount).collect()
     }
 
-    /// The command that writes what [`RECEIVE`] reads.
+    /// The command that writes what `receive.sh` reads.
     pub(crate) fn cmd(&self) -> Cmd {
         let covers =
             |target: &str| self.mounts.iter().any(|mount| mount.target != target && is_within(target, &mount.target));

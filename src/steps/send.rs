@@ -1,27 +1,39 @@
-//! Sends a project's source to an engine elsewhere: a tar stream of what has changed since the last time.
+//! Sends the source to an engine elsewhere, as a tar stream: what has changed since the last time, or all of it where a
+//! volume is new or does not hold what it is believed to.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::{DirEntry, WalkDir};
 
-use super::run::Run;
+use super::context::{Context, Ended, Failure};
+use super::step::Step;
 use crate::base::cmd::Cmd;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::error::Error;
-use crate::plan::exit_code::ExitCode;
-use crate::plan::source::Source;
+use crate::base::exit_code::ExitCode;
+use crate::facts::source::Source;
 use crate::project::SOURCE;
 use crate::world::ask::tree::{Stamp, now, unescaped};
 use crate::world::doors::World;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::state::{SOURCES, State};
+
+/// Receives the source; runs in the builder.
+pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
+
+#[derive(Debug)]
+pub(crate) struct Send {
+    pub source: Source,
+    /// A volume of it is new, and so empty.
+    pub is_new: bool,
+    pub cmd: Cmd,
+}
 
 /// What is to be there: the place in the container, without its first slash, and the file here.
 pub(crate) struct Listing {
@@ -230,10 +242,19 @@ fn content(path: &Path, stamp: Stamp) -> String {
     digest.unwrap_or_default()
 }
 
-impl Run<'_> {
-    /// Sends what has changed, unless that was done for another platform. Volumes that are not as believed get all.
-    pub(crate) fn send(&mut self, source: &Source, is_new: bool, cmd: &Cmd) -> Result<(), Error> {
-        let world = self.world;
+impl Step for Send {
+    type Input = ();
+    type Output = ();
+
+    fn shell(&self) -> String {
+        let note = "# hsx sends only what has changed since the last time, this sends all of it";
+        format!("{note}\n{} | {}", self.source.cmd(), self.cmd)
+    }
+
+    /// Unless that was done for another platform.
+    fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
+        let Self { source, is_new, cmd } = self;
+        let world = context.world;
         let turn = world.turn(source.name());
         let mut is_sent = turn.lock().expect("no holder panics");
         if *is_sent {
@@ -242,18 +263,18 @@ impl Run<'_> {
         let lock = world.state.lock_file(source.name())?;
         world.wait_for(|| lock.try_lock().is_ok())?;
         State::mark_used(&lock);
-        let before = if is_new { None } else { recall(source, world) };
+        let before = if *is_new { None } else { recall(source, world) };
         // Until all is there, nothing is remembered to be.
         world.state.forget(&SOURCES, source.name());
         let listing = list(source, world)?;
-        let (mut status, mut manifest) = self.send_since(before.as_ref(), &listing, cmd)?;
-        if ExitCode::SourceUnknown.is(status.code()) && before.is_some() {
-            self.note("the volume does not hold what was sent last: all is sent");
-            (status, manifest) = self.send_since(None, &listing, cmd)?;
+        let (mut ended, mut manifest) = self.send_since(before.as_ref(), &listing, context)?;
+        if ExitCode::SourceUnknown.is(ended.status.code()) && before.is_some() {
+            context.note("the volume does not hold what was sent last: all is sent");
+            (ended, manifest) = self.send_since(None, &listing, context)?;
         }
-        if !status.success() {
-            let said = self.tail.text();
-            return Err(self.failed(cmd, status, &said).of_engine("the source cannot be sent to the engine"));
+        if !ended.status.success() {
+            let failed = context.failed(cmd, ended.status, &ended.said);
+            return Err(failed.of_engine("the source cannot be sent to the engine").into());
         }
         if let Ok(text) = serde_json::to_string(&manifest) {
             world.state.remember(&SOURCES, source.name(), &text);
@@ -261,13 +282,15 @@ impl Run<'_> {
         *is_sent = true;
         Ok(())
     }
+}
 
+impl Send {
     fn send_since(
-        &mut self,
+        &self,
         before: Option<&Manifest>,
         listing: &Listing,
-        cmd: &Cmd,
-    ) -> Result<(ExitStatus, Manifest), Error> {
+        context: &mut Context<'_>,
+    ) -> Result<(Ended, Manifest), Error> {
         let manifest = Manifest::take(listing, before);
         let mut before = before;
         let mut difference = manifest.since(before);
@@ -276,7 +299,7 @@ impl Run<'_> {
             (before, difference) = (None, manifest.since(None));
         }
         let Difference { changed, gone } = &difference;
-        self.say(
+        context.say(
             "Sending",
             &match (before, changed.len(), gone.len()) {
                 (None, files, _) => format!("the source, {files} files"),
@@ -285,8 +308,8 @@ impl Run<'_> {
             },
         );
         let known = before.map(|before| before.marker.as_str());
-        let status = self.fed(cmd, &|to| write(to, known, listing, &manifest, &difference))?;
-        Ok((status, manifest))
+        let ended = context.fed(&self.cmd, &|to| write(to, known, listing, &manifest, &difference))?;
+        Ok((ended, manifest))
     }
 }
 

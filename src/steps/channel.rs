@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
+use super::job::Job;
 use crate::base::platform::Platform;
-use crate::plan::PlatformPlan;
 use crate::report::event::Event;
 use crate::report::progress::Progress;
 use crate::world::doors::World;
@@ -28,8 +28,8 @@ pub(crate) struct Channel<'a> {
 }
 
 impl<'a> Channel<'a> {
-    pub(crate) fn new(plan: &'a PlatformPlan, world: &'a World<'_>) -> Self {
-        let (ui, state, platform, key) = (world.ui, &world.state, plan.platform, plan.key.as_str());
+    pub(crate) fn new(job: &'a Job, world: &'a World<'_>) -> Self {
+        let (ui, state, platform, key) = (world.ui, &world.state, job.platform, job.key.as_str());
         Self {
             ui,
             state,

@@ -1,9 +1,15 @@
-//! What the machine and its engines are, as far as a plan depends on it. Gathered by `world::ask::host`, once.
+//! The facts that a plan depends on: what the machine and its engines are, asked once by `world::ask::host`, and what
+//! follows from that: the `strategy`, the `cross` toolchain, the `source` that is sent elsewhere. No steps here, and
+//! nothing that asks: `steps` and `plan` stand above.
+
+pub(crate) mod cross;
+pub(crate) mod source;
+pub(crate) mod strategy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::strategy::Strategy;
+use crate::base::cmd::Cmd;
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
 use crate::project::Project;
@@ -12,6 +18,7 @@ use crate::tools::binfmt::Emulation;
 use crate::tools::engine::{Engine, Stdin};
 use crate::tools::system::System;
 use crate::tools::upx::Packer;
+use strategy::Strategy;
 
 /// The machine that hsx runs on, and the engines that it builds with.
 #[derive(Clone, Debug)]
@@ -80,6 +87,25 @@ impl Host {
     pub(crate) fn emulation(&self, platform: Platform) -> &Emulation {
         self.emulation.get(&platform).unwrap_or(&Emulation::Unknown)
     }
+
+    /// What the engine has once a plan's preparation is done: all images, and these volumes; the last ones are filled.
+    pub(crate) fn prepare(&mut self, volumes: Vec<String>, filled: Vec<String>) {
+        for image in self.images.values_mut().chain(self.native_images.values_mut().flatten()) {
+            image.present = true;
+            image.base.iter_mut().for_each(|base| base.present = true);
+        }
+        self.volumes.extend(volumes.into_iter().chain(filled.iter().cloned()));
+        self.filled.extend(filled);
+        self.stale.clear();
+    }
+}
+
+/// An engine of another machine, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub connection: Option<String>,
+    /// Tells whether it answers.
+    pub check: Cmd,
 }
 
 /// A builder image, found and pinned.

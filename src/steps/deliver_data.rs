@@ -1,14 +1,16 @@
-//! Data files, beside the executables that look for them when they run.
+//! Puts data files beside the executables that look for them when they run.
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
-use super::run::Run;
+use super::context::{Context, Failure};
+use super::data::{OwnData, PackageData};
+use super::stage::Stage;
+use super::step::Step;
+use super::try_out::Tried;
 use crate::base::error::Error;
-use crate::plan::OwnData;
-use crate::project::target::is_component_name;
 use crate::world::ask::load::data_files;
 use crate::world::doors::write::unwritable;
 
@@ -16,34 +18,38 @@ use crate::world::doors::write::unwritable;
 const FILES: usize = 20_000;
 const BYTES: u64 = 1 << 30;
 
-/// The packages whose data files were delivered into a directory of results.
-pub(crate) fn delivered_data(dir: &Utf8Path) -> Vec<String> {
-    let entries = WalkDir::new(dir.join("share")).min_depth(1).max_depth(1).sort_by_file_name().into_iter();
-    let dirs = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_dir());
-    dirs.filter_map(|entry| entry.file_name().to_str().map(str::to_owned))
-        .filter(|name| is_component_name(name))
-        .collect()
+/// Puts the data files of each package beside the executables, in `share/PACKAGE`.
+#[derive(Debug)]
+pub(crate) struct DeliverData {
+    pub stage: Stage,
+    pub out_dir: Utf8PathBuf,
+    pub own: Vec<OwnData>,
 }
 
-impl Run<'_> {
-    /// Puts the data files of each package beside the executables, in `share/PACKAGE`.
-    pub(crate) fn deliver_data(&self) -> Result<(), Error> {
+impl Step for DeliverData {
+    type Input = Vec<Tried>;
+    type Output = Vec<Tried>;
+
+    fn shell(&self) -> String {
+        format!("# hsx puts the packages' data files into {}/share", self.out_dir)
+    }
+
+    fn follow(&self, tried: Vec<Tried>, context: &mut Context<'_>) -> Result<Vec<Tried>, Failure> {
         let mut files = BTreeMap::new();
-        for package in self.built.iter().flat_map(|built| &built.data) {
-            if let Some(own) = self.plan.data.iter().find(|own| own.package == *package) {
-                files.insert(package.clone(), of_project(own));
-            } else if let Some((_, unit)) = self.data_units.iter().find(|(name, _)| name == package) {
-                files.insert(package.clone(), of_store(&self.plan.stage.data_of(unit)));
-            }
+        for PackageData { package, unit } in tried.iter().flat_map(|tried| &tried.built.data) {
+            let found = match unit {
+                Some(unit) => Some(of_store(&self.stage.data_of(unit))),
+                None => self.own.iter().find(|own| own.package == *package).map(of_project),
+            };
+            files.extend(found.map(|found| (package.clone(), found)));
         }
         let sizes = files.values().flatten().filter_map(|(from, _)| fs_err::symlink_metadata(from).ok());
         let (count, bytes) = sizes.fold((0, 0), |(count, bytes), meta| (count + 1, bytes + meta.len()));
         if count > FILES || bytes > BYTES {
-            return Err(Error::verification(format!(
-                "{count} data files of {bytes} bytes are more than are delivered"
-            )));
+            let message = format!("{count} data files of {bytes} bytes are more than are delivered");
+            return Err(Error::verification(message).into());
         }
-        let share = self.plan.out_dir.join("share");
+        let share = self.out_dir.join("share");
         let place = || -> std::io::Result<()> {
             for (package, files) in &files {
                 let dir = share.join(package);
@@ -60,9 +66,9 @@ impl Run<'_> {
         };
         place().map_err(|error| unwritable(&error))?;
         for package in files.keys() {
-            self.world.ui.status("Delivered", share.join(package).as_str());
+            context.world.ui.status("Delivered", share.join(package).as_str());
         }
-        Ok(())
+        Ok(tried)
     }
 }
 

@@ -1,0 +1,38 @@
+//! Builds, without network.
+
+use super::context::{Context, Failure};
+use super::step::Step;
+use crate::base::cmd::Cmd;
+
+/// Runs in the builder.
+pub(crate) const SCRIPT: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+
+/// Where the scripts of a build and of tests leave their results, in the container.
+pub(crate) const RESULTS: &str = "/hsx/out";
+
+#[derive(Debug)]
+pub(crate) struct Build {
+    pub cmd: Cmd,
+}
+
+/// A container that has ended and holds results.
+#[derive(Debug)]
+pub(crate) struct Results;
+
+impl Step for Build {
+    type Input = ();
+    type Output = Results;
+
+    fn shell(&self) -> String {
+        self.cmd.to_string()
+    }
+
+    fn follow(&self, (): (), context: &mut Context<'_>) -> Result<Results, Failure> {
+        context.say("Building", &format!("with {}", context.job.compiler()));
+        let ended = context.streamed(&self.cmd)?;
+        context.container_ended(&self.cmd, &ended, "cabal build failed")?;
+        context.channel.remember();
+        Ok(Results)
+    }
+}

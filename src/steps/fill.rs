@@ -1,0 +1,46 @@
+//! Fills a volume that all later builds use as it is: a cross toolchain, or the copy of an image.
+
+use super::context::{Context, Failure};
+use super::step::Step;
+use crate::base::cmd::Cmd;
+use crate::facts::cross;
+use crate::world::doors::state::{FILLED, Filled, State};
+
+#[derive(Debug)]
+pub(crate) struct Fill {
+    pub volume: String,
+    pub cmd: Cmd,
+}
+
+impl Step for Fill {
+    type Input = ();
+    type Output = ();
+
+    fn shell(&self) -> String {
+        self.cmd.to_string()
+    }
+
+    /// Unless another build has done so since the plan was made: its lock was waited for.
+    fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
+        let Self { volume, cmd } = self;
+        let world = context.world;
+        if world.state.recall(&FILLED, volume).is_some() {
+            return Ok(());
+        }
+        context.say("Preparing", "toolchain from the image");
+        let ended = context.streamed(cmd)?;
+        if !ended.status.success() {
+            let failed = context.failed(cmd, ended.status, &ended.said);
+            let obstacle = failed.why_no_toolchain();
+            return Err(Failure { error: failed.of_engine("the cross toolchain cannot be made"), obstacle });
+        }
+        let note = cross::note(&ended.said).map(str::to_owned);
+        world.state.remember(&FILLED, volume, &Filled { note });
+        Ok(())
+    }
+}
+
+/// What a better image would gain the toolchain in a volume, if anything.
+pub(crate) fn note_of(volume: &str, state: &State) -> Option<String> {
+    state.recall(&FILLED, volume)?.note
+}

@@ -1,0 +1,33 @@
+//! The steps that plans are made of, one file a step: its data, its guard (when it is left out), the script that runs
+//! in the container, how it reads as shell, what it does, and what it says to people. `step` says what all of them are,
+//! `context` what they share while they are followed: the way to the machine, the log, the terminal. What a step makes
+//! for a later one it returns. Which steps there are, in which order, is decided in `plan`.
+
+pub(crate) mod ask_host;
+pub(crate) mod build;
+mod channel;
+pub(crate) mod check_image;
+pub(crate) mod collect;
+pub(crate) mod context;
+pub(crate) mod data;
+pub(crate) mod deliver;
+pub(crate) mod deliver_data;
+pub(crate) mod derive;
+pub(crate) mod fetch;
+pub(crate) mod fill;
+pub(crate) mod hpack;
+pub(crate) mod interact;
+pub(crate) mod job;
+pub(crate) mod out_dir;
+pub(crate) mod pack;
+pub(crate) mod prepare;
+pub(crate) mod pull;
+pub(crate) mod send;
+pub(crate) mod solve;
+pub(crate) mod stage;
+pub(crate) mod step;
+pub(crate) mod sweep;
+pub(crate) mod test;
+pub(crate) mod try_out;
+pub(crate) mod verify;
+pub(crate) mod volume;

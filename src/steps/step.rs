@@ -1,0 +1,87 @@
+//! What a step is, and how steps follow each other.
+
+use std::fmt;
+
+use super::context::{Context, Failure};
+
+/// One thing that a plan does. What it needs of the plan is in its fields; what earlier steps made, it consumes.
+pub(crate) trait Step: fmt::Debug + Send + Sync {
+    /// What an earlier step returned.
+    type Input;
+    type Output;
+
+    /// The step as lines of a POSIX shell script that stops at the first error (`set -e`).
+    fn shell(&self) -> String;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// When it fails, or a signal came.
+    fn follow(&self, input: Self::Input, context: &mut Context<'_>) -> Result<Self::Output, Failure>;
+
+    /// This step, then one that consumes what it returns.
+    fn then<S: Step<Input = Self::Output>>(self, next: S) -> Then<Self, S>
+    where
+        Self: Sized,
+    {
+        Then(self, next)
+    }
+}
+
+/// Steps of which the first needs nothing; how they are composed does not show in the type.
+pub(crate) type Chain<T> = Box<dyn Step<Input = (), Output = T>>;
+
+/// One step after another.
+#[derive(Debug)]
+pub(crate) struct Then<A, B>(A, B);
+
+impl<A: Step, B: Step<Input = A::Output>> Step for Then<A, B> {
+    type Input = A::Input;
+    type Output = B::Output;
+
+    fn shell(&self) -> String {
+        lines([self.0.shell(), self.1.shell()])
+    }
+
+    fn follow(&self, input: A::Input, context: &mut Context<'_>) -> Result<B::Output, Failure> {
+        let output = self.0.follow(input, context)?;
+        context.world.exec.check()?;
+        self.1.follow(output, context)
+    }
+}
+
+/// A step that may be left out: what it consumes is handed on then.
+impl<S: Step<Output = <S as Step>::Input>> Step for Option<S> {
+    type Input = S::Input;
+    type Output = S::Input;
+
+    fn shell(&self) -> String {
+        self.as_ref().map(Step::shell).unwrap_or_default()
+    }
+
+    fn follow(&self, input: S::Input, context: &mut Context<'_>) -> Result<S::Input, Failure> {
+        match self {
+            Some(step) => step.follow(input, context),
+            None => Ok(input),
+        }
+    }
+}
+
+/// No step at all.
+impl Step for () {
+    type Input = ();
+    type Output = ();
+
+    fn shell(&self) -> String {
+        String::new()
+    }
+
+    fn follow(&self, (): (), _: &mut Context<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// Pieces of a script as one; empty ones leave no line.
+pub(crate) fn lines(pieces: impl IntoIterator<Item = String>) -> String {
+    pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,28 @@
+//! Ends what an earlier, killed hsx left behind on an engine.
+
+use crate::base::cmd::Cmd;
+use crate::base::error::Error;
+use crate::facts::Host;
+use crate::world::doors::World;
+
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    cmd: Cmd,
+}
+
+impl Sweep {
+    /// `None`: nothing was left.
+    pub(crate) fn of(host: &Host) -> Option<Self> {
+        (!host.stale.is_empty()).then(|| Self { cmd: host.engine.remove(&host.stale) })
+    }
+
+    pub(crate) fn shell(&self) -> String {
+        self.cmd.to_string()
+    }
+
+    /// What cannot be removed does no harm to a build.
+    pub(crate) fn follow(&self, world: &World<'_>) -> Result<(), Error> {
+        world.ui.status("Sweeping", "containers that a killed hsx left behind");
+        world.exec.capture(&self.cmd).map(drop)
+    }
+}

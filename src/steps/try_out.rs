@@ -1,0 +1,187 @@
+//! Starts each executable in a container, unpacked and packed, unless the same files have been started in this image
+//! before.
+
+use camino::Utf8Path;
+
+use super::context::{Context, Failure};
+use super::pack::{Form, Packed};
+use super::stage::{Stage, TRIED};
+use super::step::Step;
+use super::verify::Built;
+use crate::base::cmd::{Cmd, quote};
+use crate::base::digest::hash;
+use crate::base::error::Error;
+use crate::world::doors::exec::{Answer, Source};
+use crate::world::doors::write::unwritable;
+
+/// Runs in the platform's image, which sees the stage.
+pub(crate) const SCRIPT: &str = include_str!("../../scripts/container/try.sh");
+
+/// The same where the executables are sent to it.
+pub(crate) const SCRIPT_SENT: &str =
+    concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
+
+#[derive(Debug)]
+pub(crate) struct TryOut {
+    pub stage: Stage,
+    /// `None`: nothing of the platform starts on the engine's host.
+    pub trial: Option<TrialRun>,
+}
+
+/// The container that starts them.
+#[derive(Debug)]
+pub(crate) struct TrialRun {
+    pub cmd: Cmd,
+    /// They are sent to the engine.
+    pub is_sent: bool,
+}
+
+/// An executable, and how its forms exit.
+#[derive(Debug)]
+pub(crate) struct Tried {
+    pub built: Built,
+    pub form: Form,
+    /// `None`: nothing of the platform starts on the engine's host.
+    pub trial: Option<Trial>,
+}
+
+/// How the unpacked and the packed form of an executable exit when asked for help; `None` where that is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trial {
+    pub bin: Option<u8>,
+    pub packed: Option<u8>,
+    /// What the unpacked one said, where it did not succeed.
+    pub said: Vec<String>,
+}
+
+impl Step for TryOut {
+    type Input = Vec<Packed>;
+    type Output = Vec<Tried>;
+
+    fn shell(&self) -> String {
+        let Some(TrialRun { cmd, is_sent }) = &self.trial else { return String::new() };
+        let note = "# hsx leaves out what has been started in the same image before";
+        if !is_sent {
+            return format!("{note}\n{cmd}");
+        }
+        let stage = quote(self.stage.0.as_str());
+        format!("{note}\ntar --create --directory {stage} {} | {cmd}", TRIED.join(" "))
+    }
+
+    fn follow(&self, packed: Vec<Packed>, context: &mut Context<'_>) -> Result<Vec<Tried>, Failure> {
+        let untried = |Packed { built, form }| Tried { built, form, trial: None };
+        let mut all: Vec<_> = packed.into_iter().map(untried).collect();
+        let Some(trial) = &self.trial else { return Ok(all) };
+        let mut names = Vec::new();
+        for tried in &mut all {
+            tried.trial = recall(tried, context);
+            if tried.trial.is_some() {
+                let mark = self.stage.known();
+                let made =
+                    fs_err::create_dir_all(&mark).and_then(|()| fs_err::write(mark.join(&tried.built.exe.name), ""));
+                made.map_err(|error| unwritable(&error))?;
+            } else {
+                names.push(tried.built.exe.name.clone());
+            }
+        }
+        if names.is_empty() {
+            context.note("all of these files were started before");
+            return Ok(all);
+        }
+        context.say("Checking", "that what was built starts");
+        let answer =
+            if trial.is_sent { self.send(&trial.cmd, &names, context)? } else { context.quietly(&trial.cmd)? };
+        if !answer.success() {
+            let failed = context.failed(&trial.cmd, answer.status, &answer.stderr);
+            if !failed.lacks_emulation() {
+                return Err(failed.of_engine("the executables could not be tried out").into());
+            }
+            // Nobody knew before, and `cross` had no need of it. What cannot be tried is not packed.
+            let untried = |tried| Tried { form: Form::Unpacked, trial: None, ..tried };
+            return Ok(all.into_iter().map(untried).collect());
+        }
+        for tried in all.iter_mut().filter(|tried| tried.trial.is_none()) {
+            tried.trial = Some(read(&answer.stdout, &tried.built.exe.name));
+        }
+        Ok(all)
+    }
+}
+
+impl TryOut {
+    /// Runs the command, which reads the executables that are to be started as a tar archive.
+    fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Answer, Error> {
+        let stage = &self.stage.0;
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let feed = |to: &mut dyn std::io::Write| {
+            let mut archive = tar::Builder::new(to);
+            for name in TRIED.iter().flat_map(|form| names.iter().map(move |name| Utf8Path::new(form).join(name))) {
+                let path = stage.join(&name);
+                if path.exists() {
+                    archive.append_path_with_name(path, name)?;
+                }
+            }
+            archive.into_inner()?.flush()
+        };
+        let (status, written) = context.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
+            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stderr => stderr.extend_from_slice(bytes),
+        })?;
+        if let (true, Err(error)) = (status.success(), written) {
+            return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
+        }
+        let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let answer = Answer { status, stdout, stderr };
+        context.log_answer(cmd, &answer);
+        Ok(answer)
+    }
+}
+
+/// What the script says of an executable: lines of form, name and exit status, or of what it said.
+fn read(answer: &str, name: &str) -> Trial {
+    let mut trial = Trial::default();
+    for line in answer.lines() {
+        let mut words = line.splitn(3, ' ');
+        let (Some(form), Some(named), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+        match (form, rest.parse()) {
+            _ if named != name => {}
+            ("bin", Ok(status)) => trial.bin = Some(status),
+            ("packed", Ok(status)) => trial.packed = Some(status),
+            ("said", _) if trial.said.len() < 5 => trial.said.push(shown(rest)),
+            _ => {}
+        }
+    }
+    trial
+}
+
+/// A line that a program said, as it may be shown: without control characters, and not too long.
+fn shown(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// How the same files exited before in the same image.
+fn recall(tried: &Tried, context: &Context<'_>) -> Option<Trial> {
+    let entry = context.world.cache.get("trials", &key(tried, context))?;
+    let mut lines = str::from_utf8(&entry).ok()?.lines();
+    let exits: Vec<u8> = lines.next()?.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let said = lines.map(str::to_owned).collect();
+    Some(Trial { bin: Some(*exits.first()?), packed: exits.get(1).copied(), said })
+}
+
+/// Remembers a trial in which nothing was wrong: what failed is tried again.
+pub(crate) fn remember(tried: &Tried, context: &Context<'_>) {
+    let Trial { bin, packed, said } = tried.trial.clone().unwrap_or_default();
+    if bin.is_some() && recall(tried, context).is_none() {
+        let statuses: Vec<_> = [bin, packed].into_iter().flatten().map(|status| status.to_string()).collect();
+        let lines: Vec<_> = [statuses.join(" ")].into_iter().chain(said).collect();
+        context.world.cache.put("trials", &key(tried, context), lines.join("\n").as_bytes());
+    }
+}
+
+fn key(Tried { built, form, .. }: &Tried, context: &Context<'_>) -> String {
+    let packed = match form {
+        Form::Packed { sha256, .. } => sha256.as_str(),
+        Form::Unpacked | Form::Failed(_) => "",
+    };
+    let job = context.job;
+    hash(&[&job.image, &job.platform.to_string(), &built.exe.name, &built.sha256, packed])
+}

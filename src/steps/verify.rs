@@ -1,0 +1,173 @@
+//! Checks that each executable that cabal planned is there, of the platform, and static. They are read while the engine
+//! removes the container that they were copied out of.
+
+use std::io::Seek;
+use std::thread;
+
+use camino::Utf8Path;
+use object::read::ReadCache;
+
+use super::collect::{Collected, Remove};
+use super::context::{Context, Failure};
+use super::data::{self, OwnData, PackageData};
+use super::job::Job;
+use super::stage::Stage;
+use super::step::{Step, lines};
+use crate::base::digest::Hasher;
+use crate::base::error::{self, Error};
+use crate::base::platform::Platform;
+use crate::facts::strategy::Strategy;
+use crate::project::target::Target;
+use crate::project::{Executable, Kind, one_of_each_name};
+use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
+use crate::world::doors::at_once::joined;
+use crate::world::doors::pieces;
+use crate::world::doors::write::unwritable;
+
+#[derive(Debug)]
+pub(crate) struct Verify {
+    pub stage: Stage,
+    pub platform: Platform,
+    /// What was asked for: cabal's plan tells which executables these are.
+    pub targets: Vec<Target>,
+    /// The project's own packages that have data files.
+    pub data: Vec<OwnData>,
+    pub removal: Remove,
+}
+
+/// An executable that cabal built, verified.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub exe: Executable,
+    pub size: u64,
+    pub linkage: Linkage,
+    pub gmp: bool,
+    pub sha256: String,
+    /// The packages of it that have data files.
+    pub data: Vec<PackageData>,
+}
+
+impl Verify {
+    /// Reads what the build left; `said` is what it said last.
+    fn read(&self, job: &Job, said: &str) -> Result<Vec<Built>, Failure> {
+        let Self { stage, platform, .. } = self;
+        let cabal = stage.cabal_plan()?;
+        let planned = cabal.components(Kind::Executable).map_err(|name| {
+            Error::verification(format!("cabal planned an executable of a name that none has: `{name}`"))
+        })?;
+        let mut selected: Vec<_> = self.targets.iter().flat_map(|target| target.select(&planned)).collect();
+        selected.sort();
+        selected.dedup();
+        let selected: Vec<_> = selected.into_iter().map(|planned| planned.component).collect();
+        if selected.is_empty() {
+            let error = Error::new(error::Kind::Build, "cabal planned none of the executables");
+            return Err(error.hint("are they `buildable` with these flags and this compiler?").into());
+        }
+        one_of_each_name(&selected)?;
+        self.drop_all_but(&selected).map_err(|error| unwritable(&error))?;
+        let units = data::units_in(stage);
+        let built = selected.into_iter().map(|exe| {
+            let content = Content::of(&stage.built(&exe.name), *platform);
+            let Content { size, linkage, gmp, sha256 } = content.map_err(|error| left_out(&exe, &error, job, said))?;
+            let linkage = linkage.map_err(|fault| {
+                Error::verification(format!("the executable `{}` {fault}", exe.name))
+                    .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
+            })?;
+            let data = data::of_executable(&cabal, &exe, &units, &self.data);
+            Ok(Built { exe, size, linkage, gmp, sha256, data })
+        });
+        built.collect()
+    }
+
+    /// Removes from the stage what was built and not asked for.
+    fn drop_all_but(&self, selected: &[Executable]) -> std::io::Result<()> {
+        for entry in fs_err::read_dir(self.stage.0.join("bin"))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !selected.iter().any(|exe| name == exe.name.as_str()) && entry.file_type()?.is_file() {
+                fs_err::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The failure of an executable that cabal planned, and said nothing of.
+fn left_out(exe: &Executable, error: &std::io::Error, job: &Job, said: &str) -> Failure {
+    let is_cross = job.choice.strategy == Strategy::Cross;
+    let obstacle = is_cross.then(|| format!("cabal built no `{}`", exe.name));
+    let error_text = error.to_string();
+    let error = Error::verification(format!("cabal planned `{}` but did not leave it", exe.name));
+    Failure { error: error.said(if said.trim().is_empty() { &error_text } else { said }), obstacle }
+}
+
+impl Step for Verify {
+    type Input = Collected;
+    type Output = Vec<Built>;
+
+    /// The shell has no ELF reader but binutils': without `readelf` the script stops here.
+    fn shell(&self) -> String {
+        let Self { stage, platform, removal, .. } = self;
+        let body = format!(
+            "  elf=$(LC_ALL=C readelf --wide --file-header --program-headers --dynamic \"$file\")\n  \
+               case $elf in\n    \
+                 *INTERP* | *'(NEEDED)'*) echo \"$file is not static\" >&2; exit 1 ;;\n    \
+                 *Machine:*'{}'*) ;;\n    \
+                 *) echo \"$file is not for {platform}\" >&2; exit 1 ;;\n  \
+               esac",
+            machine_name(*platform)
+        );
+        let targets: Vec<_> = self.targets.iter().map(|target| format!("`{}`", target.spelled)).collect();
+        let note = format!("# hsx drops what cabal did not plan for {}, and misses what it did", targets.join(", "));
+        lines([removal.shell(), note, stage.for_each_built(&body)])
+    }
+
+    fn follow(&self, _: Collected, context: &mut Context<'_>) -> Result<Vec<Built>, Failure> {
+        let world = context.world;
+        let removal = &self.removal.cmd;
+        let (job, said) = (context.job, context.said());
+        let (built, removed) = thread::scope(|scope| {
+            let removed = scope.spawn(|| world.exec.capture(removal));
+            (self.read(job, &said), joined(removed))
+        });
+        context.succeeded(removal, &removed?, Remove::FAILURE)?;
+        let built = built?;
+        for Built { exe, size, linkage, .. } in &built {
+            context.note(&format!("{} is {linkage}, {size} bytes", exe.name));
+        }
+        Ok(built)
+    }
+}
+
+/// A platform's processor as binutils call it.
+fn machine_name(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Amd64 => "X86-64",
+        Platform::Arm64 => "AArch64",
+        Platform::Riscv64 => "RISC-V",
+    }
+}
+
+/// What is in a file that should be an executable.
+struct Content {
+    size: u64,
+    linkage: Result<Linkage, Fault>,
+    gmp: bool,
+    sha256: String,
+}
+
+impl Content {
+    fn of(path: &Utf8Path, platform: Platform) -> std::io::Result<Self> {
+        let mut file = pieces::open(path)?;
+        let linkage = linkage::verify(&ReadCache::new(&file), platform);
+        file.rewind()?;
+        let (mut size, mut gmp, mut hasher) = (0, GmpSearch::default(), Hasher::default());
+        pieces::each(file, |piece| {
+            size += piece.len() as u64;
+            gmp.push(piece);
+            hasher.update(piece);
+            Ok(())
+        })?;
+        Ok(Self { size, linkage, gmp: gmp.found, sha256: hasher.finish() })
+    }
+}

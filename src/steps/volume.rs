@@ -1,0 +1,37 @@
+//! Creates a volume.
+
+use super::context::{Context, Failure};
+use super::step::Step;
+use crate::base::cmd::Cmd;
+use crate::facts::Host;
+
+#[derive(Debug)]
+pub(crate) struct CreateVolume {
+    cmd: Cmd,
+}
+
+impl CreateVolume {
+    /// `None`: the engine has it.
+    pub(crate) fn unless_there(host: &Host, name: &str, labels: &[(&str, String)]) -> Option<Self> {
+        (!host.volumes.contains(name)).then(|| Self { cmd: host.engine.volume_create(name, labels) })
+    }
+}
+
+impl Step for CreateVolume {
+    type Input = ();
+    type Output = ();
+
+    fn shell(&self) -> String {
+        self.cmd.to_string()
+    }
+
+    fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
+        let answer = context.quietly(&self.cmd)?;
+        // Another hsx made it since this one asked. Docker says nothing then; podman has no flag for it before 4.6.
+        if answer.success() || answer.stderr.contains("already exists") {
+            return Ok(());
+        }
+        let failed = context.failed(&self.cmd, answer.status, &answer.stderr);
+        Err(failed.of_engine("the volume cannot be created").into())
+    }
+}
