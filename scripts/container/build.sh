@@ -6,6 +6,7 @@ set -eu
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 strip=$1 reuse=$2 values=$3 data=$4 patterns=$5
 shift 5
 mkdir -p "$HOME"

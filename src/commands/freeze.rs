@@ -27,11 +27,13 @@ use crate::world::follow::prepare;
 const HOST: &str =
     concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));
 const SURVEY: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/copy.sh"),
     include_str!("../../scripts/container/survey.sh")
 );
 const CHECK: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/copy.sh"),
     include_str!("../../scripts/container/check.sh")
@@ -288,7 +290,7 @@ fn ask_host(cmd: &Cmd, world: &World<'_>) -> Result<Survey, Error> {
     if status.success() {
         return Ok(Survey::parse(&answer));
     }
-    world.ui.replay(&said.text());
+    world.ui.replay(None, &said.text());
     Err(Error::new(Kind::Build, "`cabal freeze` failed on the host")
         .hint("let the container's cabal choose: `--from image`"))
 }

@@ -19,7 +19,8 @@ use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
 use crate::world::follow::prepare;
 
-const SHELL: &str = include_str!("../../scripts/container/shell.sh");
+const SHELL: &str =
+    concat!(include_str!("../../scripts/container/repositories.sh"), include_str!("../../scripts/container/shell.sh"));
 
 const HELP: &str = "\
 The container is that of `hsx static`: your source at its place, read-only; the platform's package

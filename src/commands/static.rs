@@ -10,6 +10,7 @@ use super::gather::{Found, Gathered, find, gather, gather_loaded, load, preparat
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::plan::advice;
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::{Facts, Host};
 use crate::plan::strategy::Strategy;
@@ -34,8 +35,11 @@ use crate::world::doors::write::{append, replace};
 use crate::world::follow::build::build;
 use crate::world::follow::prepare;
 
-const BUILD: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+const BUILD: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/build.sh")
+);
 const TRY: &str = include_str!("../../scripts/container/try.sh");
 const TRY_SENT: &str =
     concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
@@ -212,6 +216,11 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
         frozen = Some(freeze::follow(&freeze, &gathered, world)?);
         // There are volumes and images by now that were not.
         gathered = gather(typed, select, world)?;
+    }
+    if origin != Origin::File && gathered.project.freeze_file().is_some() {
+        world.ui.warning(
+            "the versions in the present `cabal.project.freeze` are not heeded: `--freeze=file` keeps to them",
+        );
     }
     freeze::heed(frozen.as_ref(), &mut gathered, world)?;
     let Gathered { project, settings, selection, facts, .. } = gathered;
@@ -400,6 +409,9 @@ impl<'a> Planner<'a> {
             stage: self.stage.clone(),
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
             fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
+            advice: advice::of_project(builder.project),
+            seen: builder.project.mounts.iter().map(|mount| mount.source.clone()).collect(),
+            is_offline: builder.settings.offline,
             elsewhere: builder.elsewhere(),
             fallback: None,
             removal: host.engine.remove(&names),

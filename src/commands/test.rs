@@ -23,8 +23,11 @@ use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
 use crate::world::follow::prepare;
 
-const TEST: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
+const TEST: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/test.sh")
+);
 
 const HELP: &str = "\
 The suites are built as `hsx static` builds executables, static too, in a build directory of their

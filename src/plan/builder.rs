@@ -1,5 +1,6 @@
 //! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
 
+use super::advice;
 use super::cross::{self, Toolchain};
 use super::facts::{Facts, Host, Image, build_key};
 use super::source::{self, Source};
@@ -15,8 +16,11 @@ use crate::tools::cabal;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
 
 /// Downloads what a build needs; runs in the builder.
-const FETCH: &str =
-    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+const FETCH: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/fetch.sh")
+);
 
 /// Chooses how a platform is built for.
 ///
@@ -350,6 +354,9 @@ impl<'a> Builder<'a> {
             stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
             out_dir: settings.out_dir.join(build.platform.slug()),
             fetch_inputs: None,
+            advice: advice::of_project(self.project),
+            seen: self.project.mounts.iter().map(|mount| mount.source.clone()).collect(),
+            is_offline: self.settings.offline,
             elsewhere: self.elsewhere(),
             fallback: None,
             removal: engine.remove(names),
@@ -415,7 +422,11 @@ impl<'a> Builder<'a> {
             // The source is read-only: git must not try to refresh its index.
             "GIT_OPTIONAL_LOCKS=0".to_owned(),
         ];
-        own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
+        let places = self.project.repositories.iter();
+        let places = places.filter_map(|path| Some(format!("{path}={}", self.project.place_of(path)?)));
+        let places = places.collect::<Vec<_>>().join("\n");
+        let places = (!places.is_empty()).then(|| format!("HSX_REPOSITORIES={places}"));
+        own.into_iter().chain(places).chain(self.facts.pass_env.iter().cloned()).collect()
     }
 }
 

@@ -2,6 +2,7 @@
 //! decides it: the facts (`facts`), the strategy, the containers that all steps of a platform share (`builder`), the
 //! source. Nothing here has an effect or asks anything: what a plan depends on comes in as data.
 
+pub(crate) mod advice;
 pub(crate) mod builder;
 pub(crate) mod cross;
 pub(crate) mod facts;
@@ -14,6 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::{Cmd, quote};
 use crate::base::platform::Platform;
+use crate::plan::advice::Advice;
 use crate::plan::facts::Addition;
 use crate::plan::source::Source;
 use crate::plan::strategy::Choice;
@@ -71,6 +73,12 @@ pub(crate) struct PlatformPlan {
     pub out_dir: Utf8PathBuf,
     /// What the fetch phase depends on, to be remembered once the build has succeeded; `None` where nothing is fetched.
     pub fetch_inputs: Option<String>,
+    /// What a failure may mean.
+    pub advice: Vec<Advice>,
+    /// The directories of the host that the container sees.
+    pub seen: Vec<Utf8PathBuf>,
+    /// Nothing is fetched, as was typed.
+    pub is_offline: bool,
     /// The engine, where it is another machine's.
     pub elsewhere: Option<Elsewhere>,
     /// What is done when this plan fails for a reason that emulation would not have.

@@ -7,11 +7,17 @@ use crate::support::{Run, Test};
 /// A cabal that fails, and says so on both its outputs.
 const CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo 'and so on'; exit 1\n";
 
-const FETCH: &str =
-    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+const FETCH: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/fetch.sh")
+);
 
-const BUILD: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+const BUILD: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/build.sh")
+);
 
 /// Runs a script of `scripts/container` as in a container.
 fn script(source: &str, args: &str) -> Run {

@@ -12,6 +12,7 @@ use super::run::{Done, Run};
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
+use crate::plan::advice;
 use crate::plan::facts;
 use crate::plan::strategy::Choice;
 use crate::plan::{PlatformPlan, Step, cross};
@@ -19,6 +20,7 @@ use crate::project::image;
 use crate::report::diagnosis::Failed;
 use crate::tools::engine;
 use crate::tools::system::System;
+use crate::world::ask::load::leading_out;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::exec::{Answer, Feed, Source, Tail};
 use crate::world::doors::state::State;
@@ -107,7 +109,7 @@ fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Do
     }
     let said = run.tail.text();
     if error.kind == Kind::Build {
-        world.ui.replay(&said);
+        world.ui.replay(Some(plan.platform), &said);
     }
     error.log = Some(log_path);
     (Err(error), run.obstacle)
@@ -457,14 +459,24 @@ impl Run<'_> {
         let failed = self.failed(cmd, status, &said);
         let (obstacle, error) = (failed.emulation_may_help(), failed.in_container(failure));
         self.obstacle = obstacle;
-        Err(error)
+        if !matches!(error.kind, Kind::Build | Kind::Usage) {
+            return Err(error);
+        }
+        let mut hints = advice::hints(&self.plan.advice, &said);
+        if advice::NOT_THERE.iter().any(|words| said.contains(words)) {
+            hints.extend(leading_out(&self.plan.seen).into_iter().map(|(link, to)| {
+                format!("`{link}` leads to `{to}`, which the container does not see: `--source-dir DIR` shows it a directory")
+            }));
+        }
+        Err(error.hints(hints))
     }
 
     pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
         let PlatformPlan { platform, choice, .. } = self.plan;
         let (platform, strategy) = (*platform, choice.strategy);
         let elsewhere = self.plan.elsewhere.as_ref();
-        Failed { cmd, code: status.code(), said, platform, strategy, system: self.system, elsewhere }
+        let is_offline = self.plan.is_offline;
+        Failed { cmd, code: status.code(), said, platform, strategy, system: self.system, is_offline, elsewhere }
     }
 }
 

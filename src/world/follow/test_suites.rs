@@ -20,7 +20,7 @@ impl Run<'_> {
     pub(crate) fn test(&mut self, cmd: &Cmd) -> Result<(), Error> {
         let status = self.streamed(cmd)?;
         if status.code() == Some(TEST_FAILED) {
-            self.world.ui.replay(&self.tail.text());
+            self.world.ui.replay(Some(self.plan.platform), &self.tail.text());
             return Ok(());
         }
         self.container_ended(cmd, status, "cabal build of the tests failed")
