@@ -10,8 +10,10 @@ die() { say "$*"; exit 1; }
 is_standin() { [ "$image" = $repository:$ghc ]; }
 
 set_up() {
-  scripts/setup-host
-  image=$(scripts/builder-images $ghc):$ghc
+  # shellcheck source=scripts/caller.sh
+  . scripts/caller.sh
+  scripts/as-root scripts/setup-host
+  image=$(scripts/as-root scripts/builder-images $ghc):$ghc
   cargo build --release --locked
   hsx=$(realpath "${CARGO_TARGET_DIR:-target}/release/hsx")
   work=$(mktemp --directory "${TMPDIR:-/tmp}/hsx-bench-XXXXXX")

@@ -89,8 +89,12 @@ pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> O
     }
     let first = since(target);
     let ghc = ghc?;
-    let older = image::older_than(ghc, first)?;
-    older.then(|| format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"))
+    if image::older_than(ghc, first)? {
+        return Some(format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"));
+    }
+    // GHC #24731; its tools come from `lib/targets/default.target` then, and no longer from `settings`.
+    let has_interpreter = image::older_than(ghc, "9.15")?;
+    (!has_interpreter).then(|| format!("GHC {ghc} comes without `ghc-iserv`, which would run Template Haskell"))
 }
 
 /// What [`MAKE_TOOLCHAIN`] prints before its reason, when an image is not fit for it.
@@ -193,6 +197,8 @@ mod tests {
             (Platform::Amd64, Platform::Riscv64, "9.10.3", false),
             (Platform::Amd64, Platform::Riscv64, "9.12.4", true),
             (Platform::Riscv64, Platform::Arm64, "9.12.4", false),
+            (Platform::Amd64, Platform::Arm64, "9.14.1", true),
+            (Platform::Amd64, Platform::Arm64, "10.0.1", false),
             (Platform::Amd64, Platform::Arm64, "latest", true),
         ] {
             assert_eq!(obstacle(host, target, Some(ghc)).is_none(), possible, "{host} {target} {ghc}");

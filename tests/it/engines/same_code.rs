@@ -29,11 +29,11 @@ fn makes_the_same_code(ghc: &str) {
 
 /// What GHC makes of instances, numbers, CPP and literate Haskell for arm64: assembly and objects, by checksum and name.
 ///
-/// The objects are the same, too, where the same program assembles them. Emulated, all of it would take minutes.
+/// The objects are the same, too, for GNU's assembler assembles them in both. Emulated, all of it would take minutes.
 fn compiled(menagerie: &Project<'_>, strategy: &str) -> String {
     let script = "cp -r menagerie /tmp/m && cd /tmp/m/src/Menagerie && \
         ghc -v0 -O1 -c -keep-s-files Instances.hs Numbers.hs Target.hs Literate.lhs && sha256sum *.s *.o";
-    let args = ["shell", "-q", "-p", ARM64, "--strategy", strategy, "--image-package", "binutils-aarch64-linux-gnu"];
+    let args = ["shell", "-q", "-p", ARM64, "--strategy", strategy];
     let args = [&args[..], &["--", "sh", "-c", script]].concat();
     let outcome = menagerie.hsx_command(&args).run();
     outcome.exits(0);

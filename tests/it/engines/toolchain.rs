@@ -130,7 +130,9 @@ fn gnus_assembler_and_linker_come_first() {
         ])
         .has_no("note: ");
     // The target's own compiler gets them too.
-    made(&world, "binutils llvm-16").has(&["/usr/local/bin/gcc -B/hsx/cross/gnu/ \"$@\" || exit"]);
+    made(&world, "binutils llvm-16").has(&["COMPILER_PATH=/hsx/cross/gnu /usr/local/bin/gcc \"$@\" || exit"]);
+    // A clang that needs no libraries of its own.
+    made(&world, "static-clang").has_no("(;").has_no("(export");
 }
 
 #[test]
@@ -171,4 +173,34 @@ fn a_ghc_without_interpreter_or_settings_says_so() {
         outcome.exits(102);
         assert!(outcome.stdout.lines().any(|line| line == reason), "{outcome}");
     }
+}
+
+const ADD_TO_IMAGE: &str = concat!(
+    include_str!("../../../scripts/container/cross/look.sh"),
+    include_str!("../../../scripts/container/cross/image.sh"),
+);
+
+/// An archive that does not answer.
+const NO_ARCHIVE: &str = "echo 'deb [trusted=yes] http://127.0.0.1:9/ ./' > /etc/apt/sources.list";
+
+/// Adds to the image what it lacks for arm64, after something else, and tells which assembler there is then.
+fn add(world: &World, before: &str, packages: &[&str]) -> Outcome {
+    let hello = world.project("hello", Engine::Podman);
+    let script =
+        "set -eu; eval \"$1\"; add=$2; shift 2; sh -c \"$add\" hsx aarch64 \"$@\"; ls /usr/bin/aarch64-linux-gnu-as";
+    let args = ["shell", "-q", "--", "sh", "-c", script, "hsx", before, ADD_TO_IMAGE];
+    hello.hsx_command(&[&args[..], packages].concat()).run()
+}
+
+#[test]
+fn what_the_hosts_image_lacks_is_added_where_it_is_to_be_had() {
+    let world = World::shared();
+    let added = add(&world, "true", &["libbz2-dev"]);
+    added.exits(0);
+    assert!(added.stdout.ends_with("/usr/bin/aarch64-linux-gnu-as\n"), "{added}");
+
+    let without = add(&world, NO_ARCHIVE, &[]);
+    assert!(without.stdout.contains("\nhsx: binutils-aarch64-linux-gnu cannot be added\n"), "{without}");
+    let asked_for = add(&world, NO_ARCHIVE, &["libbz2-dev"]);
+    assert!(asked_for.code != 0 && !asked_for.stdout.contains("cannot be added"), "{asked_for}");
 }
