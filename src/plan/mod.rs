@@ -392,10 +392,10 @@ impl Step {
                 // The names are not known before cabal has planned: where they stand, the shell puts them.
                 let name = "$name";
                 let cmd = packer.pack(&plan.stage.built(name), &plan.stage.packed(name)).to_string();
-                let [built, packed] =
-                    [plan.stage.built(name), plan.stage.packed(name)].map(|path| quote(path.as_str()));
+                let word = |path: Utf8PathBuf| quote(path.as_str());
+                let (from, to) = (word(plan.stage.built(name)), word(plan.stage.packed(name)));
                 let in_shell = |dir: &str| format!("{}\"$name\"", path(&plan.stage.0.join(dir).join("")));
-                let cmd = cmd.replace(&built, &in_shell("bin")).replace(&packed, &in_shell("packed"));
+                let cmd = cmd.replace(&from, &in_shell("bin")).replace(&to, &in_shell("packed"));
                 let note = "# hsx packs these at once, and takes what the same upx made of the same file before";
                 format!("{note}\nfor file in {}/bin/*; do\n  name=${{file##*/}}\n  {cmd}\ndone", path(&plan.stage.0))
             }

@@ -48,6 +48,7 @@ pub(crate) struct PlatformReport {
 
 /// A verified executable in its place. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the report")]
 pub(crate) struct Delivered {
     pub name: String,
     pub package: String,
@@ -75,7 +76,7 @@ pub(crate) struct Delivered {
     pub data: Vec<String>,
     /// These were delivered too, in `share` beside it.
     #[serde(default)]
-    pub data_delivered: bool,
+    pub has_data_beside: bool,
     /// The executable contains GMP, which is LGPL.
     pub gmp: bool,
 }
@@ -89,7 +90,7 @@ impl Delivered {
         let share = self.path.with_file_name("share");
         let variables: Vec<_> = self.data.iter().map(|package| format!("{}=DIR", data_variable(package))).collect();
         let packages = self.data.iter().map(|package| format!("`{package}`")).collect::<Vec<_>>().join(", ");
-        let way = if self.data_delivered {
+        let way = if self.has_data_beside {
             format!("they are in `{share}`")
         } else {
             "`--data-files` delivers them".to_owned()
@@ -350,7 +351,7 @@ mod tests {
             help_status: Some(0),
             help_said: Vec::new(),
             data: Vec::new(),
-            data_delivered: false,
+            has_data_beside: false,
             gmp: false,
         }
     }

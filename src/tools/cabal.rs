@@ -109,9 +109,8 @@ pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) ->
             "documentation" => "--disable-documentation".to_owned(),
             "write-ghc-environment-files" => "--write-ghc-environment-files=never".to_owned(),
             "store-dir" => format!("--store-dir={CABAL_DIR}/store"),
-            "extra-prog-path" => continue,
-            // cabal asks the compiler that it is given.
-            "ghc-location" => continue,
+            // A directory more on PATH is in nobody's way, and cabal asks the compiler that it is given.
+            "extra-prog-path" | "ghc-location" => continue,
             _ if let Some(program) = program => {
                 let in_image = if program == "hc-pkg" { "ghc-pkg" } else { program };
                 format!("--with-{program}={in_image}")
@@ -390,7 +389,8 @@ const SYMBOLS: [(&str, &str); 21] = [
     ("icu", "icuuc"),
 ];
 
-/// Which library a static one wants, and does not name: "undefined reference to `deflate'", "undefined symbol: deflate".
+/// Which library a static one wants, and does not name: GNU's `ld` speaks of an "undefined reference", `lld` of an "undefined
+/// symbol".
 fn undefined_reference(output: &str) -> Option<String> {
     let after =
         ["undefined reference to ", "undefined symbol: "].iter().find_map(|words| Some(output.split_once(words)?.1))?;

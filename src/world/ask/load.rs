@@ -322,7 +322,8 @@ impl Found {
         }
         for pattern in alternatives(pattern) {
             // What hpack will write is not there yet.
-            let of_file = Utf8Path::new(&pattern).file_name().filter(|name| name.ends_with(".cabal"));
+            let of_file = Utf8Path::new(&pattern);
+            let of_file = of_file.file_name().filter(|_| of_file.extension() == Some("cabal"));
             if let Some(name) = of_file
                 && expand(root, &pattern).is_empty()
             {
@@ -413,7 +414,7 @@ pub(crate) fn leading_out(dirs: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Utf8PathBuf
         entry.depth() == 0 || ![".git", "dist-newstyle", "dist-static", ".stack-work", ".direnv"].contains(&name)
     };
     let walk = dirs.iter().flat_map(|dir| WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(is_source));
-    let links = walk.take(ENTRIES).filter_map(Result::ok).filter(|entry| entry.path_is_symlink());
+    let links = walk.take(ENTRIES).filter_map(Result::ok).filter(walkdir::DirEntry::path_is_symlink);
     let paths = links.filter_map(|entry| Utf8PathBuf::from_path_buf(entry.into_path()).ok());
     let out = paths.filter_map(|link| {
         let to = link.canonicalize_utf8().ok().filter(|to| !dirs.iter().any(|dir| to.starts_with(dir)))?;

@@ -179,7 +179,8 @@ impl Ui {
     pub(crate) fn replay(&self, platform: Option<Platform>, text: &str) {
         const LINES: usize = 40;
         let platform = platform.filter(|_| self.several.load(Ordering::Relaxed));
-        let named = platform.map(|name| text.lines().map(|line| format!("{name} | {line}\n")).collect::<String>());
+        let named = platform
+            .map(|name| text.lines().map(|line| format!("{name} | {line}")).collect::<Vec<_>>().join("\n") + "\n");
         let text = named.as_deref().unwrap_or(text);
         if self.verbosity == Verbosity::Quiet {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());

@@ -312,7 +312,7 @@ impl Run<'_> {
                 help_status: status.filter(|&status| !stopped(status)),
                 help_said: trial.said,
                 data: built.data,
-                data_delivered: self.plan.delivers_data,
+                has_data_beside: self.plan.delivers_data,
                 gmp: built.gmp,
             });
         }
