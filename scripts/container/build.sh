@@ -14,7 +14,7 @@ mkdir -p "$HOME"
 known=/hsx/build/hsx-values
 if [ "$reuse" = clean ] || [ "$(cat "$known" 2> /dev/null || :)" != "$values" ]; then
   rm -rf /hsx/build/build /hsx/build/packagedb
-  [ "$reuse" = clean ] && [ -z "$values" ] && [ ! -e "$known" ] || printf %s "$values" > "$known"
+  if [ -n "$values" ] || [ -e "$known" ]; then printf %s "$values" > "$known"; fi
 fi
 without_network
 # Not "--offline": from cabal 3.12 on that refuses what is downloaded but not yet built.

@@ -22,5 +22,6 @@ exit 6" > /hsx/offline/curl
   PATH=/hsx/offline:$PATH
   export PATH
   # For "http:" cabal asks curl only where it is told to.
+  # shellcheck disable=SC2317 # the script that sources this calls it
   cabal() { command cabal --http-transport=curl "$@"; }
 }
