@@ -4,8 +4,9 @@
 # as directories of this container, made of links. HSX_REPOSITORIES has a line "PATH=PLACE" for each.
 show_repositories() {
   printf "%s\n" "${HSX_REPOSITORIES-}" | while IFS="=" read -r path place; do
-    [ -n "$path" ] && [ ! -e "$path" ] || continue
-    mkdir -p "$path"
-    ln -s "$place"/* "$path/"
+    if [ -n "$path" ] && [ ! -e "$path" ]; then
+      mkdir -p "$path"
+      ln -s "$place"/* "$path/"
+    fi
   done
 }
