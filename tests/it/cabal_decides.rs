@@ -200,7 +200,12 @@ fn a_failure_has_the_hint_that_the_project_calls_for() {
     let test = failing(lacking).file("demo.cabal", &format!("{DEMO_CABAL}  hs-source-dirs: . ../shared\n"));
     test.hsx("static").exits(1).says("`../shared` of `demo` is not seen in the container");
     fs_err::create_dir_all(test.project().join("../shared")).unwrap();
-    test.hsx("static --source-dir ../shared").exits(1).does_not_say("is not seen");
+    let run = test.hsx("static --source-dir ../shared").exits(1).does_not_say("is not seen");
+    let shared = test.project().join("../shared").canonicalize_utf8().unwrap();
+    for place in ["/src/shared", shared.as_str()] {
+        let mount = format!("type=bind,source={shared},target={place},readonly");
+        assert!(run.call("run-build").has(&mount), "{mount}\n{run}");
+    }
 }
 
 #[test]

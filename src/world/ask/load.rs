@@ -205,7 +205,14 @@ fn read_project(
         || file.imports.iter().any(is_remote);
     // Those that were named are seen like packages.
     dirs.extend(source_dirs.iter().cloned());
-    let (mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
+    let (mut mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
+    // Links may lead there by their full path, which is no place of the image's own.
+    let of_image =
+        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
+    let is_free = |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
+    let whole =
+        source_dirs.iter().filter(is_free).map(|dir| SourceMount { source: dir.clone(), target: dir.to_string() });
+    mounts.extend(whole.collect::<Vec<_>>());
     let (repositories, unseen_repositories) =
         file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
     Ok(Project {

@@ -38,14 +38,16 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
     let mut files = BTreeMap::new();
     let (dirs, single): (Vec<_>, Vec<_>) = source.mounts.iter().partition(|mount| mount.source.is_dir());
     let mut add = |path: &Path| {
-        // The innermost: packages may lie in each other.
-        let mount = dirs.iter().filter(|mount| path.starts_with(&mount.source));
-        let Some(mount) = mount.max_by_key(|mount| mount.source.as_str().len()) else { return };
-        for path in path.ancestors().take_while(|path| *path != mount.source) {
-            let below = path.strip_prefix(&mount.source).unwrap_or(path);
-            let name = Path::new(mount.target.trim_start_matches('/')).join(below);
-            if files.insert(name.as_os_str().as_bytes().to_vec(), path.to_owned()).is_some() {
-                break;
+        // The innermost, at all its places: packages may lie in each other.
+        let covering: Vec<_> = dirs.iter().filter(|mount| path.starts_with(&mount.source)).collect();
+        let innermost = covering.iter().map(|mount| mount.source.as_str().len()).max();
+        for mount in covering.into_iter().filter(|mount| Some(mount.source.as_str().len()) == innermost) {
+            for path in path.ancestors().take_while(|path| *path != mount.source) {
+                let below = path.strip_prefix(&mount.source).unwrap_or(path);
+                let name = Path::new(mount.target.trim_start_matches('/')).join(below);
+                if files.insert(name.as_os_str().as_bytes().to_vec(), path.to_owned()).is_some() {
+                    break;
+                }
             }
         }
     };
