@@ -61,7 +61,9 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
         }
     }
     let generated = source.packages.iter().flat_map(|dir| cabal_files(dir));
-    for path in source.inputs.iter().cloned().chain(generated).filter(|path| path.is_file()) {
+    // A link to a directory is sent as one, and nothing below it.
+    let real = |path: Utf8PathBuf| Some(path.parent()?.canonicalize_utf8().ok()?.join(path.file_name()?));
+    for path in source.inputs.iter().cloned().chain(generated).filter_map(real).filter(|path| path.is_file()) {
         add(path.as_std_path());
     }
     for mount in single {
