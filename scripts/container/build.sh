@@ -7,6 +7,7 @@ set -eu
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 strip=$1 reuse=$2 values=$3 data=$4 patterns=$5
 shift 5
 mkdir -p "$HOME"
@@ -14,7 +15,7 @@ mkdir -p "$HOME"
 known=/hsx/build/hsx-values
 if [ "$reuse" = clean ] || [ "$(cat "$known" 2> /dev/null || :)" != "$values" ]; then
   rm -rf /hsx/build/build /hsx/build/packagedb
-  [ "$reuse" = clean ] && [ -z "$values" ] && [ ! -e "$known" ] || printf %s "$values" > "$known"
+  if [ -n "$values" ] || [ -e "$known" ]; then printf %s "$values" > "$known"; fi
 fi
 without_network
 # Not "--offline": from cabal 3.12 on that refuses what is downloaded but not yet built.

@@ -6,6 +6,7 @@ set -eu
 exec >&2
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 text=$1 index_state=$2 below=$3
 shift 3
 mkdir -p "$HOME"

@@ -6,6 +6,7 @@ set -eu
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 index_state=$1
 shift
 mkdir -p "$HOME"

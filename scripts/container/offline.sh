@@ -4,13 +4,13 @@
 # changed. Nothing but the download of the fetch phase can be meant here: it says so.
 without_network() {
   imports=$(sed -n "s/^[[:blank:]]*import:[[:blank:]]*\(https*:.*\)/\1/p" cabal.project cabal.project.local 2> /dev/null || :)
-  [ -n "$imports$(find /hsx/build/cache /hsx/build/*/cache -name "http*:*" 2> /dev/null)" ] || return 0
+  [ -n "$imports$(find /hsx/build/src /hsx/build/*/src -maxdepth 1 -name "http*:*" 2> /dev/null)" ] || return 0
   mkdir -p /hsx/offline
   printf "%s\n" "#!$(command -v sh)" "for word do
   case \$word in
     http:* | https:*)
       name=\$(printf %s \"\$word\" | tr / _)
-      for cache in /hsx/build/cache /hsx/build/*/cache; do
+      for cache in /hsx/build/src /hsx/build/*/src; do
         [ ! -e \"\$cache/\$name\" ] || { printf 304; exit 0; }
       done
       ;;
@@ -21,4 +21,7 @@ exit 6" > /hsx/offline/curl
   chmod 755 /hsx/offline/curl
   PATH=/hsx/offline:$PATH
   export PATH
+  # For "http:" cabal asks curl only where it is told to.
+  # shellcheck disable=SC2317 # the script that sources this calls it
+  cabal() { command cabal --http-transport=curl "$@"; }
 }

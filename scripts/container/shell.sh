@@ -3,6 +3,7 @@
 set -eu
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 platform=$1 count=$2 flags=""
 shift 2
 while [ "$count" -gt 0 ]; do

@@ -5,6 +5,7 @@
 set -eu
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 task=$1 index_state=$2 below=$3
 shift 3
 mkdir -p "$HOME"

@@ -5,6 +5,7 @@ set -eu
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
+show_repositories
 mkdir -p "$HOME" /hsx/out/logs /hsx/build/tests
 # Only this run's suites count.
 logs() { find /hsx/build/tests -path "*/test/*.log" "$@"; }

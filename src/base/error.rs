@@ -43,6 +43,8 @@ pub(crate) struct Error {
     pub tried: Option<String>,
     /// The lines of the tool's output that matter.
     pub said: Vec<String>,
+    /// The compiler's messages, for programs: people have seen them.
+    pub messages: Vec<String>,
     /// What to do about it, most promising first.
     pub hints: Vec<String>,
     /// The full log.
@@ -51,7 +53,15 @@ pub(crate) struct Error {
 
 impl Error {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), tried: None, said: Vec::new(), hints: Vec::new(), log: None }
+        Self {
+            kind,
+            message: message.into(),
+            tried: None,
+            said: Vec::new(),
+            messages: Vec::new(),
+            hints: Vec::new(),
+            log: None,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {

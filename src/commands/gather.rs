@@ -4,6 +4,7 @@ use crate::base::error::{Error, Kind};
 use crate::facts::Facts;
 use crate::project::Project;
 use crate::settings::{self, Settings, Typed};
+use crate::tools::cabal;
 use crate::world::ask::engines::{Engines, Knowns, Source};
 use crate::world::ask::host;
 use crate::world::ask::load::{self, Loaded};
@@ -52,6 +53,13 @@ pub(crate) fn find<S>(
         return Ok(None);
     }
     let mut settings = settings?;
+    let (args, told) = cabal::overrides(&project.settings, |path| project.place_of(path.into()).is_some());
+    // What is typed comes last, and counts.
+    settings.cabal_args.splice(0..0, args);
+    if let Some(first) = settings.platforms.first_mut() {
+        // Once, and not for each platform.
+        first.warnings.extend(told);
+    }
     if typed.builder.locked {
         settings.apply(load::read_lockfile(&project.root)?, &mut project)?;
     }

@@ -218,6 +218,11 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
         // There are volumes and images by now that were not.
         gathered = gather(typed, select, world)?;
     }
+    if origin != Origin::File && gathered.project.freeze_file().is_some() {
+        world.ui.warning(
+            "the versions in the present `cabal.project.freeze` are not heeded: `--freeze=file` keeps to them",
+        );
+    }
     freeze::heed(frozen.as_ref(), &mut gathered, world)?;
     let Gathered { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
@@ -417,7 +422,12 @@ impl<'a> Planner<'a> {
                 out_dir: builder.out_dir(),
                 own: own_data,
             }))
-            .then(Deliver { stage: stage.clone(), out_dir: builder.out_dir(), platform })
+            .then(Deliver {
+                stage: stage.clone(),
+                out_dir: builder.out_dir(),
+                platform,
+                has_data_beside: settings.data_files,
+            })
     }
 
     /// The container that starts what was built; `None` where nothing of the platform starts.

@@ -2,6 +2,7 @@
 //! follows from that: the `strategy`, the `cross` toolchain, the `source` that is sent elsewhere. No steps here, and
 //! nothing that asks: `steps` and `plan` stand above.
 
+pub(crate) mod advice;
 pub(crate) mod cross;
 pub(crate) mod source;
 pub(crate) mod strategy;

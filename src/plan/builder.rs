@@ -7,6 +7,7 @@ use crate::args::StrategyChoice;
 use crate::base::digest::{hash, short_hash};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::advice;
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::source::Source;
 use crate::facts::strategy::{self, Choice, Question, Strategy};
@@ -362,6 +363,9 @@ impl<'a> Builder<'a> {
                 ghc_reason: build.ghc_reason.clone(),
                 image: self.image.reference.clone(),
                 key: key.to_owned(),
+                advice: advice::of_project(self.project),
+                seen: self.project.mounts.iter().map(|mount| mount.source.clone()).collect(),
+                is_offline: self.settings.offline,
                 elsewhere: self.elsewhere(),
                 removal: engine.remove(names),
                 leftovers: engine.containers(&format!("hsx.build={}", self.key)),
@@ -443,7 +447,11 @@ impl<'a> Builder<'a> {
             // The source is read-only: git must not try to refresh its index.
             "GIT_OPTIONAL_LOCKS=0".to_owned(),
         ];
-        own.into_iter().chain(self.facts.pass_env.iter().cloned()).collect()
+        let places = self.project.repositories.iter();
+        let places = places.filter_map(|path| Some(format!("{path}={}", self.project.place_of(path)?)));
+        let places = places.collect::<Vec<_>>().join("\n");
+        let places = (!places.is_empty()).then(|| format!("HSX_REPOSITORIES={places}"));
+        own.into_iter().chain(places).chain(self.facts.pass_env.iter().cloned()).collect()
     }
 }
 

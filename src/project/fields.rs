@@ -92,31 +92,7 @@ impl Reader {
             elements.push(Element::Field { name, value });
             return;
         }
-        let (argument, opens) = match rest.split_once('{') {
-            Some((argument, rest)) => {
-                let (argument, rest) = (argument.trim().to_owned(), rest.to_owned());
-                self.leave(&rest);
-                (argument, true)
-            }
-            None => {
-                let (argument, closes) = match rest.split_once('}').filter(|_| in_braces) {
-                    Some((argument, _)) => (argument.trim().to_owned(), true),
-                    None => (rest.to_owned(), false),
-                };
-                if closes {
-                    self.leave("}");
-                    (argument, false)
-                } else {
-                    self.at += 1;
-                    let next = self.line().and_then(|(_, line)| Some(line.strip_prefix('{')?.to_owned()));
-                    let opens = next.is_some();
-                    if let Some(rest) = next {
-                        self.leave(&rest);
-                    }
-                    (argument, opens)
-                }
-            }
-        };
+        let (argument, opens) = self.argument(rest, in_braces);
         let mut inner = Vec::new();
         if depth < DEPTH {
             if opens {
@@ -126,6 +102,24 @@ impl Reader {
             }
         }
         elements.push(Element::Section { name, argument, elements: inner });
+    }
+
+    /// The rest of a section's first line, and whether braces open there or in the next.
+    fn argument(&mut self, rest: &str, in_braces: bool) -> (String, bool) {
+        if let Some((argument, rest)) = rest.split_once('{') {
+            self.leave(rest);
+            return (argument.trim().to_owned(), true);
+        }
+        if let Some((argument, _)) = rest.split_once('}').filter(|_| in_braces) {
+            self.leave("}");
+            return (argument.trim().to_owned(), false);
+        }
+        self.at += 1;
+        let next = self.line().and_then(|(_, line)| Some(line.strip_prefix('{')?.to_owned()));
+        if let Some(rest) = &next {
+            self.leave(rest);
+        }
+        (rest.to_owned(), next.is_some())
     }
 
     /// The value of a field: the rest of its line and what is indented further, or what is in braces.

@@ -16,6 +16,8 @@ pub(crate) struct ProjectFile {
     pub imports: Vec<String>,
     /// It has packages that are not in the project: of `source-repository-package`, or from elsewhere.
     pub has_foreign_packages: bool,
+    /// Package repositories in directories: absolute paths, as cabal wants them.
+    pub repositories: Vec<Utf8PathBuf>,
     /// Conditionals decide on some of them.
     pub has_conditionals: bool,
     /// What is set for the developer's machine, or in the way of a static build.
@@ -47,6 +49,7 @@ impl ProjectFile {
                         self.has_conditionals = true;
                         self.read(elements, package);
                     }
+                    "repository" => self.repositories.extend(repository(elements)),
                     "source-repository-package" => self.has_foreign_packages = true,
                     "package" => self.settings_of(elements, Some(argument)),
                     "program-locations" => self.settings_of(elements, None),
@@ -94,6 +97,17 @@ impl ProjectFile {
             self.settings.push(Setting { name: name.to_owned(), value: value.to_owned(), package });
         }
     }
+}
+
+/// The directory of a repository in files: `url: file+noindex:///path`.
+fn repository(elements: &[Element]) -> Option<Utf8PathBuf> {
+    let url = elements.iter().find_map(|element| match element {
+        Element::Field { name, value } if name == "url" => Some(value),
+        _ => None,
+    })?;
+    let path = url.strip_prefix("file+noindex:").or_else(|| url.strip_prefix("file:"))?;
+    let path = path.strip_prefix("//").unwrap_or(path).split('#').next()?.trim_end_matches('/');
+    (path.starts_with('/') && path.len() > 1 && !path.split('/').any(|part| part == "..")).then(|| path.into())
 }
 
 /// The newest of the times in an `index-state:`, which may name one for each repository, or `HEAD`.

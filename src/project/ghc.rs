@@ -39,6 +39,31 @@ pub(crate) fn series_of_snapshot(text: &str) -> Option<&'static str> {
     SNAPSHOTS.iter().find(|(known, _)| *known == number).map(|(_, series)| *series)
 }
 
+/// The versions of `base` before their last parts, and the series of GHC that each belongs to.
+const BASES: [(&str, &str); 11] = [
+    ("4.22", "9.14"),
+    ("4.21", "9.12"),
+    ("4.20", "9.10"),
+    ("4.19", "9.8"),
+    ("4.18", "9.6"),
+    ("4.17", "9.4"),
+    ("4.16", "9.2"),
+    ("4.15", "9.0"),
+    ("4.14", "8.10"),
+    ("4.13", "8.8"),
+    ("4.12", "8.6"),
+];
+
+/// The newest series of GHC whose `base` is in a range.
+pub(crate) fn series_of_base(range: &str) -> Option<&'static str> {
+    let range = TestedWith::parse(&format!("GHC {range}"));
+    let ends = ["0.0", "1.0", "2.0", "2.1", "3.0", "3.1", "4.0"];
+    let has = |base: &str| {
+        ends.iter().filter_map(|end| format!("{base}.{end}").parse().ok()).any(|version| range.accepts(&version))
+    };
+    BASES.iter().find(|(base, _)| has(base)).map(|(_, series)| *series)
+}
+
 /// A version as somebody types it: `9.6.6`, `9.6`, `ghc-9.6.6`, `latest`.
 ///
 /// # Errors

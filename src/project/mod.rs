@@ -40,6 +40,14 @@ pub(crate) struct Project {
     pub has_unseen_packages: bool,
     /// `index-state:`, where it is a time; in ISO 8601, so that times compare as text.
     pub index_state: Option<String>,
+    /// Places that `packages:` names, and where there is none.
+    pub empty_packages: Vec<EmptyPackage>,
+    /// A project of stack's, here or above.
+    pub stack: Option<StackProject>,
+    /// Package repositories in directories that the container sees, at other places than the project says.
+    pub repositories: Vec<Utf8PathBuf>,
+    /// Package repositories in directories that the container does not see.
+    pub unseen_repositories: Vec<Utf8PathBuf>,
     /// Directories outside it that were named to be seen too.
     pub source_dirs: Vec<Utf8PathBuf>,
     /// Host directories to mount, and where.
@@ -50,6 +58,23 @@ pub(crate) struct Project {
     pub plan_inputs: Vec<(Utf8PathBuf, String)>,
     /// Packages whose `.cabal` file hpack must write first.
     pub hpack: Vec<Utf8PathBuf>,
+}
+
+/// A directory that should be a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EmptyPackage {
+    /// As written.
+    pub path: String,
+    /// `.gitmodules` lists it.
+    pub is_submodule: bool,
+}
+
+/// What a `stack.yaml` tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StackProject {
+    pub dir: Utf8PathBuf,
+    /// As written; `.` where it lists none.
+    pub packages: Vec<String>,
 }
 
 /// A host directory of the project's and its place in the container.
@@ -194,6 +219,16 @@ impl Project {
         let is_named = |package: &Package| package.name.to_lowercase() == text;
         self.packages.iter().any(is_named)
             || self.plan_inputs.iter().any(|(_, input)| input.to_lowercase().contains(&text))
+    }
+
+    /// What packages name and the container does not see: the package, and the path as written.
+    pub(crate) fn unseen_paths(&self) -> Vec<(&str, &Utf8Path)> {
+        let of = |package: &'_ Package, path: &Utf8PathBuf| self.place_of(&package.dir.join(path)).is_none();
+        let unseen = self.packages.iter().flat_map(|package| {
+            let paths = package.outside.iter().filter(move |path| of(package, path));
+            paths.map(move |path| (package.name.as_str(), path.as_path()))
+        });
+        unseen.collect()
     }
 
     /// The place of a path of the host's in the container.

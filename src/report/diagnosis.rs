@@ -20,6 +20,8 @@ pub(crate) struct Failed<'a> {
     pub platform: Platform,
     pub strategy: Strategy,
     pub system: &'a System,
+    /// Nothing was fetched, as was typed.
+    pub is_offline: bool,
     /// The engine, where it is another machine's.
     pub elsewhere: Option<&'a Elsewhere>,
 }
@@ -35,9 +37,16 @@ impl Failed<'_> {
             let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
             return Error::host(message).hint(format!("set up emulation: {setup}"));
         }
-        let error = Error::new(Kind::Build, failure);
-        if cabal::wants_download(self.said) {
+        let kind = if cabal::is_unknown_target(self.said) { Kind::Usage } else { Kind::Build };
+        let mut error = Error::new(kind, failure);
+        error.messages = cabal::messages(self.said);
+        if self.is_offline && (cabal::wants_download(self.said) || cabal::is_unsolvable(self.said)) {
             return error.hint("something was never downloaded: run it again without `--offline`");
+        }
+        if cabal::wants_download(self.said) {
+            return error.hint(
+                "builds have no network: what this one downloads has to come with a package, or from a repository of the project",
+            );
         }
         error.hints(cabal::failure_hint(self.said))
     }
@@ -181,8 +190,17 @@ mod tests {
     fn failed(code: Option<i32>, said: &str) -> Error {
         let cmd = Cmd::new("podman").args(["run", "image"]);
         let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
-        Failed { cmd: &cmd, code, said, platform, strategy, system: &System::of("ID=nixos"), elsewhere: None }
-            .in_container("cabal failed")
+        Failed {
+            cmd: &cmd,
+            code,
+            said,
+            platform,
+            strategy,
+            system: &System::of("ID=nixos"),
+            is_offline: false,
+            elsewhere: None,
+        }
+        .in_container("cabal failed")
     }
 
     #[test]
@@ -205,8 +223,16 @@ mod tests {
         ] {
             let (platform, strategy) = (Platform::Arm64, Strategy::Native);
             let elsewhere = Some(&elsewhere);
-            let failed =
-                Failed { cmd: &cmd, code: Some(code), said, platform, strategy, system: &System::of(""), elsewhere };
+            let failed = Failed {
+                cmd: &cmd,
+                code: Some(code),
+                said,
+                platform,
+                strategy,
+                system: &System::of(""),
+                is_offline: false,
+                elsewhere,
+            };
             let error = failed.of_engine("it failed");
             assert_eq!((error.kind, error.message.as_str()), (Kind::Host, message), "{said}");
             assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
@@ -227,7 +253,16 @@ mod tests {
         let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
         let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
         let said = "write /p/dist-static/hello: no space left on device";
-        let failed = Failed { cmd: &cmd, code: Some(125), said, platform, strategy, system: &system, elsewhere: None };
+        let failed = Failed {
+            cmd: &cmd,
+            code: Some(125),
+            said,
+            platform,
+            strategy,
+            system: &system,
+            is_offline: false,
+            elsewhere: None,
+        };
         let error = failed.in_writing("it failed");
         assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
         let other = Failed { said: "unexpected EOF", ..failed };

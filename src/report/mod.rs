@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
+use crate::tools::cabal::data_variable;
 use crate::tools::linkage::Linkage;
 use event::Event;
 
@@ -50,6 +51,7 @@ pub(crate) struct PlatformReport {
 
 /// A verified executable in its place. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the report")]
 pub(crate) struct Delivered {
     pub name: String,
     pub package: String,
@@ -75,8 +77,39 @@ pub(crate) struct Delivered {
     /// The packages of it that have data files, which are not in the executable.
     #[serde(default)]
     pub data: Vec<String>,
+    /// These were delivered too, in `share` beside it.
+    #[serde(default)]
+    pub has_data_beside: bool,
     /// The executable contains GMP, which is LGPL.
     pub gmp: bool,
+}
+
+impl Delivered {
+    /// What to know of data files, which are not in an executable.
+    fn data_note(&self) -> Option<String> {
+        if self.data.is_empty() {
+            return None;
+        }
+        let share = self.path.with_file_name("share");
+        let variables: Vec<_> = self.data.iter().map(|package| format!("{}=DIR", data_variable(package))).collect();
+        let packages = self.data.iter().map(|package| format!("`{package}`")).collect::<Vec<_>>().join(", ");
+        let way = if self.has_data_beside {
+            format!("they are in `{share}`")
+        } else {
+            "`--data-files` delivers them".to_owned()
+        };
+        Some(format!(
+            "is built of {packages} with data files, which are not in it: {way}, `{}` tells it where",
+            variables.join(" ")
+        ))
+    }
+
+    /// What the trial saw of one that did not succeed.
+    fn trial_note(&self) -> Option<String> {
+        let status = self.help_status.filter(|status| *status != 0)?;
+        let said = self.help_said.first()?;
+        Some(format!("starts, and `--help` exits with {status}: {said}"))
+    }
 }
 
 impl Report {
@@ -148,6 +181,10 @@ impl Report {
                                 .map(|why| format!("{}: {} is not packed: {why}", platform.platform, exe.name)),
                         );
                     }
+                    notes.extend(delivered.iter().flat_map(|exe| {
+                        let of = format!("{}: {}", platform.platform, exe.name);
+                        exe.data_note().into_iter().chain(exe.trial_note()).map(move |note| format!("{of} {note}"))
+                    }));
                     if delivered.iter().any(|exe| !exe.started) {
                         notes.push(format!(
                             "{}: not started (no emulation), verified by ELF inspection only; not packed",
@@ -238,6 +275,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
         "message": error.message,
         "tried": error.tried,
         "said": error.said,
+        "messages": error.messages,
         "hints": error.hints,
         "log": error.log,
     })
@@ -314,6 +352,7 @@ mod tests {
             help_status: Some(0),
             help_said: Vec::new(),
             data: Vec::new(),
+            has_data_beside: false,
             gmp: false,
         }
     }

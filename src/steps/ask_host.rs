@@ -33,7 +33,7 @@ impl AskHost {
         if status.success() {
             return Ok(Survey::parse(&answer));
         }
-        world.ui.replay(&said.text());
+        world.ui.replay(None, &said.text());
         Err(Error::new(Kind::Build, "`cabal freeze` failed on the host")
             .hint("let the container's cabal choose: `--from image`"))
     }

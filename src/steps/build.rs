@@ -5,8 +5,11 @@ use super::step::Step;
 use crate::base::cmd::Cmd;
 
 /// Runs in the builder.
-pub(crate) const SCRIPT: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+pub(crate) const SCRIPT: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/build.sh")
+);
 
 /// Where the scripts of a build and of tests leave their results, in the container.
 pub(crate) const RESULTS: &str = "/hsx/out";

@@ -12,9 +12,11 @@ use super::channel::Channel;
 use super::job::Job;
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::{Error, Kind};
+use crate::facts::advice;
 use crate::report::diagnosis::Failed;
 use crate::tools::engine;
 use crate::tools::system::System;
+use crate::world::ask::load::leading_out;
 use crate::world::doors::exec::{Answer, Feed, Source, Tail};
 use crate::world::doors::{Attempt, World};
 
@@ -190,7 +192,17 @@ impl<'a> Context<'a> {
             return Ok(());
         }
         let failed = self.failed(cmd, ended.status, &ended.said);
-        Err(Failure { obstacle: failed.emulation_may_help(), error: failed.in_container(failure) })
+        let (obstacle, error) = (failed.emulation_may_help(), failed.in_container(failure));
+        if !matches!(error.kind, Kind::Build | Kind::Usage) {
+            return Err(Failure { error, obstacle });
+        }
+        let mut hints = advice::hints(&self.job.advice, &ended.said);
+        if advice::NOT_THERE.iter().any(|words| ended.said.contains(words)) {
+            hints.extend(leading_out(&self.job.seen).into_iter().map(|(link, to)| {
+                format!("`{link}` leads to `{to}`, which the container does not see: `--source-dir DIR` shows it a directory")
+            }));
+        }
+        Err(Failure { error: error.hints(hints), obstacle })
     }
 
     /// A command that failed, to be told what went wrong.
@@ -204,6 +216,7 @@ impl<'a> Context<'a> {
             platform,
             strategy,
             system: self.system,
+            is_offline: self.job.is_offline,
             elsewhere: elsewhere.as_ref(),
         }
     }
@@ -211,7 +224,7 @@ impl<'a> Context<'a> {
     /// Completes what is told of a failure: by the end of what the tool said, and the log.
     pub(crate) fn told(&self, mut error: Error, log: Utf8PathBuf) -> Error {
         if error.kind == Kind::Build {
-            self.world.ui.replay(&self.said());
+            self.world.ui.replay(Some(self.job.platform), &self.said());
         }
         error.log = Some(log);
         error

@@ -22,6 +22,8 @@ pub(crate) struct Deliver {
     pub stage: Stage,
     pub out_dir: Utf8PathBuf,
     pub platform: Platform,
+    /// Data files were delivered too, beside the executables.
+    pub has_data_beside: bool,
 }
 
 impl Step for Deliver {
@@ -79,6 +81,7 @@ impl Step for Deliver {
                 help_status: status.filter(|&status| !stopped(status)),
                 help_said: trial.said,
                 data: built.data.into_iter().map(|data| data.package).collect(),
+                has_data_beside: self.has_data_beside,
                 gmp: built.gmp,
             })
         });

@@ -5,8 +5,11 @@ use super::step::Step;
 use crate::base::cmd::Cmd;
 
 /// Runs in the builder.
-pub(crate) const SCRIPT: &str =
-    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+pub(crate) const SCRIPT: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/fetch.sh")
+);
 
 #[derive(Debug)]
 pub(crate) struct Fetch {

@@ -5,7 +5,8 @@ use super::step::Step;
 use crate::base::cmd::Cmd;
 
 /// Enters the builder as a build does, for a person; runs in the builder.
-pub(crate) const SHELL: &str = include_str!("../../scripts/container/shell.sh");
+pub(crate) const SHELL: &str =
+    concat!(include_str!("../../scripts/container/repositories.sh"), include_str!("../../scripts/container/shell.sh"));
 
 /// Becomes the program that was built; runs in the platform's image.
 pub(crate) const PROGRAM: &str = "exec \"$@\"";

@@ -1,8 +1,11 @@
 //! What all steps of a platform's plan have in common.
 
+use camino::Utf8PathBuf;
+
 use crate::base::cmd::Cmd;
 use crate::base::platform::Platform;
 use crate::facts::Elsewhere;
+use crate::facts::advice::Advice;
 use crate::facts::strategy::Choice;
 use crate::project::image;
 
@@ -19,6 +22,12 @@ pub(crate) struct Job {
     pub image: String,
     /// Names this job's volume, containers, lock and log; nobody else's.
     pub key: String,
+    /// What a failure may mean for the project.
+    pub advice: Vec<Advice>,
+    /// The directories of the host that the container sees.
+    pub seen: Vec<Utf8PathBuf>,
+    /// Nothing is fetched, as was typed.
+    pub is_offline: bool,
     /// The engine, where it is another machine's.
     pub elsewhere: Option<Elsewhere>,
     /// Removes the containers that may be left when a step is interrupted.

@@ -51,14 +51,16 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
     let mut files = BTreeMap::new();
     let (dirs, single): (Vec<_>, Vec<_>) = source.mounts.iter().partition(|mount| mount.source.is_dir());
     let mut add = |path: &Path| {
-        // The innermost: packages may lie in each other.
-        let mount = dirs.iter().filter(|mount| path.starts_with(&mount.source));
-        let Some(mount) = mount.max_by_key(|mount| mount.source.as_str().len()) else { return };
-        for path in path.ancestors().take_while(|path| *path != mount.source) {
-            let below = path.strip_prefix(&mount.source).unwrap_or(path);
-            let name = Path::new(mount.target.trim_start_matches('/')).join(below);
-            if files.insert(name.as_os_str().as_bytes().to_vec(), path.to_owned()).is_some() {
-                break;
+        // The innermost, at all its places: packages may lie in each other.
+        let covering: Vec<_> = dirs.iter().filter(|mount| path.starts_with(&mount.source)).collect();
+        let innermost = covering.iter().map(|mount| mount.source.as_str().len()).max();
+        for mount in covering.into_iter().filter(|mount| Some(mount.source.as_str().len()) == innermost) {
+            for path in path.ancestors().take_while(|path| *path != mount.source) {
+                let below = path.strip_prefix(&mount.source).unwrap_or(path);
+                let name = Path::new(mount.target.trim_start_matches('/')).join(below);
+                if files.insert(name.as_os_str().as_bytes().to_vec(), path.to_owned()).is_some() {
+                    break;
+                }
             }
         }
     };
@@ -72,7 +74,9 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
         }
     }
     let generated = source.packages.iter().flat_map(|dir| cabal_files(dir));
-    for path in source.inputs.iter().cloned().chain(generated).filter(|path| path.is_file()) {
+    // A link to a directory is sent as one, and nothing below it.
+    let real = |path: Utf8PathBuf| Some(path.parent()?.canonicalize_utf8().ok()?.join(path.file_name()?));
+    for path in source.inputs.iter().cloned().chain(generated).filter_map(real).filter(|path| path.is_file()) {
         add(path.as_std_path());
     }
     for mount in single {
@@ -98,27 +102,69 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if world.environment.find("git").is_none() {
         return Ok(false);
     }
-    let args = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
-    let answer = world.exec.capture(&Cmd::new("git").args(["-C", dir.as_str()]).args(args))?;
-    if !answer.success() || answer.stdout.contains(char::REPLACEMENT_CHARACTER) {
+    // Names that are not plain ASCII are quoted, and so come whole.
+    let args =
+        ["-c", "core.quotePath=true", "-C", dir.as_str(), "ls-files", "--cached", "--others", "--exclude-standard"];
+    let answer = world.exec.capture(&Cmd::new("git").args(args))?;
+    if !answer.success() {
         return Ok(false);
     }
-    for name in answer.stdout.split_terminator('\0').filter(|name| !is_hsx(name)) {
-        let path = dir.join(name.trim_end_matches('/'));
+    for name in answer.stdout.lines().map(unquoted) {
+        let name = name.strip_suffix(b"/").unwrap_or(&name);
+        let text = String::from_utf8_lossy(name);
+        if is_hsx(&text) {
+            continue;
+        }
+        let path = dir.as_std_path().join(OsStr::from_bytes(name));
         match fs_err::symlink_metadata(&path) {
             // A submodule, or a repository that nobody added.
             Ok(meta) if meta.is_dir() => {
-                if path.join(".git").exists() && !known_to_git(&path, found, world)? {
+                let Some(path) = Utf8Path::from_path(&path).filter(|path| path.join(".git").exists()) else { continue };
+                if !known_to_git(path, found, world)? {
                     everything(path.as_std_path(), found);
                 }
             }
-            Ok(_) => found.push(path.into()),
+            Ok(_) => found.push(path),
             // Known to git, and gone.
             Err(_) => {}
         }
     }
     everything(dir.join(".git").as_std_path(), found);
     Ok(true)
+}
+
+/// The bytes of a name as git writes it: as it is, or in quotes with what C has for odd characters.
+fn unquoted(name: &str) -> Vec<u8> {
+    let Some(quoted) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return name.into() };
+    let mut bytes = quoted.bytes().peekable();
+    let mut plain = Vec::new();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            plain.push(byte);
+            continue;
+        }
+        let Some(escaped) = bytes.next() else { break };
+        plain.push(match escaped {
+            b'a' => 7,
+            b'b' => 8,
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'v' => 11,
+            b'f' => 12,
+            b'r' => b'\r',
+            b'0'..=b'7' => {
+                let mut value = escaped - b'0';
+                for _ in 0..2 {
+                    if let Some(digit) = bytes.next_if(|byte| (b'0'..=b'7').contains(byte)) {
+                        value = value.wrapping_mul(8).wrapping_add(digit - b'0');
+                    }
+                }
+                value
+            }
+            other => other,
+        });
+    }
+    plain
 }
 
 /// A stage of hsx's, or what is in one.

@@ -6,6 +6,7 @@ use crate::base::cmd::Cmd;
 
 /// What there is to build with, and what cabal freezes the project at; runs in the builder.
 pub(crate) const SURVEY: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/copy.sh"),
     include_str!("../../scripts/container/survey.sh")
@@ -13,6 +14,7 @@ pub(crate) const SURVEY: &str = concat!(
 
 /// Whether cabal finds a plan with a freeze; runs in the builder.
 pub(crate) const CHECK: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/copy.sh"),
     include_str!("../../scripts/container/check.sh")

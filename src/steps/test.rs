@@ -17,8 +17,11 @@ use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
 /// Runs in the builder.
-pub(crate) const SCRIPT: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
+pub(crate) const SCRIPT: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/test.sh")
+);
 
 /// Builds and runs the suites. A failed one is a result like any other.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ impl Step for RunTests {
         context.say("Testing", &format!("with {}", context.job.compiler()));
         let ended = context.streamed(&self.cmd)?;
         if ExitCode::TestFailed.is(ended.status.code()) {
-            context.world.ui.replay(&ended.said);
+            context.world.ui.replay(Some(context.job.platform), &ended.said);
         } else {
             context.container_ended(&self.cmd, &ended, "cabal build of the tests failed")?;
         }

@@ -7,8 +7,9 @@ use std::path::Path;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use crate::project::ghc;
 use crate::project::target::{Planned, is_component_name, plain};
-use crate::project::{Executable, Kind};
+use crate::project::{Executable, Kind, Setting};
 
 /// The names of hsx among cabal's external commands, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
@@ -82,6 +83,52 @@ pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
     let mut args = build_args(targets, None, extra);
     args[0].push_str("/freeze");
     args
+}
+
+/// Arguments that take back what project files set for the developer's machine, or in the way of a static build; and what is
+/// to be told of that.
+pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
+    let (mut args, mut names, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    for Setting { name, value, package } in settings {
+        let program = name.strip_suffix("-location").or_else(|| name.strip_prefix("with-"));
+        let arg = match name.as_str() {
+            // What is set for one package alone, no argument takes back.
+            "executable-dynamic" if let Some(package) = package => {
+                told.push(format!(
+                    "`executable-dynamic: {value}` of the package `{package}` is in the way of a static build"
+                ));
+                continue;
+            }
+            "executable-dynamic" => "--disable-executable-dynamic".to_owned(),
+            "documentation" => "--disable-documentation".to_owned(),
+            "write-ghc-environment-files" => "--write-ghc-environment-files=never".to_owned(),
+            "store-dir" => format!("--store-dir={CABAL_DIR}/store"),
+            // A directory more on PATH is in nobody's way, and cabal asks the compiler that it is given.
+            "extra-prog-path" | "ghc-location" => continue,
+            _ if let Some(program) = program => {
+                let in_image = if program == "hc-pkg" { "ghc-pkg" } else { program };
+                format!("--with-{program}={in_image}")
+            }
+            _ => {
+                let unseen = value.split([' ', ',']).find(|path| path.starts_with('/') && !is_seen(path));
+                told.extend(
+                    unseen.map(|path| format!("`{name}: {path}` names a directory that the container does not see")),
+                );
+                continue;
+            }
+        };
+        if !args.contains(&arg) {
+            args.push(arg);
+            names.push(format!("`{name}: {value}`"));
+        }
+    }
+    if !names.is_empty() {
+        told.push(format!(
+            "what the project's files set for your machine does not hold in the container: {}",
+            names.join(", ")
+        ));
+    }
+    (args, told)
 }
 
 /// What cabal planned, from `cache/plan.json` of the build directory.
@@ -264,11 +311,126 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
             "the builder image has no {what} `{name}`: add the package that has it (`--image-package`, or `packages` in `[image]`)"
         ));
     }
+    if let Some(hint) = undefined_reference(&output).or_else(|| foreign_base(&output)) {
+        return Some(hint);
+    }
+    if output.contains("Read-only file system") {
+        return Some("the source is read-only in the container: `--writable-source` builds in a copy of it".to_owned());
+    }
+    if output.contains(NO_INDEX) && is_unsolvable(&output) {
+        return Some(
+            "the package index could not be updated: does the engine's host reach Hackage, or a mirror?".to_owned(),
+        );
+    }
     // "The build process was killed (i.e. SIGKILL)."
     if ["was killed (i.e. SIGKILL)", "ExitFailure (-9)", "(exit code: -9)"].iter().any(|text| output.contains(text)) {
         return Some("the compiler was killed, most likely for lack of memory: try `--jobs 1`".to_owned());
     }
     None
+}
+
+/// What `fetch.sh` says where `cabal update` failed.
+const NO_INDEX: &str = "hsx: the package index could not be updated";
+
+/// What to do where the solver refuses the compiler's own `base`: "base-4.20.2.0/installed-inplace (conflict: tracker =>
+/// base^>=4.18.0.0)".
+fn foreign_base(output: &str) -> Option<String> {
+    let (before, rest) = output.split_once("=> base")?;
+    let package = before.rsplit([' ', '(']).find(|word| !word.is_empty())?;
+    let range = rest.split(')').next()?;
+    if !before.contains("rejecting: base-") {
+        return None;
+    }
+    let series = ghc::series_of_base(range)?;
+    Some(format!("`{package}` wants base {range}, which is that of GHC {series}: `--ghc {series}`"))
+}
+
+/// Symbols of C libraries, by how they begin, and the libraries.
+const SYMBOLS: [(&str, &str); 21] = [
+    ("BZ2_", "bz2"),
+    ("lzma_", "lzma"),
+    ("ZSTD_", "zstd"),
+    ("LZ4", "lz4"),
+    ("XML_", "expat"),
+    ("SSL_", "ssl"),
+    ("EVP_", "crypto"),
+    ("BIO_", "crypto"),
+    ("X509_", "crypto"),
+    ("PQ", "pq"),
+    ("pg_", "pgcommon"),
+    ("sqlite3_", "sqlite3"),
+    ("pcre_", "pcre"),
+    ("__gmp", "gmp"),
+    ("tget", "tinfo"),
+    ("setupterm", "tinfo"),
+    ("deflate", "z"),
+    ("inflate", "z"),
+    ("crc32", "z"),
+    ("mysql_", "mysqlclient"),
+    ("icu", "icuuc"),
+];
+
+/// Which library a static one wants, and does not name: GNU's `ld` speaks of an "undefined reference", `lld` of an "undefined
+/// symbol".
+fn undefined_reference(output: &str) -> Option<String> {
+    let after =
+        ["undefined reference to ", "undefined symbol: "].iter().find_map(|words| Some(output.split_once(words)?.1))?;
+    let symbol: String = after
+        .trim_start_matches(['`', '\'', '"', '‘'])
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .take(80)
+        .collect();
+    let library = SYMBOLS.iter().find(|(start, _)| symbol.starts_with(start)).map(|(_, library)| *library);
+    Some(match library {
+        Some(library) => format!(
+            "`{symbol}` is of the C library `{library}`, which has to be named where a static library needs it: \
+             `--cabal-arg=--ghc-options=-optl-l{library}`, or `extra-libraries` in the `.cabal` file"
+        ),
+        None => format!(
+            "a static library needs `{symbol}` of another, which has to be named: `--cabal-arg=--ghc-options=-optl-lNAME`, or \
+             `extra-libraries` in the `.cabal` file"
+        ),
+    })
+}
+
+/// Whether cabal does not know a target.
+pub(crate) fn is_unknown_target(output: &str) -> bool {
+    output.contains("Unknown target '") || output.contains("Unrecognised target syntax")
+}
+
+/// Whether cabal found no plan.
+pub(crate) fn is_unsolvable(output: &str) -> bool {
+    output.contains("Could not resolve dependencies")
+}
+
+/// The messages of GHC and cabal in the end of a failed build's output: each with its lines, as it was said.
+pub(crate) fn messages(output: &str) -> Vec<String> {
+    const LIMIT: usize = 50;
+    let begins = |line: &str| {
+        // "src/Main.hs:3:18: error: [GHC-1] …", "Error: cabal: …", "Error: [Cabal-7125]"
+        line.starts_with("Error:")
+            || line.contains(": error:")
+                && line.split(':').nth(1).is_some_and(|number| {
+                    let number = number.trim_start_matches('(');
+                    number.starts_with(|c: char| c.is_ascii_digit())
+                })
+    };
+    let mut messages: Vec<String> = Vec::new();
+    let mut is_within = false;
+    for line in output.lines().map(str::trim_end) {
+        if begins(line) {
+            messages.push(line.to_owned());
+            is_within = true;
+        } else if line.is_empty() {
+            is_within = false;
+        } else if let (true, Some(last)) = (is_within, messages.last_mut()) {
+            last.push('\n');
+            last.push_str(line);
+        }
+    }
+    messages.truncate(LIMIT);
+    messages
 }
 
 /// Whether an offline build failed for want of a package that was never downloaded.
@@ -405,6 +567,69 @@ mod tests {
         assert_eq!(failure_hint("src/Main.hs:1:1: error: parse error"), None);
         let killed = failure_hint("The build process\nwas killed (i.e. SIGKILL). The typical reason").unwrap();
         assert!(killed.contains("memory"), "{killed}");
+    }
+
+    #[test]
+    fn settings_of_the_developers_machine_are_taken_back() {
+        let setting = |name: &str, value: &str, package: Option<&str>| Setting {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            package: package.map(str::to_owned),
+        };
+        for (given, args, told) in [
+            (setting("executable-dynamic", "True", None), "--disable-executable-dynamic", "`executable-dynamic: True`"),
+            (setting("executable-dynamic", "True", Some("x")), "", "of the package `x`"),
+            (setting("documentation", "True", Some("x")), "--disable-documentation", "`documentation: True`"),
+            (setting("with-hc-pkg", "/opt/ghc-pkg", None), "--with-hc-pkg=ghc-pkg", "/opt/ghc-pkg"),
+            (setting("gcc-location", "/usr/bin/gcc-12", None), "--with-gcc=gcc", "gcc-12"),
+            (setting("write-ghc-environment-files", "always", None), "--write-ghc-environment-files=never", "always"),
+            (setting("store-dir", "/home/me", None), "--store-dir=/hsx/cabal/store", "/home/me"),
+            (setting("extra-lib-dirs", "/opt/lib", None), "", "does not see"),
+            (setting("extra-lib-dirs", "/seen/lib cbits", None), "", ""),
+            (setting("extra-prog-path", "/opt/bin", None), "", ""),
+        ] {
+            let (found, warnings) = overrides(std::slice::from_ref(&given), |path| path.starts_with("/seen"));
+            assert_eq!(found.join(" "), args, "{given:?}");
+            assert_eq!(warnings.is_empty(), told.is_empty(), "{warnings:?}");
+            assert!(warnings.iter().all(|warning| warning.contains(told)), "{warnings:?}");
+        }
+        let twice = [setting("documentation", "True", None), setting("documentation", "True", Some("x"))];
+        assert_eq!(overrides(&twice, |_| true).0, ["--disable-documentation"]);
+    }
+
+    #[test]
+    fn what_people_really_meet_has_a_hint() {
+        for (output, hint) in [
+            (
+                "[__1] rejecting: base-4.20.2.0/installed-inplace (conflict: tracker => base^>=4.18.0.0)\n[__1] fail",
+                "`--ghc 9.6`",
+            ),
+            ("rejecting: base-4.20.2.0/installed-4.20 (conflict: old =>\nbase>=4.9 && <4.15)", "`--ghc 8.10`"),
+            ("/usr/bin/ld: x.o: in function `f':\nundefined reference to `BZ2_bzCompress'", "-optl-lbz2"),
+            ("ld.lld: error: undefined symbol: deflateInit_", "-optl-lz"),
+            ("undefined reference to `frobnicate'", "`frobnicate`"),
+            ("cbits/version.h: withFile: permission denied (Read-only file system)", "--writable-source"),
+            ("hsx: the package index could not be updated: x\nCould not resolve dependencies:", "reach Hackage"),
+        ] {
+            let found = failure_hint(output).unwrap();
+            assert!(found.contains(hint), "{found}");
+        }
+        assert_eq!(failure_hint("rejecting: base-4.20 (conflict: x => base<1)"), None);
+    }
+
+    #[test]
+    fn messages_are_kept_whole() {
+        let output = "[1 of 2] Compiling A\nA.hs:3:18: error: [GHC-1]\n    • no\n  |\n3 | x\n\nBuilding\nB.hs:(1,2)-(3,4): error: \
+            bad\nError: [Cabal-7125]\nFailed to build x-0.1.\n";
+        assert_eq!(
+            messages(output),
+            [
+                "A.hs:3:18: error: [GHC-1]\n    • no\n  |\n3 | x",
+                "B.hs:(1,2)-(3,4): error: bad",
+                "Error: [Cabal-7125]\nFailed to build x-0.1."
+            ]
+        );
+        assert!(messages("fine\nmessage: error: none").is_empty());
     }
 
     #[test]

@@ -186,6 +186,7 @@ impl Test {
             let (package, name) = word.split_once(':').expect("PACKAGE:EXECUTABLE");
             units.push(json!({
                 "type": "configured", "style": "local", "pkg-name": package, "pkg-version": "0.1.0",
+                "pkg-src": { "type": "local", "path": "/src/." },
                 "component-name": format!("exe:{name}"),
             }));
             let path = format!("{out}/bin/{name}");

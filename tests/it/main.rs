@@ -4,6 +4,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots so")]
 
 mod cabal_command;
+mod cabal_decides;
 mod cache;
 mod cli;
 mod completions;

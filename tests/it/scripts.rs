@@ -6,14 +6,23 @@ use crate::fake::{Run, Test};
 /// A cabal that fails, and says so on both its outputs.
 const BROKEN_CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo 'and so on'; exit 1\n";
 
-const FETCH: &str =
-    concat!(include_str!("../../scripts/container/index.sh"), include_str!("../../scripts/container/fetch.sh"));
+const FETCH: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/index.sh"),
+    include_str!("../../scripts/container/fetch.sh")
+);
 
-const BUILD: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
+const BUILD: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/build.sh")
+);
 
-const TEST: &str =
-    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
+const TEST: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/offline.sh"),
+    include_str!("../../scripts/container/test.sh")
+);
 const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
 
 /// A world with a program on its PATH.

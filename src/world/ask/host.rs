@@ -63,12 +63,12 @@ pub(crate) fn facts(known: &Knowns, project: &Project, settings: &Settings, worl
 
 /// A digest of the values that the build is given and others are not; nothing where there are none.
 fn given(settings: &Settings, world: &World<'_>) -> String {
+    const EPOCH: &str = "SOURCE_DATE_EPOCH";
     let own = engine_args::given(&settings.engine_args).into_iter().map(|given| match given {
         Given::Value(text) => text,
         Given::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
         Given::File(path) => format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default()),
     });
-    const EPOCH: &str = "SOURCE_DATE_EPOCH";
     let epoch = world.environment.pass.iter().find(|name| *name == EPOCH).and_then(|_| variable(EPOCH));
     let words: Vec<_> = own.chain(epoch.map(|time| format!("{EPOCH}={time}"))).collect();
     if words.is_empty() { String::new() } else { short_hash(&words.iter().map(String::as_str).collect::<Vec<_>>()) }

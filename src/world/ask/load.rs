@@ -9,7 +9,8 @@ use crate::args::BuilderArgs;
 use crate::base::error::Error;
 use crate::project::target::plain;
 use crate::project::{
-    Package, Project, ProjectFile, SourceMount, hpack_show, lay_out, parse_package, parse_project_file,
+    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, hpack_show, lay_out, parse_package,
+    parse_project_file,
 };
 use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
@@ -34,7 +35,12 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
         .canonicalize_utf8()
         .map_err(|error| Error::usage(format!("the directory `{start}` cannot be read")).said(&error.to_string()))?;
     let root = find_root(&start, environment.home.as_deref()).ok_or_else(|| {
+        let stack = stack_project(&start, environment.home.as_deref()).map(|stack| {
+            let (dir, packages) = (stack.dir, stack.packages.join(" "));
+            format!("there is a `stack.yaml` in `{dir}`: write a `cabal.project` there: `packages: {packages}`")
+        });
         Error::usage(format!("no Haskell project in `{start}` or above it"))
+            .hints(stack)
             .hint("hsx looks for a `cabal.project`, a `.cabal` file or a `package.yaml`; `--directory` names a place")
     })?;
     let user_file = user_file(environment)?;
@@ -199,7 +205,16 @@ fn read_project(
         || file.imports.iter().any(is_remote);
     // Those that were named are seen like packages.
     dirs.extend(source_dirs.iter().cloned());
-    let (mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
+    let (mut mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
+    // Links may lead there by their full path, which is no place of the image's own.
+    let of_image =
+        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
+    let is_free = |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
+    let whole =
+        source_dirs.iter().filter(is_free).map(|dir| SourceMount { source: dir.clone(), target: dir.to_string() });
+    mounts.extend(whole.collect::<Vec<_>>());
+    let (repositories, unseen_repositories) =
+        file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
     Ok(Project {
         packages,
         with_compiler: file.with_compiler,
@@ -208,6 +223,10 @@ fn read_project(
         settings: file.settings,
         has_unseen_packages,
         index_state: file.index_state,
+        empty_packages: found.empty,
+        stack: stack_project(&root, home),
+        repositories,
+        unseen_repositories,
         source_dirs,
         mounts,
         workdir,
@@ -215,6 +234,32 @@ fn read_project(
         hpack,
         root,
     })
+}
+
+/// Whether the `.gitmodules` of a directory above lists a directory.
+fn is_submodule(root: &Utf8Path, dir: &Utf8Path) -> bool {
+    root.ancestors()
+        .filter(|top| top.join(".gitmodules").is_file())
+        .any(|top| listed_submodules(top).contains(&plain(dir)))
+}
+
+/// What the nearest `stack.yaml`, here or above, tells; where there is a `cabal.project` beside it nobody asks.
+fn stack_project(root: &Utf8Path, home: Option<&Utf8Path>) -> Option<StackProject> {
+    let mut dirs = root.ancestors().take_while(|dir| Some(*dir) != home);
+    let dir = dirs.find(|dir| dir.join("stack.yaml").is_file())?;
+    if dir.join("cabal.project").is_file() {
+        return None;
+    }
+    let text = read(&dir.join("stack.yaml")).ok()?;
+    let mut lines = text.lines().skip_while(|line| line.trim_end() != "packages:").skip(1);
+    let items = std::iter::from_fn(|| {
+        lines.next()?.trim().strip_prefix("- ").map(|item| item.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    let mut packages: Vec<_> = items.take(100).collect();
+    if packages.is_empty() {
+        packages.push(".".to_owned());
+    }
+    Some(StackProject { dir: dir.to_owned(), packages })
 }
 
 /// What a `stack.yaml` beside the project names as its snapshot.
@@ -247,6 +292,7 @@ fn read_project_file(
     file.packages.extend(parsed.packages);
     file.imports.extend(parsed.imports);
     file.settings.extend(parsed.settings);
+    file.repositories.extend(parsed.repositories);
     file.has_foreign_packages |= parsed.has_foreign_packages;
     file.has_conditionals |= parsed.has_conditionals;
     file.with_compiler = parsed.with_compiler.or(file.with_compiler.take());
@@ -270,6 +316,8 @@ struct Found {
     archives: Vec<Utf8PathBuf>,
     /// Some lead to what is not on this machine.
     has_unseen: bool,
+    /// Directories that are named and have no package.
+    empty: Vec<EmptyPackage>,
 }
 
 impl Found {
@@ -281,7 +329,8 @@ impl Found {
         }
         for pattern in alternatives(pattern) {
             // What hpack will write is not there yet.
-            let of_file = Utf8Path::new(&pattern).file_name().filter(|name| name.ends_with(".cabal"));
+            let of_file = Utf8Path::new(&pattern);
+            let of_file = of_file.file_name().filter(|_| of_file.extension() == Some("cabal"));
             if let Some(name) = of_file
                 && expand(root, &pattern).is_empty()
             {
@@ -296,7 +345,13 @@ impl Found {
                 } else if is_hpacks(&path) {
                     self.places.push(Place::PackageYaml(path));
                 } else {
-                    self.places.extend(entries_with_extension(&path, "cabal").into_iter().map(Place::CabalFile));
+                    let files = entries_with_extension(&path, "cabal");
+                    if files.is_empty() && !pattern.contains('*') {
+                        let is_submodule = is_submodule(root, &path);
+                        let path = pattern.trim_end_matches('/').trim_start_matches("./").to_owned();
+                        self.empty.push(EmptyPackage { path, is_submodule });
+                    }
+                    self.places.extend(files.into_iter().map(Place::CabalFile));
                 }
             }
         }
@@ -355,6 +410,24 @@ pub(crate) fn data_files(dir: &Utf8Path, patterns: &[String]) -> Vec<Utf8PathBuf
     files.sort();
     files.dedup();
     files
+}
+
+/// Links in directories that lead to something outside all of them: the link, and where it leads. No more than a few.
+pub(crate) fn leading_out(dirs: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
+    const ENTRIES: usize = 100_000;
+    const LINKS: usize = 3;
+    let is_source = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_str().unwrap_or_default();
+        entry.depth() == 0 || ![".git", "dist-newstyle", "dist-static", ".stack-work", ".direnv"].contains(&name)
+    };
+    let walk = dirs.iter().flat_map(|dir| WalkDir::new(dir).sort_by_file_name().into_iter().filter_entry(is_source));
+    let links = walk.take(ENTRIES).filter_map(Result::ok).filter(walkdir::DirEntry::path_is_symlink);
+    let paths = links.filter_map(|entry| Utf8PathBuf::from_path_buf(entry.into_path()).ok());
+    let out = paths.filter_map(|link| {
+        let to = link.canonicalize_utf8().ok().filter(|to| !dirs.iter().any(|dir| to.starts_with(dir)))?;
+        Some((link, to))
+    });
+    out.take(LINKS).collect()
 }
 
 /// A directory and all below it, but for what cabal and git keep there.
@@ -457,10 +530,13 @@ fn mounts(
 
 /// The directories that `.gitmodules` lists, where they are checked out.
 fn submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
+    listed_submodules(top).into_iter().filter(|dir| dir.join(".git").is_file()).collect()
+}
+
+fn listed_submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
     let Ok(text) = read(&top.join(".gitmodules")) else { return Vec::new() };
     let paths = text.lines().filter_map(|line| line.trim().strip_prefix("path")?.trim().strip_prefix('='));
-    let inside = paths.map(|path| plain(&top.join(path.trim()))).filter(|dir| dir.starts_with(top));
-    inside.filter(|dir| dir.join(".git").is_file()).collect()
+    paths.map(|path| plain(&top.join(path.trim()))).filter(|dir| dir.starts_with(top)).collect()
 }
 
 /// Where a repository has objects of others (`git clone --shared`, `--reference`): only what is a repository's own directory
@@ -635,6 +711,18 @@ mod tests {
         let (mounts, _) = mounts(&root.join("p"), &[root.join("p")], &[], None);
         let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
         assert_eq!(targets, ["/src", root.join("other/.git/objects").as_str()]);
+    }
+
+    #[test]
+    fn links_that_lead_out_are_found() {
+        let (_guard, root) = tree(&["p/src/x", "p/.git/x", "shared/y", "lib/z"]);
+        for (link, to) in
+            [("p/src/in", "x"), ("p/src/out", "../../shared"), ("p/gone", "/none/such"), ("p/lib", "../lib")]
+        {
+            std::os::unix::fs::symlink(to, root.join(link)).unwrap();
+        }
+        let found = leading_out(&[root.join("p"), root.join("lib")]);
+        assert_eq!(found, [(root.join("p/src/out"), root.join("shared"))]);
     }
 
     #[test]

@@ -179,9 +179,13 @@ impl Ui {
         }
     }
 
-    /// The end of output that was held back.
-    pub(crate) fn replay(&self, text: &str) {
+    /// The end of output that was held back, of a platform; where several are built at once, it says whose it is.
+    pub(crate) fn replay(&self, platform: Option<Platform>, text: &str) {
         const LINES: usize = 40;
+        let platform = platform.filter(|_| self.several.load(Ordering::Relaxed));
+        let named = platform
+            .map(|name| text.lines().map(|line| format!("{name} | {line}")).collect::<Vec<_>>().join("\n") + "\n");
+        let text = named.as_deref().unwrap_or(text);
         if self.verbosity == Verbosity::Quiet {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         } else if self.screen.is_live() {

@@ -1,0 +1,12 @@
+# Package repositories in directories of the project; sourced before a script that starts cabal.
+
+# cabal.project names them by their paths on the host, and cabal writes an index beside the packages. So they are shown there
+# as directories of this container, made of links. HSX_REPOSITORIES has a line "PATH=PLACE" for each.
+show_repositories() {
+  printf "%s\n" "${HSX_REPOSITORIES-}" | while IFS="=" read -r path place; do
+    if [ -n "$path" ] && [ ! -e "$path" ]; then
+      mkdir -p "$path"
+      ln -s "$place"/* "$path/"
+    fi
+  done
+}
