@@ -1,6 +1,9 @@
 //! A command as data: what runs is what is printed, and both can be compared.
 
 use std::fmt;
+use std::fmt::Write as _;
+
+use super::harmless::is_harmful;
 
 /// A program and its arguments. Its `Display` can be pasted into a POSIX shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +55,23 @@ pub(crate) fn quote(text: &str) -> String {
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        let mut word = String::from("'");
+        for c in text.chars() {
+            match c {
+                '\'' => word.push_str(r"'\''"),
+                // Pasted as it is, a terminal would obey it.
+                c if is_harmful(c) => {
+                    word.push_str("'\"$(printf '");
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(word, "\\{byte:03o}");
+                    }
+                    word.push_str("')\"'");
+                }
+                c => word.push(c),
+            }
+        }
+        word.push('\'');
+        word
     }
 }
 
@@ -72,6 +91,9 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("~x", "'~x'"),
             ("{{json .}}", "'{{json .}}'"),
+            ("two\nlines", "'two\nlines'"),
+            ("a\u{1b}]0;b\u{7}", r#"'a'"$(printf '\033')"']0;b'"$(printf '\007')"''"#),
+            ("\u{202e}", r#"''"$(printf '\342\200\256')"''"#),
         ] {
             assert_eq!(quote(text), quoted);
         }

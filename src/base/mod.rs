@@ -7,4 +7,5 @@ pub(crate) mod cmd;
 pub(crate) mod date;
 pub(crate) mod digest;
 pub(crate) mod error;
+pub(crate) mod harmless;
 pub(crate) mod platform;

@@ -12,7 +12,7 @@ use crate::base::platform::Platform;
 use crate::project::{Project, SourceMount};
 use crate::settings::{PlatformSettings, Settings};
 use crate::tools::cabal;
-use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
+use crate::tools::engine::{self, Container, Engine, Lifetime, Mount, Network, Stdin};
 
 /// Downloads what a build needs; runs in the builder.
 const FETCH: &str =
@@ -164,7 +164,7 @@ impl<'a> Builder<'a> {
         let Some(base) = &image.base else { return pull(&image.reference).into() };
         let mut steps = if base.present { Vec::new() } else { pull(&base.reference).into() };
         let name = self.container_name("derive");
-        let install = engine.run(&Container {
+        let install = engine.run_installer(&Container {
             name: &name,
             platform,
             image: &base.reference,
@@ -240,22 +240,27 @@ impl<'a> Builder<'a> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
         let run = |phase: &str, volume: &str, target: &str, script, args| {
             let mounts = [Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false }];
-            self.host.engine.run(&Container {
-                name: &self.container_name(phase),
-                platform: self.host.platform,
-                image: &native.reference,
-                lifetime: Lifetime::UntilExit,
-                network: Network::None,
-                stdin: Stdin::Closed,
-                labels: &self.run_labels(),
-                env: &[],
-                mounts: &mounts,
-                workdir: "/",
-                entry: engine::SHELL,
-                extra: &self.settings.engine_args,
-                script,
-                args,
-            })
+            // A copy has the owners of the image's own files.
+            let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
+            start(
+                &self.host.engine,
+                &Container {
+                    name: &self.container_name(phase),
+                    platform: self.host.platform,
+                    image: &native.reference,
+                    lifetime: Lifetime::UntilExit,
+                    network: Network::None,
+                    stdin: Stdin::Closed,
+                    labels: &self.run_labels(),
+                    env: &[],
+                    mounts: &mounts,
+                    workdir: "/",
+                    entry: engine::SHELL,
+                    extra: &self.settings.engine_args,
+                    script,
+                    args,
+                },
+            )
         };
         let mut steps = Vec::new();
         // What was filled from an image that is made anew is filled anew.

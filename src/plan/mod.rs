@@ -13,6 +13,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::{Cmd, quote};
+use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::plan::facts::Addition;
 use crate::plan::source::Source;
@@ -278,9 +279,11 @@ impl PlatformPlan {
     pub(crate) fn shell(&self) -> String {
         let Self { platform, choice, .. } = self;
         let ghc = image::ghc_name(self.ghc.as_deref());
-        let mut script = format!("# {platform}: {} ({}), {ghc}\n", choice.strategy, choice.reason);
+        // What others have said is one line of a comment: a second one would be a command.
+        let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&ghc));
+        let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
-            let _ = writeln!(script, "# warning: {warning}");
+            let _ = writeln!(script, "# warning: {}", harmless::line(warning));
         }
         script.push_str(&self.commands());
         if self.fallback.is_some() {
@@ -345,7 +348,11 @@ impl Step {
                 format!("rm -rf {stage} && mkdir -p {stage}/packed {}", path(&plan.out_dir))
             }
             (Self::Verify, Some(plan)) => {
-                format!("# hsx checks here that every file in {}/bin is static and for {}", plan.stage.0, plan.platform)
+                format!(
+                    "# hsx checks here that every file in {}/bin is static and for {}",
+                    path(&plan.stage.0),
+                    plan.platform
+                )
             }
             (Self::Deliver, Some(plan)) => {
                 let mut lines = "# a packed file is taken only if it starts and exits like the unpacked one".to_owned();

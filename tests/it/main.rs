@@ -17,6 +17,7 @@ mod failures;
 mod fetch;
 mod freeze;
 mod fresh;
+mod hostile;
 mod image;
 mod locked;
 mod new;

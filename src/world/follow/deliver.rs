@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Seek;
+use std::time::Duration;
 
 use camino::Utf8Path;
 use object::read::ReadCache;
@@ -17,9 +18,16 @@ use crate::tools::cabal;
 use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::at_once::{cores, side_by_side};
-use crate::world::doors::exec::{Answer, Source};
+use crate::world::doors::exec::{Answer, Source, keep};
 use crate::world::doors::pieces::{self, sha256_of};
+use crate::world::doors::read;
 use crate::world::doors::write::unwritable;
+
+/// More than cabal's plan of any project has, in bytes.
+const PLAN: u64 = 64 << 20;
+
+/// How long upx may take for a file: a thousand times what it takes for a large one.
+const PACKING: Duration = Duration::from_secs(600);
 
 impl Run<'_> {
     /// Checks every executable that cabal planned: it exists, is of the platform, and static.
@@ -27,7 +35,7 @@ impl Run<'_> {
         let stage = &self.plan.stage;
         let unreadable =
             |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
-        let text = fs_err::read_to_string(stage.plan_json()).map_err(|error| unreadable(&error))?;
+        let text = read::text_within(stage.plan_json(), PLAN).map_err(|error| unreadable(&error))?;
         let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
         if planned.is_empty() {
             return Err(Error::new(Kind::Build, "cabal planned none of the executables")
@@ -69,11 +77,15 @@ impl Run<'_> {
         for (pack, _) in &fresh {
             self.say("Packing", &pack.name);
         }
-        let answers = side_by_side(&fresh, cores(), |(pack, _)| self.world.exec.capture(&pack.cmd));
+        let answers = side_by_side(&fresh, cores(), |(pack, _)| self.world.exec.capture_within(&pack.cmd, PACKING));
         for ((pack, key), answer) in fresh.iter().zip(answers) {
-            let answer = answer?;
-            self.log_answer(&pack.cmd, &answer);
-            let result = self.packed_by(pack, &answer);
+            let result = if let Some(answer) = answer? {
+                self.log_answer(&pack.cmd, &answer);
+                self.packed_by(pack, &answer)
+            } else {
+                let _ = fs_err::remove_file(self.plan.stage.packed(&pack.name));
+                Packed::No(format!("upx was ended, as it had not ended after {} minutes", PACKING.as_secs() / 60))
+            };
             if let (Packed::Yes(sha256), Some(key)) = (&result, key) {
                 self.world.cache.put_file("packed", key, &self.plan.stage.packed(&pack.name), sha256);
             }
@@ -155,8 +167,8 @@ impl Run<'_> {
             archive.into_inner()?.flush()
         };
         let (status, written) = self.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
-            Source::Stdout => stdout.extend_from_slice(bytes),
-            Source::Stderr => stderr.extend_from_slice(bytes),
+            Source::Stdout => keep(&mut stdout, bytes),
+            Source::Stderr => keep(&mut stderr, bytes),
         })?;
         if let (true, Err(error)) = (status.success(), written) {
             return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));

@@ -17,9 +17,11 @@ use crate::base::digest::{sha256, short_hash};
 use crate::base::error::Error;
 use crate::plan::source::{NOT_AS_BELIEVED, Source};
 use crate::project::SOURCE;
+use crate::tools::git;
 use crate::world::ask::tree::{Stamp, now, unescaped};
 use crate::world::doors::World;
-use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::pieces::{self, sha256_of};
+use crate::world::doors::read;
 use crate::world::doors::state::State;
 
 /// What is to be there: the place in the container, without its first slash, and the file here.
@@ -85,8 +87,7 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if world.environment.find("git").is_none() {
         return Ok(false);
     }
-    let args = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
-    let answer = world.exec.capture(&Cmd::new("git").args(["-C", dir.as_str()]).args(args))?;
+    let answer = world.exec.capture(&git::list(dir))?;
     if !answer.success() || answer.stdout.contains(char::REPLACEMENT_CHARACTER) {
         return Ok(false);
     }
@@ -135,7 +136,7 @@ fn in_git(path: &Path) -> bool {
 
 /// Whether git ignores all of a directory, by a file in it, as hsx writes one into that of its results.
 fn hides_itself(dir: &Path) -> bool {
-    fs_err::read(dir.join(".gitignore")).is_ok_and(|text| text.trim_ascii() == b"*")
+    read::text(dir.join(".gitignore")).is_ok_and(|text| text.trim_ascii() == "*")
 }
 
 fn cabal_files(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
@@ -372,7 +373,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &Path, path: &Path, sent
         let Ok(to) = fs_err::read_link(path) else { return Ok(()) };
         return archive.append_link(&mut header(tar::EntryType::Symlink, 0o777, time), name, to);
     }
-    let file = match fs_err::File::open(path) {
+    let file = match pieces::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };

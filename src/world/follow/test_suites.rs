@@ -6,6 +6,7 @@ use super::run::Run;
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
 use crate::tools::cabal;
+use crate::world::doors::read;
 use crate::world::doors::write::unwritable;
 
 /// The exit status of the container script when a test failed.
@@ -25,7 +26,7 @@ impl Run<'_> {
     /// Reads what the suites came to, and puts their logs in the place of those of the last run.
     pub(crate) fn deliver_logs(&mut self) -> Result<(), Error> {
         let plan = self.plan;
-        let results = fs_err::read_to_string(plan.stage.test_results())
+        let results = read::text(plan.stage.test_results())
             .map_err(|error| Error::host("the container left no test results").said(&error.to_string()))?;
         let logs = plan.test_logs();
         let place = || {
