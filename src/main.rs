@@ -5,6 +5,8 @@ mod base;
 mod cli;
 mod commands;
 mod doctor;
+#[cfg(test)]
+mod fuzz;
 mod plan;
 mod project;
 mod report;
