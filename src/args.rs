@@ -122,6 +122,14 @@ pub(crate) struct BuilderArgs {
     )]
     pub cabal_args: Vec<String>,
 
+    /// Build in a copy of the source that may be written to: for tests and `Setup.hs` that write; yours is not touched
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_WRITABLE_SOURCE", hide_env = true, help_heading = "Build")]
+    pub writable_source: Option<bool>,
+
+    /// A directory outside the project that the build reads too, as links or `hs-source-dirs` lead there; may be repeated
+    #[arg(long = "source-dir", value_name = "DIR", env = "HSX_SOURCE_DIR", hide_env = true, help_heading = "Build")]
+    pub source_dirs: Vec<Utf8PathBuf>,
+
     #[command(flatten)]
     pub engine: EngineArgs,
 
@@ -182,6 +190,14 @@ pub(crate) struct ResultArgs {
     /// Build also where nothing has changed since the last build
     #[arg(long)]
     pub force: bool,
+
+    /// Build the project's own packages from scratch
+    #[arg(long)]
+    pub clean: bool,
+
+    /// Deliver the data files too that executables look for when they run, in `share/`
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_DATA_FILES", hide_env = true)]
+    pub data_files: Option<bool>,
 
     /// Build for one platform after the other; default: at once, as cores and memory allow
     #[arg(long, value_parser = BoolishValueParser::new(), env = "HSX_SERIAL", hide_env = true, help_heading = "Build")]

@@ -14,7 +14,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::base::platform::Platform;
 use crate::base::{cmd, harmless};
 use crate::plan::cross;
-use crate::project::{self, freeze};
+use crate::project::target;
+use crate::project::{self, Kind as Component, freeze};
 use crate::report::progress::Progress;
 use crate::settings;
 use crate::settings::lockfile::Lockfile;
@@ -164,8 +165,11 @@ fn what_a_container_leaves_and_says() {
         Starting     demo-0.1 (exe:demo)\n[ 1 of 28] Compiling Demo ( D.hs, D.o )\nBuilding executable 'demo' for \
         demo-0.1..\nld: cannot find -lpq: No such file\n(conflict: pkg-config package\nliblzma>=5.2.2,\nnot found";
     read_spoilt_text(&[plan, log, output], |text| {
-        let _ = cabal::planned_executables(text, &[]);
-        cabal::test_suites(text, &[]);
+        if let Ok(plan) = cabal::CabalPlan::parse(text) {
+            let _ = plan.components(Component::Executable);
+            plan.ghc();
+        }
+        cabal::test_suites(text);
         cabal::failure_hint(text);
         cabal::wants_download(text);
         cabal::parse_version(text);
@@ -234,7 +238,8 @@ fn files_of_a_project() {
         let _ = settings::parse_project(text, path);
         let _ = Lockfile::parse(text, path);
         project::parse_project_file(text);
-        project::parse_package(text);
+        target::plain(Utf8Path::new(text));
+        project::parse_package(text, "demo");
         let images = [(Platform::Amd64, freeze::Survey::parse(survey))];
         let frozen = freeze::translate(text, Some(&freeze::Survey::parse(text)), &images);
         frozen.text();

@@ -9,10 +9,19 @@ index_state=$1
 shift
 mkdir -p "$HOME"
 
-if is_missing_or_older_than "$index_state"; then
-  update || exit 100
+fetch() {
+  cabal build --only-download "$@" || return
+  # What cabal cloned or unpacked it looks for again when it starts next, with network; and then no more.
+  [ -z "$(ls /hsx/build/src /hsx/build/*/src 2> /dev/null)" ] || cabal build --only-download "$@"
+}
+
+updates=yes
+if is_missing_or_older_than "$index_state" && ! update; then
+  # All that is needed may be there: in the image, in the project, or in a repository that answers.
+  echo "hsx: the package index could not be updated: going on with the packages that are there"
+  updates=no
 fi
 # A plan may fail only because a package is newer than the index: one more try, unless the index is.
-cabal build --only-download "$@" && exit 0
-is_just_updated && exit 100
-update && cabal build --only-download "$@" || exit 100
+fetch "$@" && exit 0
+if [ "$updates" = no ] || is_just_updated; then exit 100; fi
+update && fetch "$@" || exit 100

@@ -22,5 +22,5 @@ is_missing_or_older_than() { # INDEX-STATE
 }
 
 is_just_updated() {
-  [ -n "$(find "$updated" -mmin -10)" ]
+  [ -n "$(find "$updated" -mmin -10 2> /dev/null)" ]
 }

@@ -1,16 +1,28 @@
 # Starts each executable that is not known to start, as built and as packed; runs in the builder image, without network.
-# Arguments: a time limit in seconds, then names. Prints "bin NAME STATUS" or "packed NAME STATUS" a line.
+# Argument: a time limit in seconds. Prints "bin NAME STATUS" or "packed NAME STATUS" a line, and "said NAME TEXT" for what
+# one that did not succeed has said.
 set -eu
 limit=$1
-shift
 cd /tmp
-for name do
+start() { # FILE
+  # "--help" ends most programs at once; one that serves on is stopped, which is an answer too.
+  { timeout "$limit" "$1" --help < /dev/null 2>&1 && echo 0 > /tmp/hsx-status || echo "$?" > /tmp/hsx-status; } |
+    { head -c 2000 > /tmp/hsx-said; cat > /dev/null; }
+  status=$(cat /tmp/hsx-status)
+}
+for path in /hsx/try/bin/*; do
+  name=${path##*/}
   [ ! -e "/hsx/try/known/$name" ] || continue
   for form in bin packed; do
     [ -e "/hsx/try/$form/$name" ] || continue
-    status=0
-    # "--help" ends most programs at once; one that serves on is stopped, which is an answer too.
-    timeout "$limit" "/hsx/try/$form/$name" --help < /dev/null > /dev/null 2>&1 || status=$?
+    start "/hsx/try/$form/$name"
+    case $status in
+      # Some die without a terminal, and that is no fault of the file.
+      13[2-9]) [ -n "${TERM-}" ] || TERM=dumb start "/hsx/try/$form/$name" ;;
+    esac
     echo "$form $name $status"
+    if [ "$status" != 0 ] && [ "$form" = bin ]; then
+      tr -d "\r" < /tmp/hsx-said | sed -n "s/^[[:blank:]]*\(.*[^[:blank:]]\)[[:blank:]]*\$/said $name \1/p" | head -n 5
+    fi
   done
 done

@@ -83,7 +83,7 @@ impl DoctorArgs {
 pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     // Without a project, or with one that cannot be read, there is the machine all the same.
-    let loaded = load::load(args.builder.directory.as_deref(), environment, &world).ok();
+    let loaded = load::load(&args.builder, environment, &world).ok();
     let user_file = load::user_file(environment)?;
     let asked = settings::engine(&args.builder.engine, &user_file);
     let settings = loaded.as_ref().and_then(|loaded| resolved(args, loaded, environment));

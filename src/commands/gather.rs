@@ -74,7 +74,7 @@ pub(crate) fn find<S>(
 /// # Errors
 /// When there is none, or a file of it is not usable.
 pub(crate) fn load(typed: Typed<'_>, world: &World<'_>) -> Result<Loaded, Error> {
-    load::load(typed.builder.directory.as_deref(), world.environment, world)
+    load::load(typed.builder, world.environment, world)
 }
 
 /// Finds the project, resolves its settings and selects from it what the command is about, then asks the machine.

@@ -53,7 +53,7 @@ pub(crate) struct LockArgs {
 /// When the registry does not know an image, or the file cannot be written.
 pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let loaded = load::load(args.builder.directory.as_deref(), environment, &world)?;
+    let loaded = load::load(&args.builder, environment, &world)?;
     let asked = settings::engine(&args.builder.engine, &loaded.user_file);
     let files = [&loaded.project_file, &loaded.user_file];
     let connection = settings::connection(&args.builder.engine, &files, None);

@@ -1,24 +1,27 @@
 //! `hsx run`: what `hsx static` does for one executable, then the executable itself.
 
+use camino::Utf8Path;
 use clap::Args;
 
 use super::gather::{Gathered, gather_loaded, load};
-use super::r#static;
+use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::Facts;
 use crate::plan::{Lock, PlatformPlan, strategy};
-use crate::project::{Executable, Project, Selection};
+use crate::project::{Project, Selection};
 use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
 use crate::tools::binfmt::Emulation;
+use crate::tools::cabal::data_variable;
 use crate::tools::engine::{self, Container, Lifetime, Mount, Network};
 use crate::world::ask::fresh::Wanted;
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
+use crate::world::follow::data::delivered_data;
 
 const HELP: &str = "\
 What is built is delivered as `hsx static` delivers it, and this is what runs: by itself on this
@@ -74,13 +77,16 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     if !args.dry_run
         && let Some(program) = r#static::fresh_program(typed, &loaded, select, &world)?
     {
-        return Err(world.exec.replace(&Cmd::new(program).args(&args.args)).into());
+        let dir = program.path.parent().unwrap_or(&program.path);
+        return Err(world.exec.replace(&here(dir, &program.name, &args.args, &loaded.project)).into());
     }
     let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
-    let start = start(&project, &settings, &selection.executables[0], &args.args, &facts)?;
+    // What does not start is found out before anything is built; the name is a guess until cabal has planned.
+    let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
+    let guessed = start(&project, &settings, guess, &args.args, &facts)?;
     if args.dry_run {
-        ui.print(&format!("{}{}", plan.shell(), start.shell()));
+        ui.print(&format!("{}{}", plan.shell(), guessed.shell()));
         return Ok(0);
     }
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
@@ -91,21 +97,45 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
             return Ok(report.exit_code());
         }
     }
-    match start {
+    let delivered = report.platforms.iter().filter_map(|platform| platform.result.as_ref().ok()).flatten();
+    let delivered: Vec<_> = delivered.cloned().collect();
+    let program = only(&delivered, &selection.targets)
+        .ok_or_else(|| several(delivered.iter().map(|exe| (exe.package.as_str(), exe.name.as_str()))))?;
+    match start(&project, &settings, &program.name, &args.args, &facts)? {
         Start::Here(cmd) => Err(world.exec.replace(&cmd).into()),
         Start::Container(plan) => Ok(build(&plan, &facts.system, &world).result?.exit_code),
     }
 }
 
-/// The one executable to run.
+/// What may be run: where the project's files leave no doubt that there are several executables, that is said at once.
 fn select(project: &Project, settings: &Settings) -> Result<Selection, Error> {
     let selection = project.select(&settings.targets)?;
-    if let [_] = selection.executables[..] {
-        return Ok(selection);
+    let certain: Vec<_> = selection.guess.iter().filter(|exe| project.is_certain(exe)).collect();
+    if certain.len() > 1 {
+        return Err(several(certain.iter().map(|exe| (exe.package.as_str(), exe.name.as_str()))));
     }
-    let names: Vec<_> =
-        selection.executables.iter().map(|exe| format!("`hsx run {}:exe:{}`", exe.package, exe.name)).collect();
-    Err(Error::usage("there are several executables to run").hint(format!("name one: {}", names.join(", "))))
+    Ok(selection)
+}
+
+fn several<'a>(executables: impl Iterator<Item = (&'a str, &'a str)>) -> Error {
+    let names: Vec<_> = executables.map(|(package, name)| format!("`hsx run {package}:exe:{name}`")).collect();
+    Error::usage("there are several executables to run").hint(format!("name one: {}", names.join(", ")))
+}
+
+/// The program itself, with what `cabal run` tells it: where the project's packages have their data files. Those of others
+/// are where they were delivered.
+fn here(dir: &Utf8Path, name: &str, args: &[String], project: &Project) -> Cmd {
+    let program = Cmd::new(dir.join(name)).args(args);
+    let own = project.packages.iter().filter(|package| !package.data_files.is_empty()).map(|package| {
+        let data = package.data_dir.as_ref().map_or_else(|| package.dir.clone(), |data| package.dir.join(data));
+        (package.name.clone(), data)
+    });
+    let delivered = delivered_data(dir).into_iter().map(|name| (name.clone(), dir.join("share").join(name)));
+    let variables: Vec<_> = delivered.chain(own).map(|(name, dir)| format!("{}={dir}", data_variable(&name))).collect();
+    if variables.is_empty() {
+        return program;
+    }
+    Cmd::new("/usr/bin/env").args(variables).arg(program.program).args(program.args)
 }
 
 /// How the program starts.
@@ -130,22 +160,16 @@ impl Start {
 ///
 /// # Errors
 /// When it does not start on this machine, for want of emulation.
-fn start(
-    project: &Project,
-    settings: &Settings,
-    exe: &Executable,
-    args: &[String],
-    facts: &Facts,
-) -> Result<Start, Error> {
+fn start(project: &Project, settings: &Settings, name: &str, args: &[String], facts: &Facts) -> Result<Start, Error> {
     let build = &settings.platforms[0];
     let dir = settings.out_dir.join(build.platform.slug());
     if facts.machine == Some(build.platform) {
-        return Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args)));
+        return Ok(Start::Here(here(&dir, name, args, project)));
     }
     let host = facts.host(build.platform);
-    let here = facts.emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
-    match if host.is_remote { here } else { host.emulation(build.platform) } {
-        Emulation::Ready => Ok(Start::Here(Cmd::new(dir.join(&exe.name)).args(args))),
+    let starts = facts.emulation.get(&build.platform).unwrap_or(&Emulation::Unknown);
+    match if host.is_remote { starts } else { host.emulation(build.platform) } {
+        Emulation::Ready => Ok(Start::Here(here(&dir, name, args, project))),
         Emulation::Missing(why) => {
             let setup = facts.system.setup_emulation(build.platform);
             Err(strategy::missing_emulation(build.platform, why, &setup))
@@ -154,7 +178,9 @@ fn start(
             let message = format!("{} programs do not start on this machine", build.platform);
             Err(Error::host(message).hint(format!("`{dir}` has the executable: start it where it does")))
         }
-        Emulation::Unknown => Ok(Start::Container(Box::new(in_container(project, settings, build, exe, args, facts)?))),
+        Emulation::Unknown => {
+            Ok(Start::Container(Box::new(in_container(project, settings, build, name, args, facts)?)))
+        }
     }
 }
 
@@ -165,10 +191,14 @@ fn in_container(
     project: &Project,
     settings: &Settings,
     build: &PlatformSettings,
-    exe: &Executable,
+    name: &str,
     args: &[String],
     facts: &Facts,
 ) -> Result<PlatformPlan, Error> {
+    let env: Vec<_> = delivered_data(&settings.out_dir.join(build.platform.slug()))
+        .iter()
+        .map(|package| format!("{}={DIR}/share/{package}", data_variable(package)))
+        .collect();
     let builder = Builder::new(project, settings, facts, build, choose(build, build.strategy, facts)?, Again::Yes);
     let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
     // Of its own: a program that runs for long keeps nobody from building.
@@ -181,13 +211,13 @@ fn in_container(
         network: Network::Default,
         stdin: facts.stdin,
         labels: &builder.labels_of_build(&key),
-        env: &[],
+        env: &env,
         mounts: &mounts,
         workdir: "/",
         entry: engine::SHELL,
         extra: &settings.engine_args,
         script: "exec \"$@\"",
-        args: [format!("{DIR}/{}", exe.name)].into_iter().chain(args.iter().cloned()).collect(),
+        args: [format!("{DIR}/{name}")].into_iter().chain(args.iter().cloned()).collect(),
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use crate::args::MessageArgs;
+use crate::args::{BuilderArgs, MessageArgs};
 use crate::plan::source::Source;
 use crate::project::SourceMount;
 use crate::world::ask::load;
@@ -18,6 +18,10 @@ pub(crate) struct SourceArgs {
     /// Directory of the project; default: the nearest one up from here
     #[arg(short = 'C', long, value_name = "DIR")]
     directory: Option<Utf8PathBuf>,
+
+    /// A directory outside the project that is sent too
+    #[arg(long = "source-dir", value_name = "DIR")]
+    source_dirs: Vec<Utf8PathBuf>,
 
     /// A file of the project that is to be empty
     #[arg(long, value_name = "NAME")]
@@ -37,7 +41,12 @@ pub(crate) struct SourceArgs {
 /// When there is no project, or a file of it cannot be read.
 pub(crate) fn run(args: &SourceArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let mut project = load::load(args.directory.as_deref(), environment, &world)?.project;
+    let builder = BuilderArgs {
+        directory: args.directory.clone(),
+        source_dirs: args.source_dirs.clone(),
+        ..BuilderArgs::default()
+    };
+    let mut project = load::load(&builder, environment, &world)?.project;
     for name in &args.hide {
         let target = format!("{}/{name}", project.workdir);
         project.mounts.push(SourceMount { source: world.state.empty_file()?, target });

@@ -1,9 +1,7 @@
 //! `hsx static`: gather facts, plan, then print the plan or follow it, and report.
 
-use std::cell::RefCell;
 use std::time::Instant;
 
-use camino::Utf8PathBuf;
 use clap::Args;
 use serde_json::json;
 
@@ -15,10 +13,11 @@ use crate::base::platform::Platform;
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::facts::{Facts, Host};
 use crate::plan::strategy::Strategy;
-use crate::plan::{Pack, Plan, PlatformPlan, Share, Stage, Step, share};
+use crate::plan::{OwnData, Plan, PlatformPlan, Share, Stage, Step, share};
 use crate::project::freeze::Origin;
-use crate::project::{Executable, Project, Selection};
-use crate::report::{PlatformReport, Report, timings};
+use crate::project::target::{Planned, Target};
+use crate::project::{Executable, Package, Project, Selection};
+use crate::report::{Delivered, PlatformReport, Report, timings};
 use crate::settings::{self, Packing, Platforms, Settings, Typed};
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal;
@@ -35,7 +34,8 @@ use crate::world::doors::write::{append, replace};
 use crate::world::follow::build::build;
 use crate::world::follow::prepare;
 
-const BUILD: &str = include_str!("../../scripts/container/build.sh");
+const BUILD: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/build.sh"));
 const TRY: &str = include_str!("../../scripts/container/try.sh");
 const TRY_SENT: &str =
     concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
@@ -168,7 +168,7 @@ fn report(
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let loaded = load(typed, world)?;
-    let Checked { mut order, fresh } = check(typed, &loaded, &select, world)?;
+    let Checked { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
     let mut builder = typed.builder.clone();
     let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
     let mut built = Report { freeze: None, platforms: Vec::new() };
@@ -235,23 +235,42 @@ pub(crate) fn fresh_program(
     loaded: &Loaded,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
-) -> Result<Option<Utf8PathBuf>, Error> {
-    let name = RefCell::new(String::new());
-    let select_one = |project: &Project, settings: &Settings| {
-        let selection = select(project, settings)?;
-        name.borrow_mut().clone_from(&selection.executables[0].name);
-        Ok(selection)
+) -> Result<Option<Delivered>, Error> {
+    let checked = check(typed, loaded, select, world)?;
+    let program = |fresh: &[PlatformReport]| {
+        let [PlatformReport { platform, result: Ok(delivered), .. }] = fresh else { return None };
+        (machine::machine() == Some(*platform)).then(|| only(delivered, &checked.targets)).flatten()
     };
-    let program = |checked: &Checked| {
-        let [PlatformReport { platform, result: Ok(delivered), .. }] = &checked.fresh[..] else { return None };
-        let exe = delivered.iter().find(|exe| exe.path.file_name() == Some(name.borrow().as_str()))?;
-        (machine::machine() == Some(*platform)).then(|| exe.path.clone())
-    };
-    if let Some(program) = program(&check(typed, loaded, select_one, world)?) {
+    if let Some(program) = program(&checked.fresh) {
         return Ok(Some(program));
     }
     let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().as_ref().and_then(program))
+    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
+}
+
+/// The only executable that targets stand for, of those that were delivered.
+pub(crate) fn only(delivered: &[Delivered], targets: &[Target]) -> Option<Delivered> {
+    let planned: Vec<_> = delivered
+        .iter()
+        .map(|exe| Planned {
+            component: Executable {
+                package: exe.package.clone(),
+                version: exe.version.clone(),
+                name: exe.name.clone(),
+            },
+            place: None,
+            is_local: true,
+        })
+        .collect();
+    let mut selected: Vec<_> = targets.iter().flat_map(|target| target.select(&planned)).collect();
+    selected.sort();
+    selected.dedup();
+    match (&selected[..], delivered) {
+        ([one], _) => delivered.iter().find(|exe| exe.name == one.component.name).cloned(),
+        // What a path stands for nobody knows here.
+        ([], [one]) => Some(one.clone()),
+        _ => None,
+    }
 }
 
 /// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.
@@ -259,6 +278,8 @@ pub(crate) fn fresh_program(
 struct Checked {
     order: Vec<Platform>,
     fresh: Vec<PlatformReport>,
+    /// What is asked for of them.
+    targets: Vec<Target>,
 }
 
 /// Looks for platforms where there is nothing to do, without asking an engine.
@@ -269,7 +290,7 @@ fn check(
     world: &World<'_>,
 ) -> Result<Checked, Error> {
     let start = Instant::now();
-    if typed.result.force || typed.builder.pull {
+    if typed.result.force || typed.result.clean || typed.builder.pull {
         return Ok(Checked::default());
     }
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
@@ -277,8 +298,11 @@ fn check(
     let Some(found) = find(typed, loaded, select, &engines, world)? else { return Ok(Checked::default()) };
     let Found { project, settings, selection, known } = found;
     let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
-    let mut checked =
-        Checked { order: settings.platforms.iter().map(|build| build.platform).collect(), fresh: Vec::new() };
+    let mut checked = Checked {
+        order: settings.platforms.iter().map(|build| build.platform).collect(),
+        fresh: Vec::new(),
+        targets: selection.targets.clone(),
+    };
     let Some(mut sources) = Sources::look(wanted, world) else { return Ok(checked) };
     for build in &settings.platforms {
         let decided = fresh::decided(wanted, build, world);
@@ -346,7 +370,7 @@ impl<'a> Planner<'a> {
         let settings = builder.settings;
         Self {
             stage: Stage(settings.out_dir.join(format!(".hsx-{}", builder.key))),
-            cabal_args: cabal::build_args(&selection.targets, jobs, &settings.cabal_args),
+            cabal_args: cabal::build_args(&selection.words(), jobs, &settings.cabal_args),
             selection,
             builder,
         }
@@ -364,12 +388,15 @@ impl<'a> Planner<'a> {
             platform: build.platform,
             choice: builder.choice.clone(),
             ghc: build.ghc.clone(),
+            ghc_reason: build.ghc_reason.clone(),
             image: image.reference.clone(),
             key: builder.key.clone(),
             locks: builder.locks(),
             warnings: build.warnings.clone(),
             toolchain: builder.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
-            executables: self.selection.executables.clone(),
+            targets: self.selection.targets.clone(),
+            delivers_data: builder.settings.data_files,
+            data: builder.project.packages.iter().filter_map(own_data).collect(),
             stage: self.stage.clone(),
             out_dir: builder.settings.out_dir.join(build.platform.slug()),
             fetch_inputs: Some(builder.fetch_inputs(&self.cabal_args)),
@@ -387,8 +414,13 @@ impl<'a> Planner<'a> {
         let Builder { settings, host, .. } = builder;
         let parts = builder.parts("build");
         let strip = if settings.strip { "strip" } else { "keep" };
-        let wanted: Vec<_> = self.selection.executables.iter().map(container_spelling).collect();
-        let args = [strip.to_owned(), wanted.join(" ")].into_iter().chain(self.cabal_args.clone()).collect();
+        let mut patterns: Vec<_> = self.selection.targets.iter().flat_map(Target::patterns).collect();
+        patterns.sort();
+        patterns.dedup();
+        let reuse = if settings.clean { "clean" } else { "reuse" };
+        let data = if settings.data_files { "data" } else { "no-data" };
+        let own = [strip, reuse, &builder.facts.given, data].map(str::to_owned);
+        let args = own.into_iter().chain([patterns.join(" ")]).chain(self.cabal_args.clone()).collect();
         let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, BUILD, args) };
         let engine = &host.engine;
         let fetch = builder.fetch(&builder.key, &self.cabal_args);
@@ -409,13 +441,8 @@ impl<'a> Planner<'a> {
             // Nothing of the platform starts here: nothing to try, and so nothing to pack.
             return vec![Step::Verify, Step::Deliver, Step::Clean];
         }
-        let names = || self.selection.executables.iter().map(|exe| exe.name.clone());
-        let packing = facts.upx.as_ref().filter(|_| settings.upx != Packing::Never).map(|packer| Step::Pack {
-            packer: packer.clone(),
-            files: names()
-                .map(|name| Pack { cmd: packer.pack(&self.stage.built(&name), &self.stage.packed(&name)), name })
-                .collect(),
-        });
+        let packing =
+            facts.upx.as_ref().filter(|_| settings.upx != Packing::Never).map(|packer| Step::Pack(packer.clone()));
         // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
         let seconds = if native { "10" } else { "60" };
         let is_sent = host.is_remote;
@@ -434,16 +461,18 @@ impl<'a> Planner<'a> {
             entry: engine::SHELL,
             extra: &settings.engine_args,
             script: if is_sent { TRY_SENT } else { TRY },
-            args: [seconds.to_owned()].into_iter().chain(names()).collect(),
+            args: vec![seconds.to_owned()],
         };
         let rest = [Step::Try { cmd: host.engine.run(&trial), is_sent }, Step::Deliver, Step::Clean];
         [Step::Verify].into_iter().chain(packing).chain(rest).collect()
     }
 }
 
-/// An executable as `build.sh` takes it: the directory cabal builds its package in, and its name.
-fn container_spelling(exe: &Executable) -> String {
-    format!("{}-{}:{}", exe.package, exe.version, exe.name)
+/// A package's data files, if it has some.
+fn own_data(package: &Package) -> Option<OwnData> {
+    let dir = package.data_dir.as_ref().map_or_else(|| package.dir.clone(), |dir| package.dir.join(dir));
+    let files = package.data_files.clone();
+    (!files.is_empty()).then(|| OwnData { package: package.name.clone(), dir, files })
 }
 
 /// Follows the plan. One platform's failure does not stop the next; a signal does.

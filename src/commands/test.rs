@@ -13,7 +13,7 @@ use crate::plan::strategy::{self, Strategy};
 use crate::plan::{Plan, PlatformPlan, Step};
 use crate::project::{Project, Selection};
 use crate::report::test_report::{PlatformTests, TestReport};
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{PlatformSettings, Platforms, Settings, Typed, seen_from};
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Lifetime};
@@ -23,7 +23,8 @@ use crate::world::doors::ui::Ui;
 use crate::world::follow::build::build;
 use crate::world::follow::prepare;
 
-const TEST: &str = include_str!("../../scripts/container/test.sh");
+const TEST: &str =
+    concat!(include_str!("../../scripts/container/offline.sh"), include_str!("../../scripts/container/test.sh"));
 
 const HELP: &str = "\
 The suites are built as `hsx static` builds executables, static too, in a build directory of their
@@ -83,7 +84,8 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     let result = ResultArgs { out_dir: args.out_dir.clone(), no_upx: true, ..ResultArgs::default() };
     let typed =
         Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
-    let select = |project: &Project, _: &Settings| project.select_tests(&args.targets);
+    let targets: Vec<_> = args.targets.iter().map(|target| seen_from(&environment.cwd, target)).collect();
+    let select = |project: &Project, _: &Settings| project.select_tests(&targets);
     let Gathered { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
@@ -148,9 +150,9 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
     let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
-    let args = cabal::test_args(&selection.targets, settings.jobs, &settings.cabal_args);
+    let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
     let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation());
-    plan.executables.clone_from(&selection.executables);
+    plan.targets.clone_from(&selection.targets);
     plan.fetch_inputs = Some(builder.fetch_inputs(&args));
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();

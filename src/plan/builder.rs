@@ -60,7 +60,7 @@ pub(crate) struct Builder<'a> {
     pub key: String,
     pub store_volume: String,
     pub build_volume: String,
-    /// What is sent to an engine that can be shown no directory of this machine.
+    /// What is sent to an engine that can be shown no directory of this machine, or copied for a build that writes.
     source: Option<Source>,
 }
 
@@ -84,7 +84,12 @@ impl<'a> Builder<'a> {
         Self {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
             build_volume: format!("hsx-build-{key}"),
-            source: host.is_remote.then(|| Source::new(project, &host.state_id)),
+            source: if settings.writable_source {
+                // Of its own: what one build writes no other is to see.
+                Some(Source::new(project, &format!("{} {key}", host.state_id)))
+            } else {
+                host.is_remote.then(|| Source::new(project, &host.state_id))
+            },
             project,
             settings,
             facts,
@@ -339,11 +344,14 @@ impl<'a> Builder<'a> {
             platform: build.platform,
             choice: self.choice.clone(),
             ghc: build.ghc.clone(),
+            ghc_reason: build.ghc_reason.clone(),
             image: self.image.reference.clone(),
             locks,
             warnings: build.warnings.clone(),
             toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.volume.clone()),
-            executables: Vec::new(),
+            targets: Vec::new(),
+            data: Vec::new(),
+            delivers_data: false,
             stage: Stage(settings.out_dir.join(format!(".hsx-{key}"))),
             out_dir: settings.out_dir.join(build.platform.slug()),
             fetch_inputs: None,
@@ -390,7 +398,7 @@ impl<'a> Builder<'a> {
         };
         let here = |mount: &SourceMount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() };
         let sources: Vec<_> = match &self.source {
-            Some(source) => source.volume_mounts(true),
+            Some(source) => source.volume_mounts(!self.settings.writable_source),
             None => self.project.mounts.iter().map(here).collect(),
         };
         let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];

@@ -30,6 +30,8 @@ pub(crate) struct Facts {
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.
     pub pass_env: Vec<String>,
+    /// A digest of the values that are given to these builds alone, where there are any.
+    pub given: String,
     /// Each platform is built for by one of them.
     pub hosts: Vec<Host>,
 }

@@ -18,7 +18,8 @@ use crate::base::platform::Platform;
 use crate::plan::facts::Addition;
 use crate::plan::source::Source;
 use crate::plan::strategy::Choice;
-use crate::project::{Executable, image};
+use crate::project::image;
+use crate::project::target::Target;
 use crate::tools::upx::Packer;
 
 /// Everything one `hsx static` does.
@@ -49,6 +50,8 @@ pub(crate) struct PlatformPlan {
     pub platform: Platform,
     pub choice: Choice,
     pub ghc: Option<String>,
+    /// What in the project's files decided on the GHC.
+    pub ghc_reason: Option<String>,
     /// The image as the engine is asked for it: by digest where one is known.
     pub image: String,
     /// Names this build's volume, containers, lock and log; nobody else's.
@@ -58,8 +61,12 @@ pub(crate) struct PlatformPlan {
     pub warnings: Vec<String>,
     /// Of the cross strategy: the volume with the toolchain.
     pub toolchain: Option<String>,
-    /// The executables, or the test suites, that it is about.
-    pub executables: Vec<Executable>,
+    /// What the executables, or the test suites, are that it is about: cabal's plan tells which these are.
+    pub targets: Vec<Target>,
+    /// The project's own packages that have data files.
+    pub data: Vec<OwnData>,
+    /// Data files are delivered too.
+    pub delivers_data: bool,
     pub stage: Stage,
     /// Where the executables end up.
     pub out_dir: Utf8PathBuf,
@@ -74,6 +81,16 @@ pub(crate) struct PlatformPlan {
     /// Lists those of them that are there.
     pub leftovers: Cmd,
     pub steps: Vec<Step>,
+}
+
+/// The data files of one of the project's own packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnData {
+    pub package: String,
+    /// Where they are on the host.
+    pub dir: Utf8PathBuf,
+    /// `data-files:`, as written.
+    pub files: Vec<String>,
 }
 
 /// An engine of another machine, for messages.
@@ -126,6 +143,16 @@ impl Stage {
     /// What the toolchain of a cross build could not do, counted.
     pub(crate) fn emulated_calls(&self) -> Utf8PathBuf {
         self.0.join("emulated-calls")
+    }
+
+    /// The units of the store that have data files, a line each.
+    pub(crate) fn data_units(&self) -> Utf8PathBuf {
+        self.0.join("data")
+    }
+
+    /// The data files of a unit of the store.
+    pub(crate) fn data_of(&self, unit: &str) -> Utf8PathBuf {
+        self.0.join("share").join(unit)
     }
 
     pub(crate) fn plan_json(&self) -> Utf8PathBuf {
@@ -196,10 +223,7 @@ pub(crate) enum Step {
     Verify,
     /// Packs each executable into the stage; a failure leaves the unpacked one. What the same upx made of the same file
     /// before is taken instead.
-    Pack {
-        packer: Packer,
-        files: Vec<Pack>,
-    },
+    Pack(Packer),
     /// Starts each executable, unpacked and packed, unless the same files have been started in this image before.
     Try {
         cmd: Cmd,
@@ -216,13 +240,6 @@ pub(crate) enum Step {
     Deliver,
     /// Removes the stage.
     Clean,
-}
-
-/// One executable to be packed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pack {
-    pub name: String,
-    pub cmd: Cmd,
 }
 
 /// How many platforms are built for at once, and how many packages of each: what the machine bears.
@@ -280,7 +297,8 @@ impl PlatformPlan {
         let Self { platform, choice, .. } = self;
         let ghc = image::ghc_name(self.ghc.as_deref());
         // What others have said is one line of a comment: a second one would be a command.
-        let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&ghc));
+        let by = self.ghc_reason.as_ref().map(|reason| format!(" by {reason}")).unwrap_or_default();
+        let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&format!("{ghc}{by}")));
         let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {}", harmless::line(warning));
@@ -329,7 +347,7 @@ impl Step {
             Self::Derive { .. }
             | Self::MakeOutDir(_)
             | Self::MakeStage
-            | Self::Pack { .. }
+            | Self::Pack(_)
             | Self::Verify
             | Self::Deliver
             | Self::DeliverLogs
@@ -349,29 +367,36 @@ impl Step {
             }
             (Self::Verify, Some(plan)) => {
                 format!(
-                    "# hsx checks here that every file in {}/bin is static and for {}",
+                    "# hsx checks here that {}/bin has all that cabal planned for {}, each static and for {}, and drops the rest",
                     path(&plan.stage.0),
+                    plan.targets
+                        .iter()
+                        .map(|target| format!("`{}`", harmless::line(&target.spelled)))
+                        .collect::<Vec<_>>()
+                        .join(", "),
                     plan.platform
                 )
             }
             (Self::Deliver, Some(plan)) => {
-                let mut lines = "# a packed file is taken only if it starts and exits like the unpacked one".to_owned();
-                for exe in &plan.executables {
-                    let (built, packed) = (plan.stage.built(&exe.name), plan.stage.packed(&exe.name));
-                    let to = path(&plan.out_dir.join(&exe.name));
-                    let (built, packed) = (path(&built), path(&packed));
-                    let _ = write!(lines, "\n[ -e {packed} ] || mv -f {built} {packed}; mv -f {packed} {to}");
-                }
-                lines
+                let stage = path(&plan.stage.0);
+                format!(
+                    "# a packed file is taken only if it starts and exits like the unpacked one\n\
+                     for file in {stage}/bin/*; do\n  packed={stage}/packed/${{file##*/}}\n  \
+                     [ -e \"$packed\" ] || mv -f \"$file\" \"$packed\"; mv -f \"$packed\" {}/\ndone",
+                    path(&plan.out_dir)
+                )
             }
             (Self::Derive { commands, .. }, _) => commands.each_ref().map(ToString::to_string).join("\n"),
-            (Self::Pack { files, .. }, _) => {
-                let mut lines =
-                    "# hsx packs these at once, and takes what the same upx made of the same file before".to_owned();
-                for pack in files {
-                    let _ = write!(lines, "\n{}", pack.cmd);
-                }
-                lines
+            (Self::Pack(packer), Some(plan)) => {
+                // The names are not known before cabal has planned: where they stand, the shell puts them.
+                let name = "$name";
+                let cmd = packer.pack(&plan.stage.built(name), &plan.stage.packed(name)).to_string();
+                let [built, packed] =
+                    [plan.stage.built(name), plan.stage.packed(name)].map(|path| quote(path.as_str()));
+                let in_shell = |dir: &str| format!("{}\"$name\"", path(&plan.stage.0.join(dir).join("")));
+                let cmd = cmd.replace(&built, &in_shell("bin")).replace(&packed, &in_shell("packed"));
+                let note = "# hsx packs these at once, and takes what the same upx made of the same file before";
+                format!("{note}\nfor file in {}/bin/*; do\n  name=${{file##*/}}\n  {cmd}\ndone", path(&plan.stage.0))
             }
             (Self::Try { cmd, is_sent }, plan) => {
                 let stage = plan

@@ -23,6 +23,8 @@ pub(crate) struct Source {
     /// ignores them.
     pub inputs: Vec<Utf8PathBuf>,
     pub packages: Vec<Utf8PathBuf>,
+    /// Directories that were named to be seen too.
+    pub dirs: Vec<Utf8PathBuf>,
     /// At least one; what is remembered of all bears the first one's name.
     pub volumes: Vec<SourceVolume>,
 }
@@ -51,6 +53,7 @@ impl Source {
             mounts: project.mounts.clone(),
             inputs: project.plan_inputs.iter().map(|(path, _)| path.clone()).collect(),
             packages: project.hpack.clone(),
+            dirs: project.source_dirs.clone(),
             volumes: volumes.collect(),
         }
     }
@@ -74,7 +77,8 @@ impl Source {
             |target: &str| self.mounts.iter().any(|mount| mount.target != target && is_within(target, &mount.target));
         let hidden = self.mounts.iter().filter(|mount| covers(&mount.target));
         let hidden = hidden.flat_map(|mount| ["--hide", Utf8Path::new(&mount.target).file_name().unwrap_or_default()]);
-        Cmd::new("hsx").args(["source", "--directory", self.root.as_str()]).args(hidden)
+        let dirs = self.dirs.iter().flat_map(|dir| ["--source-dir", dir.as_str()]);
+        Cmd::new("hsx").args(["source", "--directory", self.root.as_str()]).args(dirs).args(hidden)
     }
 }
 
@@ -91,13 +95,9 @@ mod tests {
             |(source, target): &(&str, &str)| SourceMount { source: (*source).into(), target: (*target).into() };
         Project {
             root: "/p".into(),
-            packages: Vec::new(),
-            with_compiler: None,
-            index_state: None,
             mounts: mounts.iter().map(mount).collect(),
             workdir: SOURCE.to_owned(),
-            plan_inputs: Vec::new(),
-            hpack: Vec::new(),
+            ..Project::default()
         }
     }
 

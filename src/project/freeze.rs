@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{fields, image};
+use super::fields::fields;
+use super::image;
 use crate::base::platform::Platform;
 
 /// The freeze file of a project, beside its `cabal.project`.

@@ -15,7 +15,7 @@ pub(crate) const DEFAULT_GHC: &str = "9.10.3";
 ///
 /// Source: the tags of `quay.io/benz0li/ghc-musl` and the version table of its README
 /// (<https://github.com/benz0li/ghc-musl>). A version missing here is still tried: tags are added all the time.
-const TAGS: &[(&str, bool)] = &[
+pub(super) const TAGS: &[(&str, bool)] = &[
     ("8.8.4", false),
     ("8.10.1", false),
     ("8.10.4", false),
@@ -62,7 +62,7 @@ const TAGS: &[(&str, bool)] = &[
 ];
 
 /// Compilers that ghc-musl's README calls broken, where, and what to use instead.
-const BROKEN: &[(&str, Option<Platform>, &str)] =
+pub(super) const BROKEN: &[(&str, Option<Platform>, &str)] =
     &[("9.12.3", None, "9.12.4"), ("9.12.1", None, "9.12.2"), ("9.2.1", Some(Platform::Arm64), "9.2.2")];
 
 /// Which integer implementation GHC's libraries use.
@@ -168,73 +168,6 @@ pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
     (!version.is_empty() && version.chars().all(|c| c.is_ascii_digit() || c == '.')).then(|| version.to_owned())
 }
 
-/// The newest published, unbroken GHC that a `tested-with:` field names.
-///
-/// The field is a list of `COMPILER RANGE`s; the ranges of GHC are evaluated, what cannot be read accepts nothing.
-pub(crate) fn tested_ghc(tested_with: &str) -> Option<&'static str> {
-    let broken = |version: &str| BROKEN.iter().any(|(bad, _, _)| *bad == version);
-    let ghcs: Vec<_> = split_outside_braces(tested_with).into_iter().filter_map(ghc_range).collect();
-    TAGS.iter()
-        .rev()
-        .map(|(version, _)| *version)
-        .find(|version| !broken(version) && ghcs.iter().any(|range| in_range(version, range)))
-}
-
-/// Splits at commas, except those of version sets (`{9.6.6, 9.8.4}`).
-fn split_outside_braces(text: &str) -> Vec<&str> {
-    let mut depth = 0_u32;
-    text.split(move |c| {
-        match c {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        c == ',' && depth == 0
-    })
-    .collect()
-}
-
-fn ghc_range(item: &str) -> Option<&str> {
-    let item = item.trim();
-    let compiler = item.get(..3).filter(|word| word.eq_ignore_ascii_case("ghc"))?;
-    Some(item[compiler.len()..].trim())
-}
-
-/// Whether a version lies in a range of `==`, `>=`, `>`, `<=`, `<`, `^>=`, wildcards and sets, joined by `&&`, `||`.
-fn in_range(version: &str, range: &str) -> bool {
-    range.split("||").any(|alternative| {
-        alternative.split("&&").all(|term| {
-            let term = term.trim();
-            let (operator, operand) = term.split_at(term.find(|c: char| !"=<>^".contains(c)).unwrap_or(term.len()));
-            let operand = operand.trim();
-            if let Some(set) = operand.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                return set.split(',').any(|member| satisfies(version, operator, member.trim()));
-            }
-            satisfies(version, operator, operand)
-        })
-    })
-}
-
-fn satisfies(version: &str, operator: &str, operand: &str) -> bool {
-    if let Some(prefix) = operand.strip_suffix(".*") {
-        return operator == "==" && starts_with_version(version, prefix);
-    }
-    let order = compare_versions(version, operand);
-    match (operator, order) {
-        ("==", Some(order)) => order == Ordering::Equal,
-        (">=", Some(order)) => order != Ordering::Less,
-        (">", Some(order)) => order == Ordering::Greater,
-        ("<=", Some(order)) => order != Ordering::Greater,
-        ("<", Some(order)) => order == Ordering::Less,
-        // `^>=A.B.C` is `>=A.B.C && <A.(B+1)`.
-        ("^>=", Some(order)) => {
-            let series: Vec<_> = operand.split('.').take(2).collect();
-            order != Ordering::Less && starts_with_version(version, &series.join("."))
-        }
-        _ => false,
-    }
-}
-
 /// Whether a version is older than another; `None` when one of them is no version (`latest`).
 pub(crate) fn older_than(version: &str, other: &str) -> Option<bool> {
     compare_versions(version, other).map(Ordering::is_lt)
@@ -245,7 +178,7 @@ pub(crate) fn starts_with_version(version: &str, prefix: &str) -> bool {
     version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
+pub(super) fn compare_versions(a: &str, b: &str) -> Option<Ordering> {
     let parts = |text: &str| text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>();
     Some(parts(a)?.cmp(&parts(b)?))
 }
@@ -330,23 +263,6 @@ mod tests {
             ("ghc-head", None),
         ] {
             assert_eq!(compiler_version(text).as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn tested_with_gives_the_newest_published_ghc() {
-        for (text, expected) in [
-            ("GHC ==9.6.6", Some("9.6.6")),
-            ("GHC == 9.4.8 || == 9.6.6, GHC ==9.8.2", Some("9.8.2")),
-            ("ghc =={9.4.7, 9.6.5}", Some("9.6.5")),
-            ("GHC ==9.6.*", Some("9.6.7")),
-            ("GHC >=9.4 && <9.8", Some("9.6.7")),
-            ("GHC ^>=9.4.3", Some("9.4.8")),
-            ("GHC ==9.12.3 || ==9.12.2", Some("9.12.2")),
-            ("GHCJS ==8.4", None),
-            ("GHC ==9.99.1", None),
-        ] {
-            assert_eq!(tested_ghc(text), expected, "{text}");
         }
     }
 

@@ -1,29 +1,46 @@
-//! A Haskell project as hsx needs to know it before cabal runs: its packages, executables and compiler, and beside it
-//! what else is a project's own: freeze files, the image it is built in, the files of a new one. The readers here take
-//! only the fields hsx decides by; everything else stays cabal's business. No file is opened here: text comes in, facts
-//! go out.
+//! A Haskell project as hsx guesses it before cabal has spoken: its packages, executables and compiler; and beside it
+//! what else is a project's own: freeze files, the image it is built in, the files of a new one. Which packages and
+//! components there are cabal decides: what is read here is for messages, for what to mount, and for which GHC to take.
+//! No file is opened here: text comes in, facts go out.
 
 mod fields;
+mod files;
 pub(crate) mod freeze;
+pub(crate) mod ghc;
 pub(crate) mod image;
+mod package;
+pub(crate) mod target;
 pub(crate) mod template;
+mod tested_with;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use fields::fields;
+pub(crate) use files::{ProjectFile, Setting, parse_package, parse_project_file};
+pub(crate) use package::{Executable, Kind, Package};
+use target::{Target, plain};
 
 /// A project and everything of it that the container must see.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Project {
     /// The directory of `cabal.project`, or of the only `.cabal` file.
     pub root: Utf8PathBuf,
     pub packages: Vec<Package>,
     /// `with-compiler:` of the project files.
     pub with_compiler: Option<String>,
+    /// What the project files import, as written.
+    pub imports: Vec<String>,
+    /// `resolver:` of a `stack.yaml` beside them.
+    pub resolver: Option<String>,
+    /// What the project files set for the developer's machine, or in the way of a static build.
+    pub settings: Vec<Setting>,
+    /// Packages that only cabal can tell of: from git, from elsewhere, in archives, or in files that cannot be read here.
+    pub has_unseen_packages: bool,
     /// `index-state:`, where it is a time; in ISO 8601, so that times compare as text.
     pub index_state: Option<String>,
+    /// Directories outside it that were named to be seen too.
+    pub source_dirs: Vec<Utf8PathBuf>,
     /// Host directories to mount, and where.
     pub mounts: Vec<SourceMount>,
     /// The project root inside the container.
@@ -34,17 +51,6 @@ pub(crate) struct Project {
     pub hpack: Vec<Utf8PathBuf>,
 }
 
-/// A local package.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Package {
-    pub name: String,
-    pub version: String,
-    pub executables: Vec<String>,
-    pub test_suites: Vec<String>,
-    /// `tested-with:`, as written.
-    pub tested_with: Option<String>,
-}
-
 /// A host directory of the project's and its place in the container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceMount {
@@ -52,19 +58,19 @@ pub(crate) struct SourceMount {
     pub target: String,
 }
 
-/// An executable component of a local package, or a test suite.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Executable {
-    pub package: String,
-    pub version: String,
-    pub name: String,
-}
-
-/// What to build: cabal's own target words, and the executables or test suites they stand for.
+/// What to build: targets for cabal, and the executables or test suites that they stand for by the project's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
-    pub targets: Vec<String>,
-    pub executables: Vec<Executable>,
+    pub targets: Vec<Target>,
+    /// A guess: cabal's plan decides.
+    pub guess: Vec<Executable>,
+}
+
+impl Selection {
+    /// The targets as cabal takes them.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.targets.iter().map(|target| target.spelled.clone()).collect()
+    }
 }
 
 impl Project {
@@ -94,189 +100,137 @@ impl Project {
         (self.root.ancestors().nth(depth).unwrap_or(&self.root), below.to_owned())
     }
 
-    fn components(&self, kind: Kind) -> impl Iterator<Item = Executable> {
-        self.packages.iter().flat_map(move |package| {
-            kind.names(package).iter().map(|name| Executable {
-                package: package.name.clone(),
-                version: package.version.clone(),
-                name: name.clone(),
-            })
-        })
+    /// What hsx reads of the components of a kind.
+    pub(crate) fn components(&self, kind: Kind) -> impl Iterator<Item = Executable> {
+        self.packages
+            .iter()
+            .flat_map(move |package| kind.stanzas(package).iter().map(|stanza| package.component(&stanza.name)))
     }
 
-    /// Resolves targets as cabal spells them; none means every executable.
+    /// Reads targets as cabal spells them; none means every executable.
     ///
     /// # Errors
-    /// When a target is unknown, stands for no executable, or two executables would get one file name.
+    /// When one cannot stand for an executable, or two executables would get one file name.
     pub(crate) fn select(&self, targets: &[String]) -> Result<Selection, Error> {
         let selection = self.select_of(Kind::Executable, targets)?;
-        if selection.executables.is_empty() {
-            return Err(Error::usage("this project has no executable to build")
-                .hint("add an `executable` stanza to a `.cabal` file"));
-        }
-        let mut names: Vec<_> = selection.executables.iter().map(|exe| (&exe.name, &exe.package)).collect();
-        names.sort();
-        if let Some(pair) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            let ((name, one), (_, other)) = (pair[0], pair[1]);
-            return Err(Error::usage(format!("two executables are named `{name}`: in `{one}` and in `{other}`"))
-                .hint(format!("build one at a time: `hsx static {one}:exe:{name} --out-dir …`")));
-        }
+        let certain: Vec<_> = selection.guess.iter().filter(|exe| self.is_certain(exe)).cloned().collect();
+        one_of_each_name(&certain)?;
         Ok(selection)
+    }
+
+    /// Whether nothing in the project's files says that cabal may leave an executable out.
+    pub(crate) fn is_certain(&self, exe: &Executable) -> bool {
+        self.packages.iter().any(|package| {
+            let is_it = |stanza: &package::Stanza| stanza.name == exe.name && stanza.is_certain;
+            package.name == exe.package && package.is_certain && package.executables.iter().any(is_it)
+        })
     }
 
     /// The same for test suites; none means every one.
     ///
     /// # Errors
-    /// When a target is unknown or stands for no test suite, or there is none.
+    /// When one cannot stand for a test suite.
     pub(crate) fn select_tests(&self, targets: &[String]) -> Result<Selection, Error> {
-        let selection = self.select_of(Kind::TestSuite, targets)?;
-        if selection.executables.is_empty() {
-            return Err(
-                Error::usage("this project has no test suite").hint("add a `test-suite` stanza to a `.cabal` file")
-            );
-        }
-        Ok(selection)
+        self.select_of(Kind::TestSuite, targets)
     }
 
     fn select_of(&self, kind: Kind, targets: &[String]) -> Result<Selection, Error> {
-        let mut selection = Selection { targets: Vec::new(), executables: Vec::new() };
+        let all: Vec<_> = self.components(kind).collect();
+        let what = kind.description();
+        let mut selection = Selection { targets: Vec::new(), guess: Vec::new() };
         if targets.is_empty() {
-            selection.targets.push(format!("all:{}s", kind.word()));
-            selection.executables.extend(self.components(kind));
+            // Whatever cabal makes of the files, a stanza has its word.
+            if !self.has_unseen_packages && !self.mentions(kind.stanza()) {
+                let purpose = if kind == Kind::Executable { " to build" } else { "" };
+                return Err(Error::usage(format!("this project has no {what}{purpose}")).hint(format!(
+                    "add {} `{}` stanza to a `.cabal` file",
+                    kind.article(),
+                    kind.stanza()
+                )));
+            }
+            selection.targets.push(Target::all(kind));
+            selection.guess.clone_from(&all);
         }
-        for target in targets {
-            let (spelled, executables) = self.resolve(kind, target)?;
-            selection.targets.push(spelled);
-            selection.executables.extend(executables);
+        for text in targets {
+            let target = Target::parse(text, kind, &self.packages, |path| self.typed_place(path))
+                .filter(|target| self.may_have(target));
+            let Some(target) = target else {
+                let known: Vec<_> =
+                    all.iter().map(|exe| format!("`{}:{}:{}`", exe.package, kind.word(), exe.name)).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Error::usage(format!("no {what} matches the target `{text}`"))
+                    .hint(format!("{what}s of this project: {known}")));
+            };
+            selection.guess.extend(self.guess(kind, &target));
+            selection.targets.push(target);
         }
-        selection.executables.sort();
-        selection.executables.dedup();
+        selection.guess.sort();
+        selection.guess.dedup();
         Ok(selection)
     }
 
-    /// One target: cabal's spelling of it, narrowed to components of a kind, and what it stands for.
-    fn resolve(&self, kind: Kind, target: &str) -> Result<(String, Vec<Executable>), Error> {
-        let all: Vec<_> = self.components(kind).collect();
-        let (word, words) = (kind.word(), format!("{}s", kind.word()));
-        let of_package = |name: &str| all.iter().filter(|exe| exe.package == name).cloned().collect::<Vec<_>>();
-        let named = |package: Option<&str>, name: &str| {
-            let fits = |exe: &&Executable| exe.name == name && package.is_none_or(|package| exe.package == package);
-            all.iter().filter(fits).cloned().collect::<Vec<_>>()
-        };
-        let is_package = |name: &str| self.packages.iter().any(|package| package.name == name);
-        let (spelled, found) = match *target.split(':').collect::<Vec<_>>() {
-            ["all"] => (format!("all:{words}"), all.clone()),
-            ["all", plural] if plural == words => (format!("all:{words}"), all.clone()),
-            [singular, name] if singular == word => (target.to_owned(), named(None, name)),
-            [package, singular, name] if singular == word => (target.to_owned(), named(Some(package), name)),
-            ["pkg", package] if is_package(package) => (format!("{package}:{words}"), of_package(package)),
-            [package, plural] | ["pkg", package, plural] if plural == words && is_package(package) => {
-                (format!("{package}:{words}"), of_package(package))
-            }
-            [name] if is_package(name) => (format!("{name}:{words}"), of_package(name)),
-            [name] => (format!("{word}:{name}"), named(None, name)),
-            [package, name] => (format!("{package}:{word}:{name}"), named(Some(package), name)),
-            _ => (String::new(), Vec::new()),
-        };
-        if found.is_empty() {
-            let known: Vec<_> = all.iter().map(|exe| format!("`{}:{word}:{}`", exe.package, exe.name)).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            let what = kind.description();
-            return Err(Error::usage(format!("no {what} matches the target `{target}`"))
-                .hint(format!("{what}s of this project: {known}")));
-        }
-        Ok((spelled, found))
-    }
-}
-
-/// A kind of component that can be selected.
-#[derive(Clone, Copy)]
-enum Kind {
-    Executable,
-    TestSuite,
-}
-
-impl Kind {
-    /// As cabal spells it in targets.
-    fn word(self) -> &'static str {
-        match self {
-            Self::Executable => "exe",
-            Self::TestSuite => "test",
-        }
-    }
-
-    fn description(self) -> &'static str {
-        match self {
-            Self::Executable => "executable",
-            Self::TestSuite => "test suite",
-        }
-    }
-
-    fn names(self, package: &Package) -> &[String] {
-        match self {
-            Self::Executable => &package.executables,
-            Self::TestSuite => &package.test_suites,
-        }
-    }
-}
-
-/// What a project file says that hsx decides by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ProjectFile {
-    /// `packages:` and `optional-packages:`, as written.
-    pub packages: Vec<String>,
-    pub with_compiler: Option<String>,
-    pub index_state: Option<String>,
-    /// `import:`; cabal reads them as if they stood here.
-    pub imports: Vec<String>,
-}
-
-/// Reads a `cabal.project`, or a file it imports. Top-level fields only: stanzas and conditionals hold none of these.
-pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
-    let mut file = ProjectFile::default();
-    for (name, value) in fields(text) {
-        match name.as_str() {
-            "packages" | "optional-packages" => {
-                let words = value.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
-                file.packages.extend(words.map(str::to_owned));
-            }
-            "with-compiler" => file.with_compiler = Some(value),
-            "index-state" => file.index_state = newest_time(&value),
-            "import" => file.imports.push(value),
-            _ => {}
-        }
-    }
-    file
-}
-
-/// The newest of the times in an `index-state:`, which may name one for each repository, or `HEAD`.
-fn newest_time(value: &str) -> Option<String> {
-    let words = value.split(|c: char| c.is_whitespace() || c == ',');
-    let is_time = |word: &&str| word.contains('T') && word.ends_with('Z');
-    words.filter(is_time).max().map(str::to_owned)
-}
-
-/// Reads the name, version, executables, test suites and `tested-with` of a `.cabal` file. `None` when it has no name.
-pub(crate) fn parse_package(text: &str) -> Option<Package> {
-    let mut package = Package::default();
-    for (name, value) in fields(text) {
-        match name.as_str() {
-            "name" => package.name = value,
-            "version" => package.version = value,
-            "tested-with" => package.tested_with = Some(value),
-            _ => {}
-        }
-    }
-    let stanzas = |word: &str| {
-        let named = text.lines().filter_map(|line| {
-            let (keyword, rest) = line.split_once(char::is_whitespace)?;
-            keyword.eq_ignore_ascii_case(word).then(|| rest.trim().trim_end_matches('{').trim().to_owned())
+    /// What a target stands for by the project's files.
+    fn guess(&self, kind: Kind, target: &Target) -> Vec<Executable> {
+        let planned = self.packages.iter().flat_map(|package| {
+            kind.stanzas(package).iter().map(|stanza| target::Planned {
+                component: package.component(&stanza.name),
+                place: self.place_of(&package.dir),
+                is_local: true,
+            })
         });
-        named.filter(|name| !name.is_empty()).collect()
-    };
-    package.executables = stanzas("executable");
-    package.test_suites = stanzas("test-suite");
-    (!package.name.is_empty()).then_some(package)
+        target.select(&planned.collect::<Vec<_>>()).into_iter().map(|planned| planned.component).collect()
+    }
+
+    /// Whether cabal may know a target: some file names it, or there are packages that are not seen from here.
+    fn may_have(&self, target: &Target) -> bool {
+        self.has_unseen_packages
+            || target.needs().into_iter().chain(target.names_package()).all(|name| self.mentions(name))
+    }
+
+    /// Whether one of the files that decide cabal's plan has a text, in any case of its letters.
+    fn mentions(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let is_named = |package: &Package| package.name.to_lowercase() == text;
+        self.packages.iter().any(is_named)
+            || self.plan_inputs.iter().any(|(_, input)| input.to_lowercase().contains(&text))
+    }
+
+    /// The place of a path of the host's in the container.
+    pub(crate) fn place_of(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        let path = plain(path);
+        let covering = self.mounts.iter().filter(|mount| path.starts_with(&mount.source));
+        let mount = covering.max_by_key(|mount| mount.source.as_str().len())?;
+        let below = path.strip_prefix(&mount.source).ok()?;
+        Some(plain(&Utf8Path::new(&mount.target).join(below)))
+    }
+
+    /// The place in the container of a path that was typed, and the same as seen from the project's root there.
+    fn typed_place(&self, text: &str) -> Option<(Utf8PathBuf, String)> {
+        let place = self.place_of(&self.root.join(text))?;
+        let seen = self.seen_from_workdir(&place);
+        Some((place, seen))
+    }
+
+    fn seen_from_workdir(&self, place: &Utf8Path) -> String {
+        match place.strip_prefix(&self.workdir) {
+            Ok(below) if below.as_str().is_empty() => ".".to_owned(),
+            Ok(below) => format!("./{below}"),
+            Err(_) => place.to_string(),
+        }
+    }
+}
+
+/// Fails where two executables would get one file name.
+///
+/// # Errors
+/// Then, with how to build one of them.
+pub(crate) fn one_of_each_name(executables: &[Executable]) -> Result<(), Error> {
+    let mut names: Vec<_> = executables.iter().map(|exe| (&exe.name, &exe.package)).collect();
+    names.sort();
+    let Some(pair) = names.windows(2).find(|pair| pair[0].0 == pair[1].0) else { return Ok(()) };
+    let ((name, one), (_, other)) = (pair[0], pair[1]);
+    Err(Error::usage(format!("two executables are named `{name}`: in `{one}` and in `{other}`"))
+        .hint(format!("build one at a time: `hsx static {one}:exe:{name} --out-dir …`")))
 }
 
 /// Places the host's directories under `/src` so that the relative paths between them stay as they are.
@@ -322,70 +276,76 @@ fn common_ancestor(paths: &[&Utf8PathBuf]) -> Utf8PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use super::package::Stanza;
     use super::*;
 
     fn package(name: &str, executables: &[&str]) -> Package {
-        let executables = executables.iter().map(|&name| name.to_owned()).collect();
-        Package { name: name.to_owned(), version: "1.0".to_owned(), executables, ..Package::default() }
+        let executables = executables.iter().map(|name| Stanza::new(name)).collect();
+        Package { name: name.to_owned(), executables, is_certain: true, ..Package::default() }
     }
 
     fn project(packages: Vec<Package>) -> Project {
-        Project {
-            root: "/p".into(),
-            packages,
-            with_compiler: None,
-            index_state: None,
-            mounts: Vec::new(),
-            workdir: SOURCE.to_owned(),
-            plan_inputs: Vec::new(),
-            hpack: Vec::new(),
-        }
+        let words = packages.iter().flat_map(|package| {
+            let stanzas = package.executables.iter().map(|stanza| format!("executable {}\n", stanza.name));
+            stanzas.chain([format!("name: {}\n", package.name)])
+        });
+        let plan_inputs = vec![("/p/p.cabal".into(), words.collect())];
+        Project { root: "/p".into(), workdir: SOURCE.to_owned(), packages, plan_inputs, ..Project::default() }
     }
 
     fn names(selection: &Selection) -> Vec<&str> {
-        selection.executables.iter().map(|exe| exe.name.as_str()).collect()
+        selection.guess.iter().map(|exe| exe.name.as_str()).collect()
     }
 
     #[test]
-    fn targets_are_spelled_as_cabal_spells_them() {
+    fn what_targets_stand_for_is_guessed() {
         let project = project(vec![package("app", &["app", "tool"]), package("lib", &[]), package("x", &["y"])]);
-        for (target, spelled, executables) in [
-            ("exe:tool", "exe:tool", vec!["tool"]),
-            ("tool", "exe:tool", vec!["tool"]),
-            ("app", "app:exes", vec!["app", "tool"]),
-            ("app:exes", "app:exes", vec!["app", "tool"]),
-            ("pkg:app", "app:exes", vec!["app", "tool"]),
-            ("app:exe:tool", "app:exe:tool", vec!["tool"]),
-            ("app:tool", "app:exe:tool", vec!["tool"]),
-            ("all", "all:exes", vec!["app", "tool", "y"]),
+        for (targets, spelled, executables) in [
+            (&[][..], "all:exes", &["app", "tool", "y"][..]),
+            (&["app", "x:y"], "app:exes x:exe:y", &["app", "tool", "y"]),
+            (&["lib"], "lib:exes", &[]),
         ] {
-            let selection = project.select(&[target.to_owned()]).unwrap();
-            assert_eq!((selection.targets[0].as_str(), names(&selection)), (spelled, executables), "{target}");
+            let targets: Vec<_> = targets.iter().map(|&target| target.to_owned()).collect();
+            let selection = project.select(&targets).unwrap();
+            assert_eq!((selection.words().join(" ").as_str(), &names(&selection)[..]), (spelled, executables));
         }
-        assert_eq!(project.select(&[]).unwrap().targets, ["all:exes"]);
     }
 
     #[test]
-    fn test_suites_are_selected_alike() {
-        let suites = |name, suites: &[&str]| Package {
-            test_suites: suites.iter().map(|&suite| suite.to_owned()).collect(),
-            ..package(name, &["exe"])
-        };
-        let project = project(vec![suites("app", &["spec", "props"]), suites("lib", &["spec"])]);
-        for (target, spelled, found) in [
-            ("spec", "test:spec", vec!["spec", "spec"]),
-            ("test:props", "test:props", vec!["props"]),
-            ("lib", "lib:tests", vec!["spec"]),
-            ("lib:tests", "lib:tests", vec!["spec"]),
-            ("app:test:spec", "app:test:spec", vec!["spec"]),
-            ("all", "all:tests", vec!["props", "spec", "spec"]),
-        ] {
-            let selection = project.select_tests(&[target.to_owned()]).unwrap();
-            assert_eq!((selection.targets[0].as_str(), names(&selection)), (spelled, found), "{target}");
+    fn what_no_file_names_is_refused() {
+        let project = project(vec![package("app", &["app", "tool"])]);
+        for target in ["nope", "exe:nope", "nope:exe:app", "lib:app", "a:b:c:d"] {
+            let error = project.select(&[target.to_owned()]).unwrap_err();
+            assert!(error.message.contains(target), "{error:?}");
+            assert_eq!(error.hints, ["executables of this project: `app:exe:app`, `app:exe:tool`"]);
         }
-        let error = project.select_tests(&["exe".to_owned()]).unwrap_err();
-        assert_eq!(error.message, "no test suite matches the target `exe`");
-        assert!(super::tests::project(vec![package("x", &["y"])]).select_tests(&[]).is_err());
+        let unseen = Project { has_unseen_packages: true, ..project };
+        assert_eq!(unseen.select(&["exe:nope".to_owned()]).unwrap().words(), ["exe:nope"]);
+    }
+
+    #[test]
+    fn two_executables_of_one_name_need_a_choice() {
+        let project = |certain| {
+            let stanza = Stanza { name: "server".to_owned(), is_certain: certain };
+            super::tests::project(vec![
+                package("a", &["server"]),
+                Package { executables: vec![stanza], ..package("b", &[]) },
+            ])
+        };
+        let error = project(true).select(&[]).unwrap_err();
+        assert_eq!(error.message, "two executables are named `server`: in `a` and in `b`");
+        assert_eq!(names(&project(true).select(&["b:exe:server".to_owned()]).unwrap()), ["server"]);
+        // Whether there are two cabal knows.
+        assert!(project(false).select(&[]).is_ok());
+    }
+
+    #[test]
+    fn a_project_without_executables_is_an_error() {
+        let library = Project { plan_inputs: vec![("/p/p.cabal".into(), "library".to_owned())], ..Project::default() };
+        assert_eq!(library.select(&[]).unwrap_err().message, "this project has no executable to build");
+        assert_eq!(library.select_tests(&[]).unwrap_err().message, "this project has no test suite");
+        let unseen = Project { has_unseen_packages: true, ..library };
+        assert!(unseen.select(&[]).is_ok() && unseen.select_tests(&[]).is_ok());
     }
 
     #[test]
@@ -398,61 +358,6 @@ mod tests {
             workdir.clone_into(&mut project.workdir);
             assert_eq!(project.place(), (Utf8Path::new(top), below.to_owned()));
         }
-    }
-
-    #[test]
-    fn an_unknown_target_lists_the_executables() {
-        let project = project(vec![package("app", &["app", "tool"])]);
-        for target in ["nope", "exe:nope", "nope:exe:app", "lib:app", "a:b:c:d"] {
-            let error = project.select(&[target.to_owned()]).unwrap_err();
-            assert!(error.message.contains(target), "{error:?}");
-            assert_eq!(error.hints, ["executables of this project: `app:exe:app`, `app:exe:tool`"]);
-        }
-    }
-
-    #[test]
-    fn two_executables_of_one_name_need_a_choice() {
-        let project = project(vec![package("a", &["server"]), package("b", &["server"])]);
-        let error = project.select(&[]).unwrap_err();
-        assert_eq!(error.message, "two executables are named `server`: in `a` and in `b`");
-        assert_eq!(names(&project.select(&["b:exe:server".to_owned()]).unwrap()), ["server"]);
-    }
-
-    #[test]
-    fn a_project_without_executables_is_an_error() {
-        assert!(project(vec![package("lib", &[])]).select(&[]).is_err());
-    }
-
-    #[test]
-    fn project_files_are_read_leniently() {
-        let text = "-- a comment\npackages: app/*.cabal, ../lib\n          ./third/\noptional-packages:\n  vendor/*\n\
-            with-compiler: ghc-9.6.6\nindex-state: 2026-01-01T00:00:00Z\nimport: common.config\nsource-repository-package\n  type: git\n  packages: no\n\
-            package *\n  ghc-options: -O2\nif impl(ghc >= 9)\n  packages: neither\n";
-        let file = parse_project_file(text);
-        assert_eq!(file.packages, ["app/*.cabal", "../lib", "./third/", "vendor/*"]);
-        assert_eq!(file.with_compiler.as_deref(), Some("ghc-9.6.6"));
-        assert_eq!(file.imports, ["common.config"]);
-        assert_eq!(file.index_state.as_deref(), Some("2026-01-01T00:00:00Z"));
-        for (value, time) in [
-            ("HEAD", None),
-            ("hackage.haskell.org 2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
-            ("a 2026-01-01T00:00:00Z, b 2026-02-01T00:00:00Z,\n  c HEAD", Some("2026-02-01T00:00:00Z")),
-        ] {
-            assert_eq!(parse_project_file(&format!("index-state: {value}")).index_state.as_deref(), time, "{value}");
-        }
-    }
-
-    #[test]
-    fn a_cabal_file_gives_name_version_and_executables() {
-        let text = "cabal-version: 3.0\nName:          demo\nversion:       0.1.2\ntested-with:\n  GHC ==9.6.6\n   \
-            || ==9.8.4\n\ncommon warnings\n  ghc-options: -Wall\n\nexecutable demo\n  main-is: Main.hs\n\
-            Executable demo-tool {\n  main-is: Tool.hs\n}\ntest-suite spec\n  type: exitcode-stdio-1.0\n";
-        let package = parse_package(text).unwrap();
-        assert_eq!((package.name.as_str(), package.version.as_str()), ("demo", "0.1.2"));
-        assert_eq!(package.executables, ["demo", "demo-tool"]);
-        assert_eq!(package.test_suites, ["spec"]);
-        assert_eq!(package.tested_with.as_deref(), Some("GHC ==9.6.6 || ==9.8.4"));
-        assert_eq!(parse_package("version: 1"), None);
     }
 
     #[test]

@@ -66,6 +66,12 @@ pub(crate) struct Delivered {
     pub started: bool,
     /// The exit status of `NAME --help`; `None` when it was stopped after a time limit.
     pub help_status: Option<u8>,
+    /// What it said then, where it did not succeed.
+    #[serde(default)]
+    pub help_said: Vec<String>,
+    /// The packages of it that have data files, which are not in the executable.
+    #[serde(default)]
+    pub data: Vec<String>,
     /// The executable contains GMP, which is LGPL.
     pub gmp: bool,
 }
@@ -305,6 +311,8 @@ mod tests {
             sha256: "0123456789abcdef".repeat(4),
             started: true,
             help_status: Some(0),
+            help_said: Vec::new(),
+            data: Vec::new(),
             gmp: false,
         }
     }

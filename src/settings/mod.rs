@@ -14,6 +14,7 @@ use crate::base::error::Error;
 use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::project::Project;
+use crate::project::ghc::{self, Ghc};
 use crate::project::image::{self, Bignum};
 use crate::settings::lockfile::Lockfile;
 
@@ -28,6 +29,8 @@ pub(crate) struct SettingsFile {
     cabal_args: Option<Vec<String>>,
     strip: Option<bool>,
     upx: Option<bool>,
+    writable_source: Option<bool>,
+    data_files: Option<bool>,
     ghc: Option<String>,
     bignum: Option<Bignum>,
     strategy: Option<StrategyChoice>,
@@ -153,6 +156,12 @@ pub(crate) struct Settings {
     pub engine_args: Vec<String>,
     pub offline: bool,
     pub pull: bool,
+    /// The project's own packages are built from scratch.
+    pub clean: bool,
+    /// The build may write to its source, which is a copy then.
+    pub writable_source: bool,
+    /// Data files are delivered too.
+    pub data_files: bool,
     /// What `--locked` builds with.
     pub lockfile: Option<Lockfile>,
 }
@@ -181,6 +190,8 @@ pub(crate) struct PlatformSettings {
     pub platform: Platform,
     /// The GHC's version; `None` where an image is named whose tag does not tell.
     pub ghc: Option<String>,
+    /// What in the project's files decided on it; `None`: what was typed or set, or nothing did.
+    pub ghc_reason: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
     /// Packages of the image's distribution to be added to it, sorted.
@@ -287,7 +298,11 @@ pub(crate) fn resolve(
     };
     let platforms = platforms.into_iter().map(|platform| for_platform(args, files, project, platform));
     Ok(Settings {
-        targets: list(targets, |file| file.targets.as_ref()),
+        targets: if targets.is_empty() {
+            list(targets, |file| file.targets.as_ref())
+        } else {
+            targets.iter().map(|target| seen_from(cwd, target)).collect()
+        },
         platforms: platforms.collect::<Result<_, _>>()?,
         out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
             (Some(typed), _) => cwd.join(typed),
@@ -296,13 +311,19 @@ pub(crate) fn resolve(
         },
         serial: result.serial,
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
-        cabal_args: list(&args.cabal_args, |file| file.cabal_args.as_ref()),
+        cabal_args: cabal_args(&args.cabal_args, files),
         strip: !result.no_strip && result.strip.or_else(|| files.iter().find_map(|file| file.strip)).unwrap_or(true),
         upx: packing,
         upx_args: list(&result.upx_args, |file| file.upx_args.as_ref()),
         engine_args: user_file.engine_args.iter().flatten().chain(&args.engine_args).cloned().collect(),
         offline: args.offline,
         pull: args.pull,
+        clean: result.clean,
+        writable_source: args
+            .writable_source
+            .or_else(|| files.iter().find_map(|file| file.writable_source))
+            .unwrap_or(false),
+        data_files: result.data_files.or_else(|| files.iter().find_map(|file| file.data_files)).unwrap_or(false),
         lockfile: None,
     })
 }
@@ -314,8 +335,11 @@ fn for_platform(
     platform: Platform,
 ) -> Result<PlatformSettings, Error> {
     let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
-    let wanted = args.ghc.clone().or_else(|| tables.iter().find_map(|table| table.ghc.clone()));
-    let wanted = wanted.unwrap_or_else(|| project_ghc(project));
+    let set = || tables.iter().find_map(|table| table.ghc.as_deref());
+    let Ghc { version: wanted, reason } = match args.ghc.as_deref().or_else(set) {
+        Some(text) => Ghc { version: ghc::typed(text)?, reason: None },
+        None => ghc::of_project(project),
+    };
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let packages = packages(&args.image_packages, &tables, |image| &image.packages)?;
     let native_packages = self::packages(&args.native_packages, &tables, |image| &image.native_packages)?;
@@ -326,6 +350,7 @@ fn for_platform(
     let is_heeded = ghc.as_deref().is_some_and(|ghc| image::starts_with_version(ghc, &wanted));
     let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
     let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
+    let ghc_reason = reason.filter(|_| is_heeded);
     // Only what was typed: a project's own GHC gives way to a named image.
     let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
     Ok(PlatformSettings {
@@ -337,6 +362,7 @@ fn for_platform(
         warnings,
         strategy: args.strategy.or_else(|| tables.iter().find_map(|table| table.strategy)).unwrap_or_default(),
         ghc,
+        ghc_reason,
     })
 }
 
@@ -384,12 +410,20 @@ impl SettingsFile {
     }
 }
 
-/// The GHC that the project names: `with-compiler:`, else the newest that `tested-with:` and ghc-musl share.
-fn project_ghc(project: &Project) -> String {
-    let with_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
-    let tested =
-        || project.packages.iter().filter_map(|package| package.tested_with.as_deref()).find_map(image::tested_ghc);
-    with_compiler.or_else(|| tested().map(str::to_owned)).unwrap_or_else(|| image::DEFAULT_GHC.to_owned())
+/// A target as it was typed in a directory; a path in it is made absolute.
+pub(crate) fn seen_from(cwd: &Utf8Path, target: &str) -> String {
+    let (path, rest) = target.split_once(':').map_or((target, None), |(path, rest)| (path, Some(rest)));
+    if !path.starts_with('.') && !path.contains('/') {
+        return target.to_owned();
+    }
+    let path = cwd.join(path).into_string();
+    rest.map_or(path.clone(), |rest| format!("{path}:{rest}"))
+}
+
+/// The arguments for cabal: those typed, or those of the first file that has some.
+pub(crate) fn cabal_args(typed: &[String], files: [&SettingsFile; 2]) -> Vec<String> {
+    let listed = || files.into_iter().find_map(|file| file.cabal_args.clone());
+    if typed.is_empty() { listed().unwrap_or_default() } else { typed.to_vec() }
 }
 
 /// All keys of a settings file.

@@ -1,12 +1,14 @@
 //! cabal: the only file that knows its flags and what it writes.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::project::Executable;
+use crate::project::target::{Planned, is_component_name, plain};
+use crate::project::{Executable, Kind};
 
 /// The names of hsx among cabal's external commands, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
@@ -88,44 +90,121 @@ pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
     args
 }
 
-/// Reads which of the wanted executables cabal planned to build, from `cache/plan.json` of the build directory.
-///
-/// # Errors
-/// When it is not a plan of cabal's.
-pub(crate) fn planned_executables(plan: &str, wanted: &[Executable]) -> Result<Vec<Executable>, serde_json::Error> {
-    let plan: PlanJson = serde_json::from_str(plan)?;
-    let mut planned = Vec::new();
-    for unit in plan.install_plan {
-        if unit.kind != "configured" || unit.style.as_deref() != Some("local") {
-            continue;
-        }
-        let components = unit.component_name.iter().chain(unit.components.keys());
-        let names: Vec<_> = components.filter_map(|component| component.strip_prefix("exe:")).collect();
-        planned.extend(
-            wanted.iter().filter(|exe| exe.package == unit.pkg_name && names.contains(&exe.name.as_str())).cloned(),
-        );
-    }
-    Ok(planned)
-}
-
-#[derive(Deserialize)]
-struct PlanJson {
-    #[serde(rename = "install-plan")]
+/// What cabal planned, from `cache/plan.json` of the build directory.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct CabalPlan {
+    /// Such as `ghc-9.6.6`.
+    pub compiler_id: Option<String>,
     install_plan: Vec<Unit>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Unit {
+    #[serde(default)]
+    id: String,
     #[serde(rename = "type")]
     kind: String,
     style: Option<String>,
     pkg_name: String,
+    #[serde(default)]
+    pkg_version: String,
+    pkg_src: Option<PackageSource>,
     /// One component a unit, as cabal builds most packages.
     component_name: Option<String>,
     /// All components in one unit: packages with a Custom setup.
     #[serde(default)]
-    components: serde_json::Map<String, serde_json::Value>,
+    components: BTreeMap<String, Needs>,
+    #[serde(flatten)]
+    needs: Needs,
+}
+
+#[derive(Debug, Deserialize)]
+struct PackageSource {
+    path: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Needs {
+    #[serde(default)]
+    depends: Vec<String>,
+}
+
+impl CabalPlan {
+    /// # Errors
+    /// When it is not a plan of cabal's.
+    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    /// The executables, or the test suites, that cabal planned to build.
+    ///
+    /// # Errors
+    /// When one has a name that cabal gives none: the name, as it may be shown.
+    pub(crate) fn components(&self, kind: Kind) -> Result<Vec<Planned>, String> {
+        let mut planned = Vec::new();
+        let prefix = format!("{}:", kind.word());
+        for unit in self.install_plan.iter().filter(|unit| unit.kind == "configured") {
+            let style = unit.style.as_deref().unwrap_or_default();
+            // One from a store was built for others to use.
+            if style == "global" {
+                continue;
+            }
+            let components = unit.component_name.iter().chain(unit.components.keys());
+            for name in components.filter_map(|component| component.strip_prefix(&prefix)) {
+                if let Some(bad) = [name, &unit.pkg_name].into_iter().find(|name| !is_component_name(name)) {
+                    return Err(bad.escape_debug().take(100).collect());
+                }
+                let component = Executable {
+                    package: unit.pkg_name.clone(),
+                    version: unit.pkg_version.clone(),
+                    name: name.to_owned(),
+                };
+                let path = unit.pkg_src.as_ref().and_then(|source| source.path.as_deref());
+                let place = path.map(|path| plain(path.into()));
+                planned.push(Planned { component, place, is_local: style == "local" });
+            }
+        }
+        planned.sort();
+        planned.dedup();
+        Ok(planned)
+    }
+
+    /// The version of the GHC.
+    pub(crate) fn ghc(&self) -> Option<String> {
+        let version = self.compiler_id.as_deref()?.strip_prefix("ghc-")?;
+        version.chars().all(|c| c.is_ascii_digit() || c == '.').then(|| version.to_owned())
+    }
+
+    /// The package of a unit.
+    pub(crate) fn package_of(&self, id: &str) -> Option<&str> {
+        self.install_plan.iter().find(|unit| unit.id == id).map(|unit| unit.pkg_name.as_str())
+    }
+
+    /// The ids of the units that an executable is made of, with their packages' names.
+    pub(crate) fn units_of(&self, exe: &Executable) -> BTreeMap<&str, &str> {
+        let by_id: BTreeMap<_, _> = self.install_plan.iter().map(|unit| (unit.id.as_str(), unit)).collect();
+        let component = format!("exe:{}", exe.name);
+        let own = self.install_plan.iter().filter(|unit| {
+            unit.pkg_name == exe.package
+                && (unit.component_name.as_ref() == Some(&component) || unit.components.contains_key(&component))
+        });
+        let mut todo: Vec<&Unit> = own.collect();
+        let mut found = BTreeMap::new();
+        while let Some(unit) = todo.pop() {
+            if found.insert(unit.id.as_str(), unit.pkg_name.as_str()).is_none() {
+                let parts = unit.components.values().flat_map(|needs| &needs.depends);
+                todo.extend(unit.needs.depends.iter().chain(parts).filter_map(|id| by_id.get(id.as_str()).copied()));
+            }
+        }
+        found
+    }
+}
+
+/// The variable that tells a program where the data files of a package are (Cabal's `Paths_NAME`).
+pub(crate) fn data_variable(package: &str) -> String {
+    format!("{}_datadir", package.replace('-', "_"))
 }
 
 /// A test suite that ran.
@@ -143,7 +222,7 @@ pub(crate) struct Suite {
 
 /// Reads how test suites ended, from the lines that cabal notes for programs (`--test-machine-log`): a `PackageLog` as
 /// Haskell shows it. The log of a suite is its path in the container.
-pub(crate) fn test_suites(log: &str, wanted: &[Executable]) -> Vec<Suite> {
+pub(crate) fn test_suites(log: &str) -> Vec<Suite> {
     let text_after = |text: &str, key: &str| {
         let rest = &text[text.find(key)? + key.len()..];
         let start = rest.find('"')? + 1;
@@ -152,13 +231,15 @@ pub(crate) fn test_suites(log: &str, wanted: &[Executable]) -> Vec<Suite> {
     let packages = log.split("PackageLog {").skip(1);
     let suites = packages.flat_map(|package| {
         let name = text_after(package, "pkgName = ").unwrap_or_default();
+        // "pkgVersion = mkVersion [0,2]"
+        let version = package.split_once("pkgVersion = mkVersion [").and_then(|(_, rest)| rest.split(']').next());
+        let version = version.unwrap_or_default().replace(',', ".");
         let of_package = move |suite: &str| Some((name.clone(), text_after(suite, "testSuiteName = ")?));
         package.split("TestSuiteLog {").skip(1).filter_map(move |suite| {
             let (package, name) = of_package(suite)?;
-            let found = wanted.iter().find(|exe| exe.package == package && exe.name == name);
             let fault = ["testResult = Fail ", "testResult = Error "].iter().find_map(|key| text_after(suite, key));
             Some(Suite {
-                version: found.map(|exe| exe.version.clone()).unwrap_or_default(),
+                version: version.clone(),
                 package,
                 name,
                 passed: fault.is_none(),
@@ -260,17 +341,56 @@ mod tests {
         }
     }
 
+    /// What cabal 3.10 and 3.12 write, shortened.
+    const PLAN: &str = r#"{"cabal-version":"3.10.3.0","compiler-id":"ghc-9.6.6","install-plan":[
+        {"type":"pre-existing","id":"base-4.18","pkg-name":"base","pkg-version":"4.18","depends":[]},
+        {"type":"configured","id":"app-1","style":"local","pkg-name":"app","pkg-version":"1","component-name":"exe:app",
+         "pkg-src":{"type":"local","path":"/src/app/."},"bin-file":"/x","depends":["base-4.18","app-1-lib"]},
+        {"type":"configured","id":"app-1-lib","style":"local","pkg-name":"app","pkg-version":"1","component-name":"lib",
+         "depends":["data-2-abc"]},
+        {"type":"configured","id":"app-1-spec","style":"local","pkg-name":"app","pkg-version":"1","component-name":"test:spec"},
+        {"type":"configured","id":"custom-3","style":"local","pkg-name":"custom","pkg-version":"3",
+         "components":{"lib":{"depends":["data-2-abc"]},"exe:tool":{"bin-file":"/y","depends":[]}}},
+        {"type":"configured","id":"git-1","style":"inplace","pkg-name":"git-dep","pkg-version":"1","component-name":"exe:helper"},
+        {"type":"configured","id":"data-2-abc","style":"global","pkg-name":"data","pkg-version":"2","component-name":"lib"},
+        {"type":"configured","id":"happy-1","style":"global","pkg-name":"happy","pkg-version":"1","component-name":"exe:happy"}]}"#;
+
     #[test]
-    fn both_styles_of_units_are_read() {
-        let plan = r#"{"cabal-version":"3.10.3.0","install-plan":[
-            {"type":"pre-existing","id":"base-4.18","pkg-name":"base","pkg-version":"4.18","depends":[]},
-            {"type":"configured","style":"local","pkg-name":"app","component-name":"exe:app","bin-file":"/x"},
-            {"type":"configured","style":"local","pkg-name":"app","component-name":"lib"},
-            {"type":"configured","style":"local","pkg-name":"custom","components":{"lib":{},"exe:tool":{"bin-file":"/y"}}},
-            {"type":"configured","style":"global","pkg-name":"happy","component-name":"exe:happy","bin-file":"/z"}]}"#;
-        let wanted = [exe("app", "app"), exe("app", "off"), exe("custom", "tool"), exe("happy", "happy")];
-        assert_eq!(planned_executables(plan, &wanted).unwrap(), [exe("app", "app"), exe("custom", "tool")]);
-        assert!(planned_executables("{}", &wanted).is_err());
+    fn what_cabal_planned_is_read_from_both_styles_of_units() {
+        let plan = CabalPlan::parse(PLAN).unwrap();
+        assert_eq!(plan.compiler_id.as_deref(), Some("ghc-9.6.6"));
+        let shown = |kind| {
+            let planned = plan.components(kind).unwrap().into_iter();
+            let shown = planned.map(|Planned { component: exe, place, is_local }| {
+                format!("{}-{}:{} {is_local} {}", exe.package, exe.version, exe.name, place.unwrap_or_default())
+            });
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(
+            shown(Kind::Executable),
+            ["app-1:app true /src/app", "custom-3:tool true ", "git-dep-1:helper false "]
+        );
+        assert_eq!(shown(Kind::TestSuite), ["app-1:spec true "]);
+        assert!(CabalPlan::parse("{}").is_err());
+    }
+
+    #[test]
+    fn a_name_that_cabal_gives_none_is_refused() {
+        for name in ["../evil", "a/b", "", "-rf", "a\u{1b}[31m"] {
+            let unit = serde_json::json!({
+                "type": "configured", "style": "local", "pkg-name": "p", "component-name": format!("exe:{name}"),
+            });
+            let text = serde_json::json!({ "install-plan": [unit] }).to_string();
+            assert!(CabalPlan::parse(&text).unwrap().components(Kind::Executable).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_executable_is_made_of_all_that_its_parts_need() {
+        let plan = CabalPlan::parse(PLAN).unwrap();
+        let units = |package, name| plan.units_of(&exe(package, name)).into_keys().collect::<Vec<_>>();
+        assert_eq!(units("app", "app"), ["app-1", "app-1-lib", "base-4.18", "data-2-abc"]);
+        assert_eq!(units("custom", "tool"), ["custom-3", "data-2-abc"]);
     }
 
     #[test]
@@ -286,12 +406,13 @@ mod tests {
             PackageIdentifier {pkgName = PackageName \"a\", pkgVersion = mkVersion [1]}, testSuites = [TestSuiteLog \
             {testSuiteName = UnqualComponentName \"bad\", testLogs = TestLog {testName = \"bad\", testOptionsReturned = \
             [], testResult = Fail \"exit code: 3\"}, logFile = \"/b/test/a-1-bad.log\"}]}\n";
-        let suites = test_suites(log, &[exe("b", "spec"), exe("a", "bad")]);
+        let suites = test_suites(log);
         let read: Vec<_> =
             suites.iter().map(|suite| (suite.package.as_str(), suite.name.as_str(), suite.reason.as_deref())).collect();
         assert_eq!(read, [("b", "spec", None), ("b", "props", Some("boom")), ("a", "bad", Some("exit code: 3"))]);
         assert_eq!(suites[0].log.as_deref(), Some("/b/test/b-0.2-spec.log".into()));
-        assert!(test_suites("", &[]).is_empty());
+        assert_eq!([&suites[0].version, &suites[2].version], ["0.2", "1"]);
+        assert!(test_suites("").is_empty());
     }
 
     #[test]

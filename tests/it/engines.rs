@@ -10,8 +10,11 @@ mod freeze;
 mod hello;
 mod interruptions;
 mod locked;
+#[cfg(feature = "musl-images")]
+mod musl;
 mod network;
 mod new;
+mod other_direction;
 mod packages;
 mod places;
 mod remote;

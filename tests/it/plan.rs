@@ -248,7 +248,7 @@ fn the_build_phase_gets_the_flags_of_the_fetch_phase() {
         "all:exes",
     ];
     assert_eq!(run.call("run-fetch").script_args(), [&["2026-01-01T00:00:00Z"], &cabal[..]].concat());
-    assert_eq!(run.call("run-build").script_args(), [&["strip", "demo-0.1.0:demo"], &cabal[..]].concat());
+    assert_eq!(run.call("run-build").script_args(), [&["strip", "reuse", "", "no-data", "*:*"], &cabal[..]].concat());
     let run = test.hsx("static --no-strip").exits(0);
     assert_eq!(run.call("run-build").script_args()[0], "keep");
 }

@@ -170,11 +170,14 @@ impl Test {
     /// What a build for a platform leaves: `PACKAGE:EXECUTABLE` words, with content.
     pub(crate) fn builds(&self, platform: &str, executables: &[(&str, &[u8])]) {
         let out = format!("fake/out/{}", platform.replace('/', "-"));
+        // Each build has a container of its own.
+        let _ = fs_err::remove_dir_all(self.root.join(&out));
         let mut units = Vec::new();
         for (word, content) in executables {
             let (package, name) = word.split_once(':').expect("PACKAGE:EXECUTABLE");
             units.push(json!({
-                "type": "configured", "style": "local", "pkg-name": package, "component-name": format!("exe:{name}"),
+                "type": "configured", "style": "local", "pkg-name": package, "pkg-version": "0.1.0",
+                "component-name": format!("exe:{name}"),
             }));
             let path = format!("{out}/bin/{name}");
             self.write_at(&path, content);

@@ -1,6 +1,7 @@
 //! `hsx test`: suites built and run in the builder, a line each, and their logs.
 
 use rustix::process::Signal;
+use serde_json::json;
 use snapbox::{assert_data_eq, file, str};
 
 use crate::support::{Call, Test};
@@ -32,6 +33,13 @@ fn leaves(test: &Test, platform: &str, ends: &[(&str, Option<&str>)]) {
         )
     });
     test.write_at(&format!("{out}/results"), results.collect::<String>());
+    let units = ends.iter().map(|(name, _)| {
+        json!({
+            "type": "configured", "style": "local", "pkg-name": "demo", "pkg-version": "0.1.0",
+            "component-name": format!("test:{name}"),
+        })
+    });
+    test.write_at(&format!("{out}/plan.json"), json!({ "install-plan": units.collect::<Vec<_>>() }).to_string());
 }
 
 /// The report without the times.

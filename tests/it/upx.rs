@@ -241,5 +241,5 @@ fn one_file_of_several_that_is_new_has_all_of_them_tried() {
     test.builds("linux/amd64", &[("demo:demo", &plain()), ("demo:tool", &elf("linux/amd64", &[(PT_LOAD, b"new")]))]);
     let run = test.hsx("static --force").exits(0);
     assert!(run.call("upx").last().ends_with("/bin/tool"), "{run}");
-    assert_eq!(run.call("run-try").script_args()[1..], ["demo", "tool"]);
+    assert_eq!(run.calls_of("run-try").len(), 1, "{run}");
 }

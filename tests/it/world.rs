@@ -7,13 +7,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use tempfile::TempDir;
 
+mod emulated;
 mod machine;
 mod run;
 
+pub(crate) use emulated::{Emulated, arm64_handlers};
 pub(crate) use machine::Machine;
 pub(crate) use run::{Hsx, Outcome, Running, To};
 
@@ -34,6 +36,8 @@ const TURNS: &str = "/var/tmp/hsx-test.lock";
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
 struct Shared {
+    /// Before `dir`, where its program is.
+    handler: OnceLock<emulated::Handler>,
     dir: TempDir,
 }
 
@@ -57,7 +61,7 @@ impl Shared {
             fs_err::create_dir(&locks).unwrap();
             engine.own(&locks);
         }
-        Self { dir }
+        Self { handler: OnceLock::new(), dir }
     }
 }
 
@@ -184,6 +188,7 @@ impl World {
     pub(crate) fn alone() -> Self {
         let turn = turns();
         turn.lock().unwrap();
+        emulated::remove_left_handlers();
         Self { shared: Shared::get(), _turn: turn }
     }
 
@@ -195,7 +200,7 @@ impl World {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/projects").join(name);
         copy_tree(&from, &root);
         engine.own(dir.path());
-        Project { world: self, dir, root, engine }
+        Project { world: self, dir, root, engine, image: required("HSX_TEST_IMAGE") }
     }
 }
 
@@ -224,6 +229,7 @@ pub(crate) struct Project<'a> {
     dir: TempDir,
     root: PathBuf,
     engine: Engine,
+    image: String,
 }
 
 impl Project<'_> {
@@ -240,6 +246,12 @@ impl Project<'_> {
     pub(crate) fn rooted_at(mut self, root: PathBuf) -> Self {
         self.engine.own(&root);
         self.root = root;
+        self
+    }
+
+    /// Builds in the image that links against musl from now on.
+    pub(crate) fn on_musl(mut self) -> Self {
+        self.image = required("HSX_TEST_MUSL_IMAGE");
         self
     }
 
@@ -334,7 +346,7 @@ impl Project<'_> {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HSX_")) {
             command.env_remove(name);
         }
-        command.env("HSX_IMAGE", required("HSX_TEST_IMAGE")).env("HSX_ENGINE", engine.program());
+        command.env("HSX_IMAGE", &self.image).env("HSX_ENGINE", engine.program());
         command.env("XDG_STATE_HOME", self.state(engine)).env("XDG_CONFIG_HOME", self.beside("config"));
         command.env("XDG_CACHE_HOME", self.state(engine).join("cache"));
         // A process group of its own, as a shell gives each command: Ctrl-C goes to all of it and to nothing else.
@@ -429,6 +441,16 @@ pub(crate) fn elf(path: &Path) -> Elf {
         _ => "other",
     };
     Elf { machine, has_interpreter: (0..count).any(|index| number(segments + index * size, 4) == 3) }
+}
+
+/// The C library in a static executable that is not packed, by the variables that its start and its locales heed.
+pub(crate) fn c_library(path: &Path) -> Vec<&'static str> {
+    let data = fs_err::read(path).unwrap();
+    let has = |name: &str| data.windows(name.len()).any(|window| window == name.as_bytes());
+    [("MUSL_LOCPATH", "musl"), ("GLIBC_TUNABLES", "glibc")]
+        .into_iter()
+        .filter_map(|(variable, library)| has(variable).then_some(library))
+        .collect()
 }
 
 /// Fails unless all files from `dir` down belong to the engine's user.

@@ -14,7 +14,7 @@
 # programs only: an emulated one would be given the host's libraries by it.
 set_libraries() { # PROGRAM: a command for a script
   directories=$(ldd "$1" 2> /dev/null | grep -o "=> /[^ ]*/" | cut -c 4- | sort -u | sed "s|^\(.*\)/\$|/native\1|" | tr "\n" ":")
-  [ -z "$directories" ] || echo "export LD_LIBRARY_PATH=${directories%:}"
+  if [ -n "$directories" ]; then echo "export LD_LIBRARY_PATH=${directories%:}"; else echo :; fi
 }
 
 # "ld" and "as" for compilers, each by the name that it is looked for by; and lld by its own, for it is another program
@@ -36,8 +36,9 @@ calls=/hsx/emulated-calls
 own() { # PROGRAM
   path_of "$1" | sed "s/$host/$target/g"
 }
-own_options=""
-[ -z "$gnu_as$gnu_ld" ] || own_options=" -B$out/gnu/"
+# It finds the native assembler and linker by this; -B would also change where it looks for libraries.
+with_gnu=""
+[ -z "$gnu_as$gnu_ld" ] || with_gnu="COMPILER_PATH=$out/gnu "
 
 # A compiler that does what it can, and asks the target's own for the rest. Not where standard input was read: it cannot
 # be read twice. Only calls in which the target's own did better count: the others show nothing but a wrong program.
@@ -57,7 +58,7 @@ echo \"hsx: clang failed, trying $3 of the target, emulated\" >&2"
   [ -z "$2" ] || [ -n "$gnu_ld" ] || linker_failed=lld
   echo "#!$shell
 $first
-${3:-false}$own_options \"\$@\" || exit
+$with_gnu${3:-false} \"\$@\" || exit
 [ -e $calls ] || exit 0
 case \" \$* \" in
   *\" -c \"* | *\" -S \"* | *\" -E \"*) echo compile $failed ;;

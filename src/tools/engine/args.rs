@@ -62,6 +62,36 @@ pub(crate) fn reads_nothing(args: &[String]) -> bool {
     true
 }
 
+/// A value that the user's own arguments give to containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// `NAME=VALUE`
+    Value(String),
+    /// The caller's variable.
+    Variable(String),
+    /// A file of variables.
+    File(String),
+}
+
+/// The values that the user's own arguments give to containers: a splice may read them.
+pub(crate) fn given(args: &[String]) -> Vec<Given> {
+    let mut given = Vec::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let (flag, value) = arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value)));
+        if !["--env", "-e", "--env-file"].contains(&flag) {
+            continue;
+        }
+        let Some(value) = value.or_else(|| args.next().map(String::as_str)).map(str::to_owned) else { break };
+        given.push(match flag {
+            "--env-file" => Given::File(value),
+            _ if value.contains('=') => Given::Value(value),
+            _ => Given::Variable(value),
+        });
+    }
+    given
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +101,18 @@ mod tests {
         let extra = ["--net", "a", "--cpus=2", "--network=b", "--network-alias", "c"].map(str::to_owned);
         assert_eq!(own_args(&extra, Network::None), ["--cpus=2", "--network-alias", "c"]);
         assert_eq!(own_args(&extra, Network::Default), extra);
+    }
+
+    #[test]
+    fn what_is_given_to_containers_is_known() {
+        let args =
+            ["--cpus=2", "--env=A=1=2", "--env", "B", "-e", "C=3", "--env=D", "--env-file=x", "-e"].map(str::to_owned);
+        let [value, variable] =
+            [|text: &str| Given::Value(text.to_owned()), |text: &str| Given::Variable(text.to_owned())];
+        assert_eq!(
+            given(&args),
+            [value("A=1=2"), variable("B"), value("C=3"), variable("D"), Given::File("x".to_owned())]
+        );
     }
 
     #[test]

@@ -115,6 +115,7 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
             "{} {:?} {} {:?} {:?}",
             settings.out_dir, settings.upx, settings.strip, settings.lockfile, project.index_state
         ),
+        format!("{} {}", settings.writable_source, settings.data_files),
         words(&settings.cabal_args),
         words(&settings.upx_args),
         words(&settings.engine_args),
@@ -122,7 +123,7 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
         format!("{:?} {}", known.engine, state_id(&known.engine, &known.info, world)),
         world.environment.passed.clone(),
     ];
-    let targets = words(&selection.targets);
+    let targets = words(&selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let key = short_hash(&[root, &targets, settings.out_dir.as_str()]);
     Some(Decided {

@@ -9,6 +9,7 @@ use super::engines::{Known, Knowns};
 use super::images::{Registered, Wanted, find_image_with};
 use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
 use crate::args::StrategyChoice;
+use crate::base::digest::short_hash;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::plan::cross::{self, Toolchain};
@@ -17,11 +18,14 @@ use crate::plan::strategy::Strategy;
 use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::tools::binfmt::{self, Emulation};
+use crate::tools::engine::args::{self as engine_args, Given};
 use crate::tools::engine::{self, Engine, Stdin};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::{cores, joined};
+use crate::world::doors::environment::variable;
 use crate::world::doors::exec::Answer;
+use crate::world::doors::pieces::sha256_of;
 
 /// Everything the plan depends on.
 ///
@@ -51,8 +55,22 @@ pub(crate) fn facts(known: &Knowns, project: &Project, settings: &Settings, worl
         // A file in its place is found out before anything is pulled.
         out_dir_exists: settings.out_dir.is_dir(),
         pass_env: world.environment.pass.clone(),
+        given: given(settings, world),
         hosts: hosts?,
     })
+}
+
+/// A digest of the values that the build is given and others are not; nothing where there are none.
+fn given(settings: &Settings, world: &World<'_>) -> String {
+    let own = engine_args::given(&settings.engine_args).into_iter().map(|given| match given {
+        Given::Value(text) => text,
+        Given::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
+        Given::File(path) => format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default()),
+    });
+    const EPOCH: &str = "SOURCE_DATE_EPOCH";
+    let epoch = world.environment.pass.iter().find(|name| *name == EPOCH).and_then(|_| variable(EPOCH));
+    let words: Vec<_> = own.chain(epoch.map(|time| format!("{EPOCH}={time}"))).collect();
+    if words.is_empty() { String::new() } else { short_hash(&words.iter().map(String::as_str).collect::<Vec<_>>()) }
 }
 
 /// What is to be known of an engine for some builds. Its answers are asked for side by side.

@@ -3,7 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
+use crate::args::BuilderArgs;
 use crate::base::error::Error;
+use crate::project::target::plain;
 use crate::project::{
     Package, Project, ProjectFile, SourceMount, hpack_show, lay_out, parse_package, parse_project_file,
 };
@@ -11,6 +13,7 @@ use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
+use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::read;
 
 /// How many files may be a project's `cabal.project`, with all that is imported.
@@ -30,12 +33,8 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// When there is none, or one of its files is not usable.
-pub(crate) fn load(
-    directory: Option<&Utf8Path>,
-    environment: &Environment,
-    world: &World<'_>,
-) -> Result<Loaded, Error> {
-    let start = directory.map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
+pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<'_>) -> Result<Loaded, Error> {
+    let start = args.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let start = start
         .canonicalize_utf8()
         .map_err(|error| Error::usage(format!("the directory `{start}` cannot be read")).said(&error.to_string()))?;
@@ -47,7 +46,10 @@ pub(crate) fn load(
     let path = root.join("hsx.toml");
     let project_file =
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
-    Ok(Loaded { project: read_project(root, environment.home.as_deref(), world)?, project_file, user_file })
+    let cabal_args = settings::cabal_args(&args.cabal_args, [&project_file, &user_file]);
+    let dirs = args.source_dirs.iter().map(|dir| source_dir(dir, environment)).collect::<Result<Vec<_>, _>>()?;
+    let project = read_project(root, environment.home.as_deref(), &cabal_args, dirs, world)?;
+    Ok(Loaded { project, project_file, user_file })
 }
 
 /// Reads `hsx.lock` of a project.
@@ -114,59 +116,120 @@ fn find_root(start: &Utf8Path, home: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
     package
 }
 
-fn read_project(root: Utf8PathBuf, home: Option<&Utf8Path>, world: &World<'_>) -> Result<Project, Error> {
+/// A directory that was named to be seen too, without links.
+fn source_dir(dir: &Utf8Path, environment: &Environment) -> Result<Utf8PathBuf, Error> {
+    let path = environment.cwd.join(dir);
+    let real = path.canonicalize_utf8();
+    let is_usable = |path: &Utf8PathBuf| path.is_dir() && path.parent().is_some();
+    real.ok()
+        .filter(is_usable)
+        .ok_or_else(|| Error::usage(format!("`--source-dir {dir}` is no directory that can be seen")))
+}
+
+/// The files of a project, as cabal is told which they are: `--project-file`.
+#[derive(Clone, Debug)]
+struct Names {
+    project: String,
+    is_named: bool,
+}
+
+impl Names {
+    fn of(cabal_args: &[String]) -> Self {
+        let joined = cabal_args.iter().rev().find_map(|arg| arg.strip_prefix("--project-file="));
+        let apart =
+            || cabal_args.windows(2).rev().find(|pair| pair[0] == "--project-file").map(|pair| pair[1].as_str());
+        let named = joined.or_else(apart).filter(|name| !name.is_empty());
+        Self { project: named.unwrap_or("cabal.project").to_owned(), is_named: named.is_some() }
+    }
+}
+
+fn read_project(
+    root: Utf8PathBuf,
+    home: Option<&Utf8Path>,
+    cabal_args: &[String],
+    source_dirs: Vec<Utf8PathBuf>,
+    world: &World<'_>,
+) -> Result<Project, Error> {
+    let names = Names::of(cabal_args);
     let mut inputs = Vec::new();
     let mut file = ProjectFile::default();
-    for name in ["cabal.project", "cabal.project.freeze", "cabal.project.local"] {
-        read_project_file(&root.join(name), &mut file, &mut inputs, 0)?;
+    for end in ["", ".freeze", ".local"] {
+        read_project_file(&root.join(format!("{}{end}", names.project)), &mut file, &mut inputs, 0)?;
     }
     // As cabal: a freeze or local file alone lists no packages.
-    if !root.join("cabal.project").is_file() {
+    if !names.is_named && !root.join("cabal.project").is_file() {
         file.packages.push("./".to_owned());
     }
-    let mut places = Vec::new();
+    let mut found = Found::default();
     for pattern in &file.packages {
         world.exec.check()?;
-        places.extend(package_places(&root, pattern));
+        found.look(&root, pattern);
     }
-    places.sort();
-    places.dedup();
+    found.places.sort();
+    found.places.dedup();
 
     let (mut packages, mut dirs, mut hpack) = (Vec::new(), Vec::new(), Vec::new());
-    for place in places {
+    for place in found.places {
         let (dir, package) = match place {
             Place::CabalFile(path) => {
                 let text = read(&path)?;
-                let package = read_package(&text, &path)?;
+                let package = parse_package(&text, path.file_stem().unwrap_or_default());
                 inputs.push((path.clone(), text));
                 (path.parent().unwrap_or(&root).to_owned(), package)
             }
             Place::PackageYaml(dir) => {
                 let text = generate(&dir, world)?;
-                let package = read_package(&text, &dir.join("package.yaml"))?;
+                let package = parse_package(&text, dir.file_name().unwrap_or_default());
                 inputs.push((dir.join("package.yaml"), text));
                 hpack.push(dir.clone());
                 (dir, package)
             }
         };
-        packages.push(package);
+        let is_certain = !file.has_conditionals;
+        packages.push(Package { dir: dir.clone(), is_certain, ..package });
         dirs.push(dir);
     }
-    if packages.is_empty() {
+    for archive in &found.archives {
+        // Whatever is in it is another plan.
+        let digest = sha256_of(archive).unwrap_or_default();
+        inputs.push((archive.clone(), digest));
+    }
+    if packages.is_empty() && !found.has_unseen && found.archives.is_empty() && !file.has_foreign_packages {
         return Err(Error::usage(format!("`{root}` names no package"))
             .hint("list the packages in `cabal.project`: `packages: .`"));
     }
-    let (mounts, workdir) = mounts(&root, &dirs, home);
+    let is_remote = |import: &String| import.contains("://");
+    let has_unseen_packages = found.has_unseen
+        || !found.archives.is_empty()
+        || file.has_foreign_packages
+        || file.imports.iter().any(is_remote);
+    // Those that were named are seen like packages.
+    dirs.extend(source_dirs.iter().cloned());
+    let (mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
     Ok(Project {
         packages,
         with_compiler: file.with_compiler,
+        imports: file.imports,
+        resolver: resolver(&root),
+        settings: file.settings,
+        has_unseen_packages,
         index_state: file.index_state,
+        source_dirs,
         mounts,
         workdir,
         plan_inputs: inputs,
         hpack,
         root,
     })
+}
+
+/// What a `stack.yaml` beside the project names as its snapshot.
+fn resolver(root: &Utf8Path) -> Option<String> {
+    let text = read(&root.join("stack.yaml")).ok()?;
+    let value =
+        text.lines().find_map(|line| line.strip_prefix("resolver:").or_else(|| line.strip_prefix("snapshot:")))?;
+    let value = value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+    (!value.is_empty()).then(|| value.to_owned())
 }
 
 /// Reads a project file and the local ones it imports into `file`; a later value wins.
@@ -192,6 +255,10 @@ fn read_project_file(
         read_project_file(&dir.join(import), file, inputs, depth + 1)?;
     }
     file.packages.extend(parsed.packages);
+    file.imports.extend(parsed.imports);
+    file.settings.extend(parsed.settings);
+    file.has_foreign_packages |= parsed.has_foreign_packages;
+    file.has_conditionals |= parsed.has_conditionals;
     file.with_compiler = parsed.with_compiler.or(file.with_compiler.take());
     file.index_state = parsed.index_state.or(file.index_state.take());
     Ok(())
@@ -205,23 +272,69 @@ enum Place {
     PackageYaml(Utf8PathBuf),
 }
 
-/// What a `packages:` pattern stands for: `.cabal` files or directories, with `*` in any component.
-fn package_places(root: &Utf8Path, pattern: &str) -> Vec<Place> {
-    if pattern.contains("://") || pattern.ends_with(".tar.gz") {
-        return Vec::new();
+/// What the patterns of `packages:` stand for.
+#[derive(Debug, Default)]
+struct Found {
+    places: Vec<Place>,
+    /// Packages packed by `cabal sdist`.
+    archives: Vec<Utf8PathBuf>,
+    /// Some lead to what is not on this machine.
+    has_unseen: bool,
+}
+
+impl Found {
+    /// Looks for what a pattern stands for: `.cabal` files, directories or archives, with `*` and `{a,b}` in any component.
+    fn look(&mut self, root: &Utf8Path, pattern: &str) {
+        if pattern.contains("://") {
+            self.has_unseen = true;
+            return;
+        }
+        for pattern in alternatives(pattern) {
+            // What hpack will write is not there yet.
+            let of_file = Utf8Path::new(&pattern).file_name().filter(|name| name.ends_with(".cabal"));
+            if let Some(name) = of_file
+                && expand(root, &pattern).is_empty()
+            {
+                let dirs = expand(root, pattern.strip_suffix(name).unwrap_or_default());
+                self.places.extend(dirs.into_iter().filter(|dir| is_hpacks(dir)).map(Place::PackageYaml));
+            }
+            for path in expand(root, &pattern) {
+                if path.as_str().ends_with(".tar.gz") {
+                    self.archives.extend(path.is_file().then_some(path));
+                } else if path.is_file() {
+                    self.places.extend((path.extension() == Some("cabal")).then_some(Place::CabalFile(path)));
+                } else if is_hpacks(&path) {
+                    self.places.push(Place::PackageYaml(path));
+                } else {
+                    self.places.extend(entries_with_extension(&path, "cabal").into_iter().map(Place::CabalFile));
+                }
+            }
+        }
     }
-    let found = expand(root, pattern);
-    let described = found.into_iter().flat_map(|path| {
-        if path.is_file() {
-            return vec![Place::CabalFile(path)];
+}
+
+/// Whether a directory has a package that hpack describes, and no `.cabal` file.
+fn is_hpacks(dir: &Utf8Path) -> bool {
+    dir.join("package.yaml").is_file() && entries_with_extension(dir, "cabal").is_empty()
+}
+
+/// A pattern's alternatives, as cabal's globs have them: `./{a,b}/*.cabal`.
+fn alternatives(pattern: &str) -> Vec<String> {
+    /// More than anybody writes.
+    const LIMIT: usize = 1000;
+    let mut done = Vec::new();
+    let mut todo = vec![pattern.to_owned()];
+    while let Some(pattern) = todo.pop() {
+        let braces = pattern.find('{').and_then(|start| Some((start, start + pattern[start..].find('}')?)));
+        match braces {
+            Some((start, end)) if done.len() + todo.len() < LIMIT => {
+                let inner = pattern[start + 1..end].split(',').rev();
+                todo.extend(inner.map(|one| format!("{}{}{}", &pattern[..start], one.trim(), &pattern[end + 1..])));
+            }
+            _ => done.push(pattern),
         }
-        let files = entries_with_extension(&path, "cabal");
-        if files.is_empty() && path.join("package.yaml").is_file() {
-            return vec![Place::PackageYaml(path)];
-        }
-        files.into_iter().map(Place::CabalFile).collect()
-    });
-    described.filter(|place| !matches!(place, Place::CabalFile(path) if path.extension() != Some("cabal"))).collect()
+    }
+    done
 }
 
 fn expand(root: &Utf8Path, pattern: &str) -> Vec<Utf8PathBuf> {
@@ -260,6 +373,16 @@ fn counted<T>(items: impl Iterator<Item = T>, left: &mut usize) -> impl Iterator
     })
 }
 
+/// What the patterns of `data-files:` stand for, below a directory. `**` is any number of directories.
+pub(crate) fn data_files(dir: &Utf8Path, patterns: &[String]) -> Vec<Utf8PathBuf> {
+    let inside =
+        patterns.iter().filter(|pattern| !pattern.starts_with('/') && !pattern.split('/').any(|part| part == ".."));
+    let mut files: Vec<_> = inside.flat_map(|pattern| expand(dir, pattern)).collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
 /// A directory and all below it, but for what cabal and git keep there.
 fn all_directories(dir: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
     let kept = |name: &str| !name.starts_with('.') && name != "dist-newstyle" && name != "dist-static";
@@ -294,10 +417,6 @@ fn matches(pattern: &str, name: &str) -> bool {
     })
 }
 
-fn read_package(text: &str, path: &Utf8Path) -> Result<Package, Error> {
-    parse_package(text).ok_or_else(|| Error::usage(format!("`{path}` names no package")))
-}
-
 fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
     if world.environment.find("hpack").is_none() {
         return Err(Error::usage(format!(
@@ -313,9 +432,15 @@ fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
     Err(Error::usage(format!("`{dir}/package.yaml` is not usable")).tried(cmd.to_string()).said(&answer.stderr))
 }
 
-/// All that the container must see: the project with its repository, packages outside it with theirs.
-fn mounts(root: &Utf8Path, packages: &[Utf8PathBuf], home: Option<&Utf8Path>) -> (Vec<SourceMount>, String) {
+/// All that the container must see: the project with its repository, packages outside it with theirs, and archives.
+fn mounts(
+    root: &Utf8Path,
+    packages: &[Utf8PathBuf],
+    archives: &[Utf8PathBuf],
+    home: Option<&Utf8Path>,
+) -> (Vec<SourceMount>, String) {
     let (mut roots, mut fixed) = (Vec::new(), Vec::new());
+    let mut git_dirs = Vec::new();
     for dir in [root.to_owned()].iter().chain(packages.iter().filter(|dir| !dir.starts_with(root))) {
         let Some(top) = dir.ancestors().find(|dir| dir.join(".git").exists()) else {
             roots.push(dir.clone());
@@ -324,16 +449,56 @@ fn mounts(root: &Utf8Path, packages: &[Utf8PathBuf], home: Option<&Utf8Path>) ->
         // A home directory kept in git is no project: it is not mounted whole.
         let whole = home.is_none_or(|home| !home.starts_with(top));
         roots.push(if whole { top.to_owned() } else { dir.clone() });
-        match outside_git_dir(top) {
-            Some(GitDir::Absolute(path)) => fixed.push(SourceMount { target: path.to_string(), source: path }),
-            Some(GitDir::Relative(path)) => roots.push(path),
-            None => {}
+        git_dirs.extend([top.join(".git")]);
+        // A submodule of a worktree has its git directory in that of the repository.
+        let submodules = submodules(top);
+        let outside = outside_git_dir(top).into_iter().chain(submodules.iter().filter_map(|dir| outside_git_dir(dir)));
+        for git_dir in outside {
+            match git_dir {
+                GitDir::Absolute(path) => {
+                    git_dirs.push(path.clone());
+                    fixed.push(SourceMount { target: path.to_string(), source: path });
+                }
+                GitDir::Relative(path) => {
+                    git_dirs.push(path.clone());
+                    roots.push(path);
+                }
+            }
         }
     }
+    // An archive outside is seen alone, at its place.
+    let is_outside = |archive: &&Utf8PathBuf| !roots.iter().any(|root| archive.starts_with(root));
+    let alone: Vec<_> = archives.iter().filter(is_outside).cloned().collect();
+    roots.extend(alone);
     let (mut mounts, workdir) = lay_out(root, &roots);
+    for git_dir in &git_dirs {
+        fixed
+            .extend(alternates(git_dir).into_iter().map(|path| SourceMount { target: path.to_string(), source: path }));
+    }
+    fixed.sort_by(|a, b| a.target.cmp(&b.target));
+    fixed.dedup();
     fixed.retain(|mount| !mounts.contains(mount));
     mounts.extend(fixed);
     (mounts, workdir)
+}
+
+/// The directories that `.gitmodules` lists, where they are checked out.
+fn submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(text) = read(&top.join(".gitmodules")) else { return Vec::new() };
+    let paths = text.lines().filter_map(|line| line.trim().strip_prefix("path")?.trim().strip_prefix('='));
+    let inside = paths.map(|path| plain(&top.join(path.trim()))).filter(|dir| dir.starts_with(top));
+    inside.filter(|dir| dir.join(".git").is_file()).collect()
+}
+
+/// Where a repository has objects of others (`git clone --shared`, `--reference`): only what is a repository's own directory
+/// of objects. Git follows the path as it is written.
+fn alternates(git_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let Ok(text) = read(&git_dir.join("objects/info/alternates")) else { return Vec::new() };
+    let is_objects = |path: &Utf8PathBuf| {
+        let is_repository = path.parent().is_some_and(|git_dir| git_dir.join("HEAD").is_file());
+        path.is_absolute() && path.file_name() == Some("objects") && path.is_dir() && is_repository
+    };
+    text.lines().take(16).map(Utf8PathBuf::from).filter(is_objects).collect()
 }
 
 /// A git directory outside the work tree, as the `.git` file names it.
@@ -354,6 +519,7 @@ fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
     Some(if named.is_absolute() { GitDir::Absolute(common) } else { GitDir::Relative(common) })
 }
 
+/// Reads a file of the project. What is not UTF-8 is replaced, as cabal does.
 fn read(path: &Utf8Path) -> Result<String, Error> {
     read::text(path).map_err(|error| Error::usage(format!("`{path}` cannot be read")).said(&error.to_string()))
 }
@@ -406,13 +572,20 @@ mod tests {
     fn patterns_give_cabal_files_and_hpack_directories() {
         let (_guard, root) =
             tree(&["a/a.cabal", "b/package.yaml", "c/notes.txt", "deep/er/d.cabal", "a/dist-newstyle/x/x.cabal"]);
-        let files = |pattern| package_places(&root, pattern);
+        let files = |pattern| {
+            let mut found = Found::default();
+            found.look(&root, pattern);
+            found.places
+        };
         let cabal = |path: &str| Place::CabalFile(root.join(path));
         assert_eq!(files("./a"), [cabal("a/a.cabal")]);
         assert_eq!(files("a/a.cabal"), [cabal("a/a.cabal")]);
         assert_eq!(files("*/"), [cabal("a/a.cabal"), Place::PackageYaml(root.join("b"))]);
         assert_eq!(files("*/*.cabal"), [cabal("a/a.cabal")]);
         assert_eq!(files("**/*.cabal"), [cabal("a/a.cabal"), cabal("deep/er/d.cabal")]);
+        assert_eq!(files("{a,c,deep/er}/*.cabal"), [cabal("a/a.cabal"), cabal("deep/er/d.cabal")]);
+        assert_eq!(files("b/*.cabal"), [Place::PackageYaml(root.join("b"))]);
+        assert_eq!(files("b/b.cabal"), [Place::PackageYaml(root.join("b"))]);
         assert_eq!(files("https://example.org/x.tar.gz"), []);
     }
 
@@ -421,7 +594,7 @@ mod tests {
         let (_guard, root) = tree(&["main/.git/worktrees/w/commondir=../..", "w/demo.cabal"]);
         let git_file = format!("gitdir: {root}/main/.git/worktrees/w\n");
         fs_err::write(root.join("w/.git"), git_file).unwrap();
-        let (mounts, workdir) = mounts(&root.join("w"), &[root.join("w")], None);
+        let (mounts, workdir) = mounts(&root.join("w"), &[root.join("w")], &[], None);
         let repository = root.join("main/.git");
         assert_eq!(
             mounts,
@@ -436,9 +609,72 @@ mod tests {
     #[test]
     fn a_sibling_and_the_repository_above_are_mounted() {
         let (_guard, root) = tree(&["mono/.git/HEAD", "mono/app/app.cabal", "lib/lib.cabal"]);
-        let (mounts, workdir) = mounts(&root.join("mono/app"), &[root.join("mono/app"), root.join("lib")], None);
+        let (mounts, workdir) = mounts(&root.join("mono/app"), &[root.join("mono/app"), root.join("lib")], &[], None);
         let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
         assert_eq!(targets, ["/src/lib", "/src/mono"]);
         assert_eq!(workdir, "/src/mono/app");
+    }
+
+    #[test]
+    fn an_archive_beside_the_project_is_mounted_alone() {
+        let (_guard, root) = tree(&["app/app.cabal", "vendor/x-1.tar.gz", "vendor/secret"]);
+        let mut found = Found::default();
+        found.look(&root.join("app"), "../vendor/*.tar.gz");
+        assert_eq!(found.archives, [root.join("vendor/x-1.tar.gz")]);
+        let (mounts, workdir) = mounts(&root.join("app"), &[root.join("app")], &found.archives, None);
+        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(targets, ["/src/app", "/src/vendor/x-1.tar.gz"]);
+        assert_eq!(workdir, "/src/app");
+    }
+
+    #[test]
+    fn a_submodule_of_a_worktree_brings_its_repository() {
+        let (_guard, root) = tree(&[
+            "main/.git/worktrees/w/commondir=../..",
+            "main/.git/worktrees/w/modules/sub/HEAD=x",
+            "w/.gitmodules=[submodule \"sub\"]\n\tpath = sub\n",
+            "w/sub/.git=gitdir: ../../main/.git/worktrees/w/modules/sub\n",
+            "w/demo.cabal",
+        ]);
+        fs_err::write(root.join("w/.git"), format!("gitdir: {root}/main/.git/worktrees/w\n")).unwrap();
+        let (mounts, workdir) = mounts(&root.join("w"), &[root.join("w")], &[], None);
+        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
+        let repository = root.join("main/.git");
+        assert_eq!(targets, ["/src/main/.git/worktrees/w/modules/sub", "/src/w", repository.as_str()]);
+        assert_eq!(workdir, "/src/w");
+    }
+
+    #[test]
+    fn borrowed_objects_are_mounted_where_they_are() {
+        let (_guard, root) =
+            tree(&["other/.git/HEAD=x", "other/.git/objects/aa/b", "no/objects/x", "p/.git/HEAD=x", "p/p.cabal"]);
+        let text = format!("{root}/other/.git/objects\n{root}/no/objects\n../relative\n");
+        fs_err::create_dir_all(root.join("p/.git/objects/info")).unwrap();
+        fs_err::write(root.join("p/.git/objects/info/alternates"), text).unwrap();
+        let (mounts, _) = mounts(&root.join("p"), &[root.join("p")], &[], None);
+        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
+        assert_eq!(targets, ["/src", root.join("other/.git/objects").as_str()]);
+    }
+
+    #[test]
+    fn the_project_file_is_the_one_that_cabal_is_told() {
+        for (args, name) in [
+            (&[][..], "cabal.project"),
+            (&["--project-file=ci.project"], "ci.project"),
+            (&["--project-file", "x/ci.project", "-v"], "x/ci.project"),
+        ] {
+            let args: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
+            assert_eq!(Names::of(&args).project, name);
+        }
+    }
+
+    #[test]
+    fn files_of_any_encoding_are_read_and_no_device_is() {
+        let (_guard, root) = tree(&["x"]);
+        fs_err::write(root.join("x"), b"author: M\xfcller\n").unwrap();
+        assert_eq!(read(&root.join("x")).unwrap(), "author: M\u{fffd}ller\n");
+        assert!(read("/dev/zero".into()).is_err());
+        fs_err::write(root.join("x"), vec![b' '; (8 << 20) + 1]).unwrap();
+        assert!(read(&root.join("x")).is_err());
     }
 }

@@ -43,6 +43,23 @@ pub(crate) fn sha256_of(path: impl AsRef<Path>) -> std::io::Result<String> {
     Ok(hasher.finish())
 }
 
+/// The text of a regular file, no link, that is no longer than a limit; what is not UTF-8 is replaced.
+///
+/// # Errors
+/// When it is none, is longer, or cannot be read.
+pub(crate) fn text_of(path: impl AsRef<Path>, limit: u64) -> std::io::Result<String> {
+    let refused = |why: &str| Err(Error::new(ErrorKind::InvalidData, why));
+    if !fs_err::symlink_metadata(path.as_ref())?.is_file() {
+        return refused("it is no regular file");
+    }
+    let mut bytes = Vec::new();
+    open(path.as_ref())?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return refused("it is longer than it may be");
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// Opens a file to be read, and never waits for one; the error names it.
 ///
 /// # Errors

@@ -30,15 +30,7 @@ pub(crate) fn bytes(path: impl AsRef<Path>, limit: u64) -> std::io::Result<Vec<u
 /// # Errors
 /// As [`bytes`].
 pub(crate) fn text(path: impl AsRef<Path>) -> std::io::Result<String> {
-    text_within(path, TEXT)
-}
-
-/// The same of one that may have another size.
-///
-/// # Errors
-/// As [`bytes`].
-pub(crate) fn text_within(path: impl AsRef<Path>, limit: u64) -> std::io::Result<String> {
-    let bytes = bytes(path, limit)?;
+    let bytes = bytes(path, TEXT)?;
     Ok(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 

@@ -80,6 +80,7 @@ fn follow(plan: &PlatformPlan, system: &System, world: &World<'_>) -> (Result<Do
         tail: Tail::default(),
         built: Vec::new(),
         packed: BTreeMap::new(),
+        data_units: Vec::new(),
         trials: BTreeMap::new(),
         done: Done::default(),
         signalled: false,
@@ -227,7 +228,7 @@ impl Run<'_> {
             Step::Collect(cmd) => self.collect(cmd),
             Step::Remove(cmd) => self.must(cmd, "the container cannot be removed"),
             Step::Verify => self.verify(),
-            Step::Pack { packer, files } => self.pack(packer, files),
+            Step::Pack(packer) => self.pack(packer),
             Step::Try { cmd, is_sent } => self.try_out(cmd, *is_sent),
             Step::Deliver => self.deliver(),
             Step::Test(cmd) => {

@@ -12,19 +12,18 @@ use crate::base::cmd::Cmd;
 use crate::base::digest::{Hasher, hash};
 use crate::base::error::{Error, Kind};
 use crate::base::platform::Platform;
-use crate::plan::{Pack, Step, TRIED};
+use crate::plan::strategy::Strategy;
+use crate::plan::{Step, TRIED};
+use crate::project::target::is_component_name;
+use crate::project::{Executable, Kind as Component, one_of_each_name};
 use crate::report::Delivered;
-use crate::tools::cabal;
+use crate::tools::cabal::CabalPlan;
 use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::exec::{Answer, Source, keep};
 use crate::world::doors::pieces::{self, sha256_of};
-use crate::world::doors::read;
 use crate::world::doors::write::unwritable;
-
-/// More than cabal's plan of any project has, in bytes.
-const PLAN: u64 = 64 << 20;
 
 /// How long upx may take for a file: a thousand times what it takes for a large one.
 const PACKING: Duration = Duration::from_secs(600);
@@ -32,38 +31,91 @@ const PACKING: Duration = Duration::from_secs(600);
 impl Run<'_> {
     /// Checks every executable that cabal planned: it exists, is of the platform, and static.
     pub(crate) fn verify(&mut self) -> Result<(), Error> {
-        let stage = &self.plan.stage;
-        let unreadable =
-            |error: &dyn std::fmt::Display| Error::host("the container left no build plan").said(&error.to_string());
-        let text = read::text_within(stage.plan_json(), PLAN).map_err(|error| unreadable(&error))?;
-        let planned = cabal::planned_executables(&text, &self.plan.executables).map_err(|error| unreadable(&error))?;
-        if planned.is_empty() {
+        let plan = self.plan;
+        let cabal = read_plan(&plan.stage.plan_json())?;
+        let planned = cabal.components(Component::Executable).map_err(|name| {
+            Error::verification(format!("cabal planned an executable of a name that none has: `{name}`"))
+        })?;
+        let mut selected: Vec<_> = plan.targets.iter().flat_map(|target| target.select(&planned)).collect();
+        selected.sort();
+        selected.dedup();
+        let selected: Vec<_> = selected.into_iter().map(|planned| planned.component).collect();
+        if selected.is_empty() {
             return Err(Error::new(Kind::Build, "cabal planned none of the executables")
                 .hint("are they `buildable` with these flags and this compiler?"));
         }
-        for exe in planned {
-            let path = stage.built(&exe.name);
-            let Content { size, linkage, gmp, sha256 } = Content::of(&path, self.plan.platform).map_err(|error| {
-                Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
-                    .said(&error.to_string())
-            })?;
+        one_of_each_name(&selected)?;
+        self.drop_all_but(&selected).map_err(|error| unwritable(&error))?;
+        let data = self.data_units();
+        for exe in selected {
+            let path = plan.stage.built(&exe.name);
+            let content = Content::of(&path, plan.platform);
+            let Content { size, linkage, gmp, sha256 } = content.map_err(|error| self.left_out(&exe, &error))?;
             let linkage = linkage.map_err(|fault| {
                 Error::verification(format!("the executable `{}` {fault}", exe.name))
                     .hint("look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files")
             })?;
             self.note(&format!("{} is {linkage}, {size} bytes", exe.name));
-            self.built.push(Built { exe, size, linkage, gmp, sha256 });
+            let units = cabal.units_of(&exe);
+            let has_data = |id: &str, package: &str| {
+                data.iter().any(|unit| unit == id) || plan.data.iter().any(|own| own.package == package)
+            };
+            let mut data: Vec<_> = units
+                .iter()
+                .filter(|(id, package)| has_data(id, package))
+                .map(|(_, package)| (*package).to_owned())
+                .collect();
+            data.sort();
+            data.dedup();
+            data.retain(|package| is_component_name(package));
+            self.built.push(Built { exe, size, linkage, gmp, sha256, data });
+        }
+        self.data_units = data.into_iter().filter_map(|id| Some((cabal.package_of(&id)?.to_owned(), id))).collect();
+        self.done.ghc = cabal.ghc();
+        Ok(())
+    }
+
+    /// Removes from the stage what was built and not asked for.
+    fn drop_all_but(&self, selected: &[Executable]) -> std::io::Result<()> {
+        let dir = self.plan.stage.0.join("bin");
+        for entry in fs_err::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !selected.iter().any(|exe| name == exe.name.as_str()) && entry.file_type()?.is_file() {
+                fs_err::remove_file(entry.path())?;
+            }
         }
         Ok(())
     }
 
+    /// The ids of the units in the store that have data files.
+    fn data_units(&self) -> Vec<String> {
+        let text = pieces::text_of(self.plan.stage.data_units(), 1 << 20).unwrap_or_default();
+        let is_id = |id: &&str| id.chars().all(|c| c.is_alphanumeric() || "-_.+".contains(c)) && !id.starts_with('.');
+        text.lines().filter(is_id).map(str::to_owned).collect()
+    }
+
+    /// The error of an executable that cabal planned, and said nothing of.
+    fn left_out(&mut self, exe: &Executable, error: &std::io::Error) -> Error {
+        if self.plan.choice.strategy == Strategy::Cross {
+            self.obstacle = Some(format!("cabal built no `{}`", exe.name));
+        }
+        let said = self.tail.text();
+        Error::verification(format!("cabal planned `{}` but did not leave it", exe.name))
+            .said(if said.trim().is_empty() { error.to_string() } else { said }.as_str())
+    }
+
     /// Packs the executables side by side. What the same upx made of the same file before is taken as it is.
-    pub(crate) fn pack(&mut self, packer: &Packer, files: &[Pack]) -> Result<(), Error> {
-        let built = |pack: &&Pack| self.built.iter().any(|built| built.exe.name == pack.name);
-        let files: Vec<_> = files.iter().filter(built).collect();
+    pub(crate) fn pack(&mut self, packer: &Packer) -> Result<(), Error> {
+        let stage = &self.plan.stage;
+        let pack = |built: &Built| {
+            let name = built.exe.name.clone();
+            Pack { cmd: packer.pack(&stage.built(&name), &stage.packed(&name)), name }
+        };
+        let files: Vec<_> = self.built.iter().map(pack).collect();
         let mut fresh = Vec::new();
         for pack in files {
-            let key = self.pack_key(packer, pack);
+            let key = self.pack_key(packer, &pack);
             let path = self.plan.stage.packed(&pack.name);
             let known = key.as_ref().map(|key| self.world.cache.copy_to("packed", key, &path)).transpose();
             match known.map_err(|error| unwritable(&error))?.flatten() {
@@ -140,11 +192,17 @@ impl Run<'_> {
             return Err(failed.of_engine("the executables could not be tried out"));
         }
         for line in answer.stdout.lines() {
-            if let [form, name, status] = *line.split(' ').collect::<Vec<_>>()
-                && let Ok(status) = status.parse()
-            {
-                let trial = self.trials.entry(name.to_owned()).or_default();
-                *(if form == "bin" { &mut trial.bin } else { &mut trial.packed }) = Some(status);
+            let mut words = line.splitn(3, ' ');
+            let (Some(form), Some(name), Some(rest)) = (words.next(), words.next(), words.next()) else { continue };
+            if !self.built.iter().any(|built| built.exe.name == name) {
+                continue;
+            }
+            let trial = self.trials.entry(name.to_owned()).or_default();
+            match (form, rest.parse()) {
+                ("bin", Ok(status)) => trial.bin = Some(status),
+                ("packed", Ok(status)) => trial.packed = Some(status),
+                ("said", _) if trial.said.len() < 5 => trial.said.push(shown(rest)),
+                _ => {}
             }
         }
         Ok(())
@@ -181,9 +239,10 @@ impl Run<'_> {
 
     fn known_trial(&self, built: &Built) -> Option<Trial> {
         let content = self.world.cache.get("trials", &self.trial_key(built))?;
-        let statuses: Vec<u8> =
-            str::from_utf8(&content).ok()?.split(' ').filter_map(|word| word.parse().ok()).collect();
-        Some(Trial { bin: Some(*statuses.first()?), packed: statuses.get(1).copied() })
+        let mut lines = str::from_utf8(&content).ok()?.lines();
+        let statuses: Vec<u8> = lines.next()?.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let said = lines.map(str::to_owned).collect();
+        Some(Trial { bin: Some(*statuses.first()?), packed: statuses.get(1).copied(), said })
     }
 
     fn trial_key(&self, built: &Built) -> String {
@@ -196,24 +255,33 @@ impl Run<'_> {
 
     /// Remembers a trial in which nothing was wrong: what failed is tried again.
     fn remember_trial(&self, built: &Built) {
-        let trial = self.trials.get(&built.exe.name).copied().unwrap_or_default();
+        let trial = self.trials.get(&built.exe.name).cloned().unwrap_or_default();
         let statuses = [trial.bin, trial.packed].into_iter().flatten().map(|status| status.to_string());
-        let statuses = statuses.collect::<Vec<_>>().join(" ");
+        let lines = [statuses.collect::<Vec<_>>().join(" ")].into_iter().chain(trial.said);
         if trial.bin.is_some() && self.known_trial(built).is_none() {
-            self.world.cache.put("trials", &self.trial_key(built), statuses.as_bytes());
+            self.world.cache.put("trials", &self.trial_key(built), lines.collect::<Vec<_>>().join("\n").as_bytes());
         }
     }
 
     /// Chooses between packed and unpacked, then puts each file in its place; nothing is replaced unless all are good.
     pub(crate) fn deliver(&mut self) -> Result<(), Error> {
+        if self.plan.delivers_data {
+            self.deliver_data()?;
+        }
         let was_tried = !self.is_untried && self.plan.steps.iter().any(|step| matches!(step, Step::Try { .. }));
         let mut chosen = Vec::new();
         for built in std::mem::take(&mut self.built) {
             let name = &built.exe.name;
-            let status = self.trials.get(name).and_then(|trial| trial.bin);
-            let fault = status.map_or(was_tried.then(|| "was not tried".to_owned()), does_not_start);
+            let trial = self.trials.get(name).cloned().unwrap_or_default();
+            let status = trial.bin;
+            let fault = match status {
+                Some(status) => does_not_start(status, &trial.said),
+                None => was_tried.then(|| "was not tried".to_owned()),
+            };
             if let Some(fault) = fault {
-                return Err(Error::verification(format!("the executable `{name}` {fault}")));
+                return Err(
+                    Error::verification(format!("the executable `{name}` {fault}")).said(&trial.said.join("\n"))
+                );
             }
             let packed = match self.packed.get(name) {
                 Some(Packed::Yes(sha256)) => self.packed_is_good(name).map(|()| Some(sha256.clone())),
@@ -223,9 +291,10 @@ impl Run<'_> {
             if packed.is_ok() {
                 self.remember_trial(&built);
             }
-            chosen.push((built, packed, status));
+            chosen.push((built, packed, trial));
         }
-        for (built, packed, status) in chosen {
+        for (built, packed, trial) in chosen {
+            let status = trial.bin;
             let (packed, unpacked_reason) = match packed {
                 Ok(packed) => (packed, None),
                 Err(why) => (None, Some(why)),
@@ -249,6 +318,8 @@ impl Run<'_> {
                 sha256: packed.unwrap_or(built.sha256),
                 started: status.is_some(),
                 help_status: status.filter(|&status| !stopped(status)),
+                help_said: trial.said,
+                data: built.data,
                 gmp: built.gmp,
             });
         }
@@ -260,7 +331,7 @@ impl Run<'_> {
         let file = pieces::open(self.plan.stage.packed(name)).map_err(|error| error.to_string())?;
         let linkage = linkage::verify(&ReadCache::new(file), self.plan.platform);
         linkage.map_err(|fault| format!("the packed file {fault}"))?;
-        let trial = self.trials.get(name).copied().unwrap_or_default();
+        let trial = self.trials.get(name).cloned().unwrap_or_default();
         if trial.packed == trial.bin {
             return Ok(());
         }
@@ -272,11 +343,34 @@ impl Run<'_> {
 
     fn known_upx_fault(&self) -> Option<&'static str> {
         let packer = self.plan.steps.iter().find_map(|step| match step {
-            Step::Pack { packer, .. } => Some(packer),
+            Step::Pack(packer) => Some(packer),
             _ => None,
         })?;
         upx::known_fault(upx::parse_version(packer.version.as_deref()?)?, self.plan.platform)
     }
+}
+
+/// One executable to be packed.
+struct Pack {
+    name: String,
+    cmd: Cmd,
+}
+
+/// What cabal planned.
+///
+/// # Errors
+/// When the container left no plan that can be read.
+pub(crate) fn read_plan(path: &Utf8Path) -> Result<CabalPlan, Error> {
+    /// Plans of hundreds of packages have a few MiB.
+    const LIMIT: u64 = 64 << 20;
+    let unreadable = |error: String| Error::host("the container left no build plan").said(&error);
+    let text = pieces::text_of(path, LIMIT).map_err(|error| unreadable(error.to_string()))?;
+    CabalPlan::parse(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+/// A line that a program said, as it may be shown: without control characters, and not too long.
+fn shown(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// What is in a file that should be an executable.
@@ -313,9 +407,11 @@ fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
 }
 
 /// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
-fn does_not_start(status: u8) -> Option<String> {
+fn does_not_start(status: u8, said: &[String]) -> Option<String> {
+    // A program may exit with these too: what starts it says so where it did not.
+    let by_timeout = said.is_empty() || said[0].starts_with("timeout: ");
     match status {
-        126 | 127 => Some("does not start".to_owned()),
+        126 | 127 if by_timeout => Some("does not start".to_owned()),
         132 | 135 | 136 | 139 => Some(format!("{} when started", describe(status))),
         _ => None,
     }

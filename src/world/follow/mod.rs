@@ -3,6 +3,7 @@
 
 pub(crate) mod build;
 mod channel;
+pub(crate) mod data;
 mod deliver;
 pub(crate) mod prepare;
 mod run;

@@ -23,6 +23,8 @@ pub(crate) struct Done {
     pub answer: String,
     /// What was slower than it could be.
     pub notes: Vec<String>,
+    /// The GHC's version, as cabal's plan says.
+    pub ghc: Option<String>,
 }
 
 /// A platform's build on its way.
@@ -37,6 +39,8 @@ pub(crate) struct Run<'a> {
     pub built: Vec<Built>,
     /// What became of those that upx was given, by name.
     pub packed: BTreeMap<String, Packed>,
+    /// Packages with data files, and their units in the store.
+    pub data_units: Vec<(String, String)>,
     /// How they exit, by name.
     pub trials: BTreeMap<String, Trial>,
     pub done: Done,
@@ -55,6 +59,8 @@ pub(crate) struct Built {
     pub linkage: Linkage,
     pub gmp: bool,
     pub sha256: String,
+    /// The packages of it that have data files.
+    pub data: Vec<String>,
 }
 
 /// What upx made of an executable.
@@ -67,8 +73,10 @@ pub(crate) enum Packed {
 }
 
 /// How the unpacked and the packed form of an executable exit when asked for help.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Trial {
     pub bin: Option<u8>,
     pub packed: Option<u8>,
+    /// What the unpacked one said, where it did not succeed.
+    pub said: Vec<String>,
 }

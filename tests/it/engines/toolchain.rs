@@ -130,7 +130,9 @@ fn gnus_assembler_and_linker_come_first() {
         ])
         .has_no("note: ");
     // The target's own compiler gets them too.
-    made(&world, "binutils llvm-16").has(&["/usr/local/bin/gcc -B/hsx/cross/gnu/ \"$@\" || exit"]);
+    made(&world, "binutils llvm-16").has(&["COMPILER_PATH=/hsx/cross/gnu /usr/local/bin/gcc \"$@\" || exit"]);
+    // A clang that needs no libraries of its own.
+    made(&world, "static-clang").has_no("(;").has_no("(export");
 }
 
 #[test]

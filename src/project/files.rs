@@ -1,0 +1,285 @@
+//! What `cabal.project` and `.cabal` files say, as far as hsx reads them: a guess, for messages and mounts. cabal decides.
+
+use camino::Utf8PathBuf;
+
+use super::fields::{Element, parse, words};
+use super::package::{Package, Stanza};
+
+/// What a project file says, in all branches of its conditionals: which of them hold only cabal knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProjectFile {
+    /// `packages:` and `optional-packages:`, as written.
+    pub packages: Vec<String>,
+    pub with_compiler: Option<String>,
+    pub index_state: Option<String>,
+    /// `import:`; cabal reads them as if they stood here.
+    pub imports: Vec<String>,
+    /// It has packages that are not in the project: of `source-repository-package`, or from elsewhere.
+    pub has_foreign_packages: bool,
+    /// Conditionals decide on some of them.
+    pub has_conditionals: bool,
+    /// What is set for the developer's machine, or in the way of a static build.
+    pub settings: Vec<Setting>,
+}
+
+/// A setting of a project file that hsx overrides or tells of: its name, its value and the package it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub name: String,
+    pub value: String,
+    pub package: Option<String>,
+}
+
+/// Reads a `cabal.project`, or a file it imports.
+pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
+    let mut file = ProjectFile::default();
+    file.read(&parse(text), None);
+    file
+}
+
+impl ProjectFile {
+    fn read(&mut self, elements: &[Element], package: Option<&str>) {
+        for element in elements {
+            match element {
+                Element::Field { name, value } => self.field(name, value, package),
+                Element::Section { name, argument, elements } => match name.as_str() {
+                    "if" | "elif" | "else" => {
+                        self.has_conditionals = true;
+                        self.read(elements, package);
+                    }
+                    "source-repository-package" => self.has_foreign_packages = true,
+                    "package" => self.settings_of(elements, Some(argument)),
+                    "program-locations" => self.settings_of(elements, None),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    fn field(&mut self, name: &str, value: &str, package: Option<&str>) {
+        match name {
+            "packages" | "optional-packages" => self.packages.extend(words(value)),
+            "extra-packages" => self.has_foreign_packages = true,
+            "with-compiler" => self.with_compiler = Some(value.to_owned()),
+            "index-state" => self.index_state = newest_time(value),
+            "import" => self.imports.push(value.to_owned()),
+            _ => self.setting(name, value, package),
+        }
+    }
+
+    fn settings_of(&mut self, elements: &[Element], package: Option<&str>) {
+        for element in elements {
+            match element {
+                Element::Field { name, value } => self.setting(name, value, package),
+                Element::Section { elements, .. } => self.settings_of(elements, package),
+            }
+        }
+    }
+
+    fn setting(&mut self, name: &str, value: &str, package: Option<&str>) {
+        let is_on = value.eq_ignore_ascii_case("true");
+        let matters = match name {
+            "executable-dynamic" | "documentation" => is_on,
+            "write-ghc-environment-files" => value != "never",
+            "with-hc-pkg"
+            | "store-dir"
+            | "extra-lib-dirs"
+            | "extra-lib-dirs-static"
+            | "extra-include-dirs"
+            | "extra-prog-path" => true,
+            _ => name.ends_with("-location") || (name.starts_with("with-") && name != "with-compiler"),
+        };
+        let package = package.filter(|package| *package != "*").map(str::to_owned);
+        if matters && !value.is_empty() {
+            self.settings.push(Setting { name: name.to_owned(), value: value.to_owned(), package });
+        }
+    }
+}
+
+/// The newest of the times in an `index-state:`, which may name one for each repository, or `HEAD`.
+fn newest_time(value: &str) -> Option<String> {
+    let is_time = |word: &String| word.contains('T') && word.ends_with('Z');
+    words(value).into_iter().filter(is_time).max()
+}
+
+/// Reads a `.cabal` file; a package that it does not name has the name of the file.
+pub(crate) fn parse_package(text: &str, file_stem: &str) -> Package {
+    let elements = parse(text);
+    let mut package = Package { name: file_stem.to_owned(), ..Package::default() };
+    let mut tested = Vec::new();
+    for element in &elements {
+        match element {
+            Element::Field { name, value } => match name.as_str() {
+                "name" => package.name = unquoted(value),
+                "version" => package.version.clone_from(value),
+                "tested-with" => tested.push(value.as_str()),
+                "data-files" => package.data_files.extend(words(value)),
+                "data-dir" => package.data_dir = Some(unquoted(value).into()),
+                // Before cabal 1.2 there were no stanzas.
+                "executable" => package.executables.push(Stanza { name: unquoted(value), is_certain: true }),
+                _ => {}
+            },
+            Element::Section { name, argument, elements: inner } => {
+                let stanza = || Stanza { name: unquoted(argument), is_certain: !mentions_buildable(inner, &elements) };
+                match name.as_str() {
+                    "executable" => package.executables.push(stanza()),
+                    "test-suite" => package.test_suites.push(stanza()),
+                    _ => {}
+                }
+            }
+        }
+    }
+    package.outside.extend(outside(&elements));
+    package.outside.sort();
+    package.outside.dedup();
+    package.tested_with = (!tested.is_empty()).then(|| tested.join(", "));
+    package.executables.retain(|stanza| !stanza.name.is_empty());
+    package.test_suites.retain(|stanza| !stanza.name.is_empty());
+    package
+}
+
+fn unquoted(text: &str) -> String {
+    text.trim().trim_matches('"').to_owned()
+}
+
+/// Whether a stanza, or a common one that it imports, says when it is buildable.
+fn mentions_buildable(stanza: &[Element], file: &[Element]) -> bool {
+    stanza.iter().any(|element| match element {
+        Element::Field { name, .. } if name == "buildable" => true,
+        Element::Field { name, value } if name == "import" => words(value).iter().any(|common| {
+            file.iter().any(|element| match element {
+                Element::Section { name, argument, elements } => {
+                    name == "common" && argument == common && mentions_buildable(elements, &[])
+                }
+                Element::Field { .. } => false,
+            })
+        }),
+        Element::Field { .. } => false,
+        Element::Section { elements, .. } => mentions_buildable(elements, file),
+    })
+}
+
+/// Directories and files of the build that lie outside the package's own directory, as written.
+fn outside(elements: &[Element]) -> Vec<Utf8PathBuf> {
+    const FIELDS: [&str; 9] = [
+        "hs-source-dirs",
+        "hs-source-dir",
+        "c-sources",
+        "cxx-sources",
+        "include-dirs",
+        "data-dir",
+        "extra-source-files",
+        "extra-lib-dirs",
+        "main-is",
+    ];
+    elements
+        .iter()
+        .flat_map(|element| match element {
+            Element::Field { name, value } if FIELDS.contains(&name.as_str()) => {
+                let out = words(value).into_iter().filter(|word| word.split('/').any(|part| part == ".."));
+                out.map(Utf8PathBuf::from).collect()
+            }
+            Element::Field { .. } => Vec::new(),
+            Element::Section { elements, .. } => outside(elements),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_branches_of_a_project_file_are_read() {
+        let text = "-- a comment\npackages: app/*.cabal, ../lib\n          ./third/\noptional-packages:\n  vendor/*\n\
+            with-compiler: ghc-9.6.6\nindex-state: 2026-01-01T00:00:00Z\nimport: common.config\n\
+            package *\n  ghc-options: -O2\nif impl(ghc >= 9)\n  packages: new\n  import: new.config\nelse\n  packages: old\n";
+        let file = parse_project_file(text);
+        assert_eq!(file.packages, ["app/*.cabal", "../lib", "./third/", "vendor/*", "new", "old"]);
+        assert_eq!(file.with_compiler.as_deref(), Some("ghc-9.6.6"));
+        assert_eq!(file.imports, ["common.config", "new.config"]);
+        assert_eq!(file.index_state.as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert!(!file.has_foreign_packages && file.settings.is_empty(), "{file:?}");
+        let foreign = parse_project_file("source-repository-package\n  type: git\n  packages: no\n");
+        assert!(foreign.has_foreign_packages && foreign.packages.is_empty(), "{foreign:?}");
+        for (value, time) in [
+            ("HEAD", None),
+            ("hackage.haskell.org 2026-01-01T00:00:00Z", Some("2026-01-01T00:00:00Z")),
+            ("a 2026-01-01T00:00:00Z, b 2026-02-01T00:00:00Z,\n  c HEAD", Some("2026-02-01T00:00:00Z")),
+        ] {
+            assert_eq!(parse_project_file(&format!("index-state: {value}")).index_state.as_deref(), time, "{value}");
+        }
+    }
+
+    #[test]
+    fn settings_of_the_developers_machine_are_noticed() {
+        let settings = |text: &str| {
+            let settings = parse_project_file(text).settings.into_iter();
+            let shown = settings.map(|setting| {
+                let of = setting.package.map(|package| format!("@{package}")).unwrap_or_default();
+                format!("{}={}{of}", setting.name, setting.value)
+            });
+            shown.collect::<Vec<_>>().join(" ")
+        };
+        for (text, expected) in [
+            ("executable-dynamic: True", "executable-dynamic=True"),
+            ("executable-dynamic: False", ""),
+            ("documentation: true", "documentation=true"),
+            ("package *\n  documentation: True", "documentation=True"),
+            ("package foo\n  executable-dynamic: True", "executable-dynamic=True@foo"),
+            ("write-ghc-environment-files: always", "write-ghc-environment-files=always"),
+            ("write-ghc-environment-files: never", ""),
+            ("with-compiler: ghc-9.6.6", ""),
+            ("with-hc-pkg: /opt/ghc/bin/ghc-pkg", "with-hc-pkg=/opt/ghc/bin/ghc-pkg"),
+            ("program-locations\n  gcc-location: /usr/bin/gcc-12", "gcc-location=/usr/bin/gcc-12"),
+            ("if os(linux)\n  store-dir: /home/me/store", "store-dir=/home/me/store"),
+            ("optimization: 2\ntests: True\nflags: +x", ""),
+        ] {
+            assert_eq!(settings(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cabal_file_gives_what_hsx_guesses_by() {
+        let text = "cabal-version: 3.0\nName:          demo\nversion:       0.1.2\ntested-with:\n  GHC ==9.6.6\n   \
+            || ==9.8.4\n\ncommon warnings\n  ghc-options: -Wall\n\ncommon off\n  buildable: False\n\nexecutable demo\n  \
+            main-is: Main.hs\nExecutable demo-tool {\n  main-is: Tool.hs\n}\nexecutable old\n  import: warnings, off\n\
+            executable some\n  if flag(x)\n    buildable: False\ntest-suite spec\n  type: exitcode-stdio-1.0\n\
+            tested-with: GHC ==9.10.1\n";
+        let package = parse_package(text, "file");
+        assert_eq!((package.name.as_str(), package.version.as_str()), ("demo", "0.1.2"));
+        let executables: Vec<_> =
+            package.executables.iter().map(|stanza| (stanza.name.as_str(), stanza.is_certain)).collect();
+        assert_eq!(executables, [("demo", true), ("demo-tool", true), ("old", false), ("some", false)]);
+        assert_eq!(package.test_suites, [Stanza::new("spec")]);
+        assert_eq!(package.tested_with.as_deref(), Some("GHC ==9.6.6 || ==9.8.4, GHC ==9.10.1"));
+        assert_eq!(parse_package("version: 1", "stem").name, "stem");
+    }
+
+    #[test]
+    fn executables_of_old_layouts_are_found() {
+        for (text, name) in [
+            ("name: tiny\nexecutable tiny { main-is: Main.hs\n  build-depends: base\n}\n", "tiny"),
+            ("Name: flat\nExecutable:     flat\nMain-is:        Main.hs\n", "flat"),
+            ("  name: shifted\n\n  executable shifted\n    main-is: Main.hs\n", "shifted"),
+            ("Name:\tcaps\nExecutable\tcaps\n{\n\tMain-Is:\tMain.hs\n}\n", "caps"),
+            ("name: quoted\nexecutable \"quoted-tool\"\n  main-is: Main.hs\n", "quoted-tool"),
+            ("name:\n  spread\nexecutable spread\n{\nmain-is: Main.hs\n}\n", "spread"),
+            (
+                "name: wordy\ndescription: {\n\nexecutable wordy2 has no flags\n\n}\n\nexecutable wordy\n  main-is: M\n",
+                "wordy",
+            ),
+        ] {
+            let found: Vec<_> = parse_package(text, "x").executables.into_iter().map(|stanza| stanza.name).collect();
+            assert_eq!(found, [name], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_a_package_is_noticed() {
+        let text =
+            "data-dir: ../data\nexecutable a\n  hs-source-dirs: . ../shared\n  if os(linux)\n    c-sources: ../c/x.c\n";
+        assert_eq!(parse_package(text, "x").outside, ["../c/x.c", "../data", "../shared"]);
+        assert!(parse_package("executable a\n  hs-source-dirs: src a..b\n", "x").outside.is_empty());
+    }
+}
