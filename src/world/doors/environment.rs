@@ -146,7 +146,9 @@ pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
 /// The present time in seconds since 1970, or the one that is to be taken for it.
 pub(crate) fn now(epoch: Option<String>) -> i64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
-    epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
+    // Years have four digits.
+    let is_date = |seconds: &i64| (0..=253_402_300_799).contains(seconds);
+    epoch.and_then(|seconds| seconds.parse().ok()).filter(is_date).or_else(clock).unwrap_or(0)
 }
 
 /// A digest of the names and values of some variables.
@@ -192,6 +194,14 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn a_time_that_is_no_date_is_not_taken() {
+        assert_eq!(now(Some("1".to_owned())), 1);
+        for epoch in ["-9223372036854775808", "-1", "253402300800", "x", ""] {
+            assert!(now(Some(epoch.to_owned())) > 1_700_000_000, "{epoch}");
+        }
+    }
 
     #[test]
     fn without_a_home_state_is_where_nobody_else_writes() {
