@@ -61,7 +61,12 @@ impl Info {
     }
 }
 
-/// The capabilities (capabilities(7)) that package managers need; all of them are among those that engines give by default.
+/// The capability (capabilities(7)) that builds need. Where the engine runs as root, so does the container, but the files it
+/// is shown, read-only, are the caller's, who may have closed them to others; and an image's own root directory may be one
+/// that nobody writes to by its mode.
+const BUILDERS: &[&str] = &["DAC_OVERRIDE"];
+
+/// The capabilities that package managers need; all of them are among those that engines give by default.
 const INSTALLERS: &[&str] = &["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "SETGID", "SETUID", "SYS_CHROOT"];
 
 /// How many processes and threads a container may have: far more than any build has, far fewer than a machine bears. Podman
@@ -191,10 +196,7 @@ impl Engine {
 
     /// Starts a container with no more rights than builds need.
     pub(crate) fn run(&self, container: &Container<'_>) -> Cmd {
-        // Where the engine runs as root, so does the container, but the files it is shown are the caller's, who may have
-        // closed them to others. They are mounted read-only.
-        let shows_files = container.mounts.iter().any(|mount| matches!(mount, Mount::ReadOnly { .. }));
-        self.run_with(container, if shows_files { &["DAC_OVERRIDE"] } else { &[] })
+        self.run_with(container, BUILDERS)
     }
 
     /// Starts a container that may do to its own files what package managers do, or a copy of an image that keeps its
