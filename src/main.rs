@@ -6,6 +6,8 @@ mod cli;
 mod commands;
 mod doctor;
 mod facts;
+#[cfg(test)]
+mod fuzz;
 mod plan;
 mod project;
 mod report;
@@ -14,6 +16,7 @@ mod steps;
 mod tools;
 mod world;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use args::{Color, Format, MessageArgs, OutputArgs};
@@ -33,7 +36,10 @@ fn main() -> ExitCode {
                 let ui = Ui::new(Verbosity::Quiet, Color::default(), rejected.format, environment::reader());
                 tell(&error, rejected.format, &ui);
             }
-            rejected.error.exit()
+            let written = rejected.error.print().and_then(|()| std::io::stdout().flush());
+            let is_lost = written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
+            let code = if is_lost { i32::from(Kind::Host.exit_code()) } else { rejected.error.exit_code() };
+            return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX));
         }
     };
     let OutputArgs { format, messages: MessageArgs { verbose, quiet, color } } = command.output();
@@ -49,7 +55,10 @@ fn main() -> ExitCode {
         return ExitCode::from(fail(&error.into(), format, &ui));
     }
     let result = Environment::read().and_then(|environment| command.run(&environment, &ui));
-    result.map_or_else(|error| ExitCode::from(fail(&error, format, &ui)), ExitCode::from)
+    let code = result.unwrap_or_else(|error| fail(&error, format, &ui));
+    let Some(unwritten) = ui.unwritten() else { return ExitCode::from(code) };
+    ui.error(&unwritten);
+    ExitCode::from(if code == 0 { unwritten.kind.exit_code() } else { code })
 }
 
 /// Reports what kept a command from starting, in the form that was asked for.

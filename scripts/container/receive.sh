@@ -13,6 +13,6 @@ elif [ ! -e "$marker" ] || [ "$(cat "$marker")" != "$known" ]; then
 fi
 rm -f "$marker"
 while IFS= read -r gone && [ -n "$gone" ]; do rm -rf "$gone"; done
-tar -x -f - -C /
+tar -x -o -f - -C /
 # An archive that was cut short between two files is one that tar accepts.
 [ -e "$marker" ] || { echo "the archive of the source is cut short"; exit 104; }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fmt::Write as _;
+
+use super::harmless::is_harmful;
 
 /// A program and its arguments. Its `Display` can be pasted into a POSIX shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,19 +68,39 @@ pub(crate) type Values = BTreeMap<&'static str, String>;
 
 /// `text` as one word of a POSIX shell.
 pub(crate) fn quote(text: &str) -> String {
-    if text.contains('\0') {
+    // Whatever else stands between two NULs is no name, and must not become a variable or a command.
+    let is_name =
+        |part: &str| part == "@" || !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let parts: Vec<_> = text.split('\0').collect();
+    if parts.len() > 2 && parts.len() % 2 == 1 && parts.iter().skip(1).step_by(2).all(|part| is_name(part)) {
         let word = |(number, part): (usize, &str)| match (part, number % 2) {
             ("", _) => String::new(),
             (part, 0) => quote(part),
             (name, _) => format!("\"${name}\""),
         };
-        return text.split('\0').enumerate().map(word).collect();
+        return parts.into_iter().enumerate().map(word).collect();
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
     } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
+        let mut word = String::from("'");
+        for c in text.chars() {
+            match c {
+                '\'' => word.push_str(r"'\''"),
+                // Pasted as it is, a terminal would obey it.
+                c if is_harmful(c) => {
+                    word.push_str("'\"$(printf '");
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        let _ = write!(word, "\\{byte:03o}");
+                    }
+                    word.push_str("')\"'");
+                }
+                c => word.push(c),
+            }
+        }
+        word.push('\'');
+        word
     }
 }
 
@@ -97,6 +120,11 @@ mod tests {
             ("it's", r"'it'\''s'"),
             ("~x", "'~x'"),
             ("{{json .}}", "'{{json .}}'"),
+            ("two\nlines", "'two\nlines'"),
+            ("a\u{1b}]0;b\u{7}", r#"'a'"$(printf '\033')"']0;b'"$(printf '\007')"''"#),
+            ("\u{202e}", r#"''"$(printf '\342\200\256')"''"#),
+            // Not a late value: it would be a command.
+            ("\0(reboot)\0", r#"''"$(printf '\000')"'(reboot)'"$(printf '\000')"''"#),
         ] {
             assert_eq!(quote(text), quoted);
         }

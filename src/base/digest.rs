@@ -33,9 +33,10 @@ pub(crate) fn hash(parts: &[&str]) -> String {
     hex(&hasher.finalize())
 }
 
-/// The first 32 bits of [`hash`]: enough to tell a person's projects and images apart.
+/// The first 64 bits of [`hash`]: enough to tell a person's projects and images apart, and too many for somebody who would
+/// make a project that shares another one's name.
 pub(crate) fn short_hash(parts: &[&str]) -> String {
-    hash(parts)[..8].to_owned()
+    hash(parts)[..16].to_owned()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -66,6 +67,6 @@ mod tests {
     #[test]
     fn where_one_text_ends_matters() {
         assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
-        assert_eq!(short_hash(&["x"]).len(), 8);
+        assert_eq!(short_hash(&["x"]).len(), 16);
     }
 }

@@ -8,5 +8,6 @@ pub(crate) mod date;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod exit_code;
+pub(crate) mod harmless;
 pub(crate) mod platform;
 pub(crate) mod version;

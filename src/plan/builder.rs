@@ -26,7 +26,7 @@ use crate::steps::stage::Stage;
 use crate::steps::step::{Chain, Step};
 use crate::steps::volume::CreateVolume;
 use crate::tools::cabal;
-use crate::tools::engine::{self, Container, Lifetime, Mount, Network, Stdin};
+use crate::tools::engine::{self, Container, Engine, Lifetime, Mount, Network, Stdin};
 
 /// Chooses how a platform is built for.
 ///
@@ -210,7 +210,7 @@ impl<'a> Builder<'a> {
         let Some(base) = &image.base else { return vec![pull(&image.reference)] };
         let mut steps: Vec<_> = (!base.present).then(|| pull(&base.reference)).into_iter().collect();
         let name = self.container_name("derive");
-        let install = engine.run(&Container {
+        let install = engine.run_installer(&Container {
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
             labels: &self.run_labels(),
@@ -268,14 +268,17 @@ impl<'a> Builder<'a> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
         let fill = |phase: &str, volume: &str, target: &str, script, args| {
             let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
-            let cmd = self.host.engine.run(&Container {
-                labels: &self.run_labels(),
+            // A copy has the owners of the image's own files.
+            let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
+            let (name, labels) = (self.container_name(phase), self.run_labels());
+            let container = Container {
+                labels: &labels,
                 mounts: &[mount],
                 extra: &self.settings.engine_args,
                 args,
-                ..Container::new(&self.container_name(phase), self.host.platform, &native.reference, script)
-            });
-            Fill { volume: volume.to_owned(), cmd }
+                ..Container::new(&name, self.host.platform, &native.reference, script)
+            };
+            Fill { volume: volume.to_owned(), cmd: start(&self.host.engine, &container) }
         };
         let mut steps = Vec::new();
         // What was filled from an image that is made anew is filled anew.

@@ -6,6 +6,7 @@ pub(crate) mod builder;
 
 use std::fmt::Write as _;
 
+use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::facts::cross::Toolchain;
 use crate::project::image;
@@ -144,10 +145,12 @@ impl<T> PlatformPlan<T> {
     pub(crate) fn shell(&self) -> String {
         let Job { platform, choice, ghc, ghc_reason, .. } = &self.job;
         let ghc = image::ghc_name(ghc.as_deref());
+        // What others have said is one line of a comment: a second one would be a command.
         let by = ghc_reason.as_ref().map(|reason| format!(" by {reason}")).unwrap_or_default();
-        let mut script = format!("# {platform}: {} ({}), {ghc}{by}\n", choice.strategy, choice.reason);
+        let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&format!("{ghc}{by}")));
+        let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
-            let _ = writeln!(script, "# warning: {warning}");
+            let _ = writeln!(script, "# warning: {}", harmless::line(warning));
         }
         if !self.locks.is_empty() {
             let names: Vec<_> = self.locks.iter().map(|lock| lock.name.as_str()).collect();

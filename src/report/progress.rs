@@ -5,6 +5,11 @@ use std::fmt::Write as _;
 
 use super::event::Event;
 
+use crate::base::harmless;
+
+/// How many different packages are counted: a build that begins more is up to something.
+const PACKAGES: usize = 100_000;
+
 /// What a line of cabal's tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
@@ -53,7 +58,7 @@ impl Progress {
         unit.rsplit_once(" for ").map_or(unit, |(_, package)| package).clone_into(&mut self.package);
         self.module = None;
         // The same is said of it several times.
-        self.started.insert(unit.to_owned()).then_some(News::Package)
+        (self.started.len() < PACKAGES && self.started.insert(unit.to_owned())).then_some(News::Package)
     }
 
     /// How many packages cabal has said it will build.
@@ -85,7 +90,7 @@ impl Progress {
         }
         let module = self.module.iter().map(|(.., name)| name.as_str());
         for name in [self.package.as_str()].into_iter().filter(|name| !name.is_empty()).chain(module) {
-            let _ = write!(text, "  {name}");
+            let _ = write!(text, "  {}", harmless::line(name));
         }
         text
     }
@@ -134,6 +139,11 @@ mod tests {
             ("Building library for dice-0.3.1..", "building 2/3  dice-0.3.1"),
             ("[ 3 of 28] Compiling Dice.Cli ( src/Dice/Cli.hs, x.o )", "building 2/3 [3/28]  dice-0.3.1  Dice.Cli"),
             ("Building executable 'dice' for dice-0.3.1..", "building 3/3  dice-0.3.1"),
+            ("[2 of 2] Linking /hsx/build/x", "building 3/3 [2/2]  dice-0.3.1  linking"),
+            (
+                "[1 of 1] Compiling \u{1b}]52;c;cHduZWQ=\u{7}X ( x )",
+                r"building 3/3 [1/1]  dice-0.3.1  \u{1b}]52;c;cHduZWQ=\u{7}X",
+            ),
             ("[2 of 2] Linking /hsx/build/x", "building 3/3 [2/2]  dice-0.3.1  linking"),
             ("[warning]: Building nothing", "building 3/3 [2/2]  dice-0.3.1  linking"),
         ] {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::base::error::Error;
+use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::project::Project;
@@ -131,6 +132,12 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
         }
         error
     })?;
+    if let Some(key) = toml::from_str(text).ok().and_then(|table| key_of_control(&table)) {
+        return Err(Error::usage(format!(
+            "`{key}` in `hsx.toml` has a line break, or another character that is not shown"
+        ))
+        .hint("what would run is printed to be read: each setting is one line of plain text"));
+    }
     if let Some((key, _)) = file.users_own().into_iter().find(|(_, is_set)| *is_set) {
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
@@ -143,6 +150,20 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
             .hint("use `--out-dir` for a directory elsewhere"));
     }
     Ok(file)
+}
+
+/// The key whose value, or whose name, has a character that does something instead of being shown.
+fn key_of_control(table: &toml::Table) -> Option<String> {
+    fn has_control(value: &toml::Value) -> bool {
+        match value {
+            toml::Value::String(text) => harmless::line(text) != *text,
+            toml::Value::Array(values) => values.iter().any(has_control),
+            toml::Value::Table(table) => key_of_control(table).is_some(),
+            _ => false,
+        }
+    }
+    let found = table.iter().find(|(key, value)| harmless::line(key) != **key || has_control(value));
+    found.map(|(key, _)| harmless::line(key))
 }
 
 /// What to build, resolved.

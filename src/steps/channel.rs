@@ -13,6 +13,9 @@ use crate::world::doors::World;
 use crate::world::doors::state::{DURATIONS, State};
 use crate::world::doors::ui::Ui;
 
+/// How much of a line is kept: what goes on for longer is shown in parts.
+const LINE: usize = 64 * 1024;
+
 /// Where a platform's output goes.
 pub(crate) struct Channel<'a> {
     ui: &'a Ui,
@@ -59,9 +62,17 @@ impl<'a> Channel<'a> {
         if is_raw {
             self.ui.stream(bytes);
         }
-        self.rest.extend_from_slice(bytes);
-        while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
+        // Only what is new is looked through, so that a line without an end costs no more than others.
+        for part in bytes.split_inclusive(|&byte| byte == b'\n') {
+            self.rest.extend_from_slice(part);
+            let is_whole = part.ends_with(b"\n");
+            if !is_whole && self.rest.len() < LINE {
+                continue;
+            }
+            let mut line = std::mem::take(&mut self.rest);
+            if !is_whole {
+                line.push(b'\n');
+            }
             if let Some(news) = self.progress.read(&String::from_utf8_lossy(&line)) {
                 self.ui.event(self.platform, self.progress.event(news));
                 if self.progress.expected.is_none() {

@@ -1,6 +1,8 @@
 //! Packs each executable into the stage, side by side, with upx on the host. A failure leaves the unpacked one. What the
 //! same upx made of the same file before is taken instead.
 
+use std::time::Duration;
+
 use super::context::{Context, Failure};
 use super::stage::Stage;
 use super::step::Step;
@@ -14,6 +16,9 @@ use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::exec::Answer;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::write::unwritable;
+
+/// How long upx may take for a file: a thousand times what it takes for a large one.
+const PACKING: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(crate) struct Pack {
@@ -112,13 +117,18 @@ impl Step for Pack {
         }
         let pack = |(_, name, _): &(usize, String, Option<String>)| {
             let cmd = self.cmd(packer, name);
-            world.exec.capture(&cmd).map(|answer| (cmd, answer))
+            world.exec.capture_within(&cmd, PACKING).map(|answer| (cmd, answer))
         };
         let answers: Vec<Result<_, Error>> = side_by_side(&fresh, cores(), pack);
         for ((number, name, key), answer) in fresh.iter().zip(answers) {
             let (cmd, answer) = answer?;
-            context.log_answer(&cmd, &answer);
-            let form = self.result(packer, name, &answer);
+            let form = if let Some(answer) = answer {
+                context.log_answer(&cmd, &answer);
+                self.result(packer, name, &answer)
+            } else {
+                let _ = fs_err::remove_file(self.stage.packed(name));
+                Form::Failed(format!("upx was ended, as it had not ended after {} minutes", PACKING.as_secs() / 60))
+            };
             if let (Form::Packed { sha256, .. }, Some(key)) = (&form, key) {
                 world.cache.put_file("packed", key, &self.stage.packed(name), sha256);
             }

@@ -19,9 +19,11 @@ use crate::base::error::Error;
 use crate::base::exit_code::ExitCode;
 use crate::facts::source::Source;
 use crate::project::SOURCE;
+use crate::tools::git;
 use crate::world::ask::tree::{Stamp, now, unescaped};
 use crate::world::doors::World;
-use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::pieces::{self, sha256_of};
+use crate::world::doors::read;
 use crate::world::doors::state::{SOURCES, State};
 
 /// Receives the source; runs in the builder.
@@ -102,10 +104,7 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if world.environment.find("git").is_none() {
         return Ok(false);
     }
-    // Names that are not plain ASCII are quoted, and so come whole.
-    let args =
-        ["-c", "core.quotePath=true", "-C", dir.as_str(), "ls-files", "--cached", "--others", "--exclude-standard"];
-    let answer = world.exec.capture(&Cmd::new("git").args(args))?;
+    let answer = world.exec.capture(&git::list(dir))?;
     if !answer.success() {
         return Ok(false);
     }
@@ -194,7 +193,7 @@ fn in_git(path: &Path) -> bool {
 
 /// Whether git ignores all of a directory, by a file in it, as hsx writes one into that of its results.
 fn hides_itself(dir: &Path) -> bool {
-    fs_err::read(dir.join(".gitignore")).is_ok_and(|text| text.trim_ascii() == b"*")
+    read::text(dir.join(".gitignore")).is_ok_and(|text| text.trim_ascii() == "*")
 }
 
 fn cabal_files(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
@@ -442,7 +441,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &Path, path: &Path, sent
         let Ok(to) = fs_err::read_link(path) else { return Ok(()) };
         return archive.append_link(&mut header(tar::EntryType::Symlink, 0o777, time), name, to);
     }
-    let file = match fs_err::File::open(path) {
+    let file = match pieces::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         file => file?,
     };

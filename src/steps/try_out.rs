@@ -11,7 +11,7 @@ use super::verify::Built;
 use crate::base::cmd::{Cmd, quote};
 use crate::base::digest::hash;
 use crate::base::error::Error;
-use crate::world::doors::exec::{Answer, Source};
+use crate::world::doors::exec::{Answer, Source, keep};
 use crate::world::doors::write::unwritable;
 
 /// Runs in the platform's image, which sees the stage.
@@ -123,8 +123,8 @@ impl TryOut {
             archive.into_inner()?.flush()
         };
         let (status, written) = context.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
-            Source::Stdout => stdout.extend_from_slice(bytes),
-            Source::Stderr => stderr.extend_from_slice(bytes),
+            Source::Stdout => keep(&mut stdout, bytes),
+            Source::Stderr => keep(&mut stderr, bytes),
         })?;
         if let (true, Err(error)) = (status.success(), written) {
             return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));

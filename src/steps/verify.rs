@@ -15,6 +15,7 @@ use super::stage::Stage;
 use super::step::{Step, lines};
 use crate::base::digest::Hasher;
 use crate::base::error::{self, Error};
+use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Strategy;
 use crate::project::target::Target;
@@ -117,7 +118,8 @@ impl Step for Verify {
                esac",
             machine_name(*platform)
         );
-        let targets: Vec<_> = self.targets.iter().map(|target| format!("`{}`", target.spelled)).collect();
+        let targets: Vec<_> =
+            self.targets.iter().map(|target| format!("`{}`", harmless::line(&target.spelled))).collect();
         let note = format!("# hsx drops what cabal did not plan for {}, and misses what it did", targets.join(", "));
         lines([removal.shell(), note, stage.for_each_built(&body)])
     }

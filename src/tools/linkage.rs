@@ -3,7 +3,7 @@
 use std::fmt;
 
 use object::LittleEndian;
-use object::elf::{DT_NEEDED, FileHeader64, PT_INTERP};
+use object::elf::{DT_NEEDED, FileHeader64, PT_DYNAMIC, PT_INTERP};
 use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
@@ -30,6 +30,12 @@ impl fmt::Display for Linkage {
 /// Why a file is not a static executable for a platform, as half a sentence.
 pub(crate) type Fault = String;
 
+/// The longest path that Linux takes (limits.h, `PATH_MAX`).
+const PATH: u64 = 4096;
+
+/// More than any dynamic section has, in bytes: 65536 entries.
+const DYNAMIC: u64 = 1 << 20;
+
 /// Checks that `data` is a static executable for `platform`.
 ///
 /// # Errors
@@ -46,12 +52,19 @@ pub(crate) fn verify<'data>(data: impl ReadRef<'data>, platform: Platform) -> Re
     }
     let segments = header.program_headers(endian, data).map_err(malformed)?;
     if let Some(interpreter) = segments.iter().find(|segment| segment.p_type(endian) == PT_INTERP) {
+        let size = interpreter.p_filesz(endian);
+        if size > PATH {
+            return Err(format!("is dynamic: it asks for an interpreter, by {size} bytes that are no path"));
+        }
         let path = interpreter.data(endian, data).unwrap_or_default();
         let path = String::from_utf8_lossy(path);
         return Err(format!("is dynamic: it asks for the interpreter {}", path.trim_end_matches('\0')));
     }
     let mut linkage = Linkage::Static;
     for segment in segments {
+        if segment.p_type(endian) == PT_DYNAMIC && segment.p_filesz(endian) > DYNAMIC {
+            return Err("has a dynamic section larger than any".to_owned());
+        }
         let Some(entries) = segment.dynamic(endian, data).map_err(malformed)? else { continue };
         linkage = Linkage::StaticPie;
         if entries.iter().any(|entry| entry.tag(endian) == DT_NEEDED) {
@@ -143,6 +156,12 @@ mod tests {
         for (file, platform, fault) in [
             (interpreter, Platform::Arm64, "is dynamic: it asks for the interpreter /lib/ld-musl-aarch64.so.1"),
             (elf(AARCH64, &[(PT_DYNAMIC, &needed)]), Platform::Arm64, "is dynamic: it needs shared libraries"),
+            (
+                elf(AARCH64, &[(PT_INTERP, &[b'A'; 5000])]),
+                Platform::Arm64,
+                "is dynamic: it asks for an interpreter, by 5000",
+            ),
+            (elf(AARCH64, &[(PT_DYNAMIC, &vec![0; 2 << 20])]), Platform::Arm64, "has a dynamic section larger"),
             (elf(AARCH64, &[]), Platform::Amd64, "is for linux/arm64, not for linux/amd64"),
             (elf(3, &[]), Platform::Amd64, "is for ELF machine 3, not for linux/amd64"),
             (b"#!/bin/sh\n".to_vec(), Platform::Amd64, "is not a readable 64-bit ELF file"),

@@ -5,6 +5,7 @@
 pub(crate) mod binfmt;
 pub(crate) mod cabal;
 pub(crate) mod engine;
+pub(crate) mod git;
 pub(crate) mod git_index;
 pub(crate) mod linkage;
 pub(crate) mod system;

@@ -469,7 +469,7 @@ fn normalized(text: &str, root: &Utf8Path) -> String {
     for part in text.split_inclusive(|c: char| !c.is_ascii_hexdigit()) {
         let (word, end) = part.split_at(part.trim_end_matches(|c: char| !c.is_ascii_hexdigit()).len());
         let after_dash = words.last().is_some_and(|before| before.ends_with('-'));
-        words.extend([if word.len() == 8 && after_dash { "[HASH]" } else { word }, end]);
+        words.extend([if word.len() == 16 && after_dash { "[HASH]" } else { word }, end]);
     }
     words.concat()
 }

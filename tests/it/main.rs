@@ -19,6 +19,7 @@ mod fake;
 mod fetch;
 mod freeze;
 mod fresh;
+mod hostile;
 mod image;
 mod locked;
 mod new;

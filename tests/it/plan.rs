@@ -268,12 +268,32 @@ fn only_the_fetch_phase_has_a_network() {
     }
 }
 
+const INSTALLERS: [&str; 8] = [
+    "--cap-add=CHOWN",
+    "--cap-add=DAC_OVERRIDE",
+    "--cap-add=FOWNER",
+    "--cap-add=FSETID",
+    "--cap-add=SETFCAP",
+    "--cap-add=SETGID",
+    "--cap-add=SETUID",
+    "--cap-add=SYS_CHROOT",
+];
+
 #[test]
 fn containers_have_the_least_privilege() {
     for run in runs() {
         for call in run.calls.iter().filter(|call| call.kind().starts_with("run-")) {
             assert!(call.values("--security-opt").contains(&"no-new-privileges"), "{call:?}");
-            let more = ["--privileged", "--cap-add", "--device", "--userns", "--pid", "--volume", "-v", "--user"];
+            assert!(call.has("--cap-drop=all"), "{call:?}");
+            let added: Vec<_> = call.0.iter().filter(|arg| arg.starts_with("--cap-add")).collect();
+            let wanted: &[&str] = match call.kind().as_str() {
+                // Packages have owners, and apk and apt change user or root; nothing of a project is there.
+                "run-derive" | "run-copy" => &INSTALLERS,
+                // To read what the user has closed to others; docker's root is no user.
+                _ => &["--cap-add=DAC_OVERRIDE"],
+            };
+            assert_eq!(added, wanted, "{call:?}");
+            let more = ["--privileged", "--device", "--userns", "--pid=", "--volume", "-v", "--user"];
             assert!(call.0.iter().all(|arg| !more.iter().any(|flag| arg.starts_with(flag))), "{call:?}");
             assert!(!call.values("--mount").iter().any(|mount| mount.contains("docker.sock")), "{call:?}");
         }
@@ -341,9 +361,13 @@ fn the_build_phase_gets_the_flags_of_the_fetch_phase() {
 fn proxies_and_the_build_date_are_passed_by_name() {
     let test = Test::new().env("https_proxy", "http://me:secret@proxy").env("SOURCE_DATE_EPOCH", "1");
     let run = test.hsx("static").exits(0);
-    for kind in ["run-fetch", "run-build"] {
-        let passed = run.call(kind).values("--env");
-        assert!(passed.contains(&"https_proxy") && passed.contains(&"SOURCE_DATE_EPOCH"), "{run}");
+    for (kind, has_network) in [("run-fetch", true), ("run-build", false)] {
+        let call = run.call(kind);
+        let passed = call.values("--env");
+        assert!(passed.contains(&"SOURCE_DATE_EPOCH"), "{run}");
+        // Where there is no network, a proxy's password could only be spied out.
+        assert_eq!(passed.contains(&"https_proxy"), has_network, "{run}");
+        assert_eq!(call.has("--http-proxy=false"), !has_network, "{run}");
     }
     assert!(run.calls.iter().all(|call| !call.0.concat().contains("secret")), "{run}");
 }

@@ -1,5 +1,7 @@
 //! The scripts that run in containers, with a cabal of the test's own.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::exit_code::ExitCode;
 use crate::fake::{Run, Test};
 
@@ -100,4 +102,22 @@ fn source_that_is_not_there_as_believed_is_told_from_source_that_was_cut() {
     assert!(dir.join("old").exists(), "all is as it was");
     receive("").exits(ExitCode::SourceCut as i32);
     assert!(!dir.join("old").exists());
+}
+
+#[test]
+fn a_program_that_heeds_no_signal_is_ended_by_its_trial() {
+    let test = Test::empty();
+    let dir = test.root().join("try");
+    for (name, text) in
+        [("deaf", "trap '' TERM; while :; do /bin/sleep 1; done"), ("good", "exit 0"), ("bad", "exit 3")]
+    {
+        let path = format!("try/bin/{name}");
+        test.write_at(&path, format!("#!/bin/sh\n{text}\n"));
+        fs_err::set_permissions(test.root().join(path), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let source = include_str!("../../scripts/container/try.sh");
+    let source = source.replace("/tmp/", &format!("{}/", test.root())).replace("/hsx/try", dir.as_str());
+    let run = test.shell(&format!("set -- 1\n{source}")).exits(0);
+    let ended: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("bin ")).collect();
+    assert_eq!(ended, ["bin bad 3", "bin deaf 137", "bin good 0"]);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use camino::{Utf8Path, Utf8PathBuf};
 
 /// The folders of `src`, bottom to top, and what belongs there. A file imports from its own folder and from those below.
-const FOLDERS: [(&str, &str); 17] = [
+const FOLDERS: [(&str, &str); 18] = [
     ("base", "what everything is made of: error, platform, a command as data"),
     ("project", "a Haskell project, as its files tell"),
     ("tools", "what one tool's flags and answers mean"),
@@ -23,6 +23,7 @@ const FOLDERS: [(&str, &str); 17] = [
     ("commands", "one subcommand: its arguments, and what it composes"),
     ("cli", "the parser, and which command runs"),
     ("main", "where it begins"),
+    ("fuzz", "tests: what others write, spoilt"),
 ];
 
 /// The sources below a directory, by their paths from there.

@@ -61,6 +61,19 @@ impl Info {
     }
 }
 
+/// The capability (capabilities(7)) that builds need. Where the engine runs as root, so does the container, but the files it
+/// is shown, read-only, are the caller's, who may have closed them to others; and an image's own root directory may be one
+/// that nobody writes to by its mode.
+const BUILDERS: &[&str] = &["DAC_OVERRIDE"];
+
+/// The capabilities that package managers need; all of them are among those that engines give by default.
+const INSTALLERS: &[&str] = &["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "SETGID", "SETUID", "SYS_CHROOT"];
+
+/// How many processes and threads a container may have: far more than any build has, far fewer than a machine bears. Podman
+/// sets a limit of its own (2048), where the system lets it. Memory has no limit: nobody knows what a build needs, and one
+/// that took too much would be killed just the same; `--engine-arg=--memory=…` sets one.
+const PIDS: &str = "--pids-limit=8192";
+
 const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
 
 /// How an engine answered a question that needs its daemon or storage.
@@ -178,7 +191,18 @@ impl Engine {
         self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg(format!("{to}/"))
     }
 
+    /// Starts a container with no more rights than builds need.
     pub(crate) fn run(&self, container: &Container<'_>) -> Cmd {
+        self.run_with(container, BUILDERS)
+    }
+
+    /// Starts a container that may do to its own files what package managers do, or a copy of an image that keeps its
+    /// owners: apk changes its root for scripts, apt its user for downloads. Nothing of a project runs there.
+    pub(crate) fn run_installer(&self, container: &Container<'_>) -> Cmd {
+        self.run_with(container, INSTALLERS)
+    }
+
+    fn run_with(&self, container: &Container<'_>, capabilities: &[&str]) -> Cmd {
         let mut cmd = self.cmd(&["run", "--name", container.name]);
         if container.lifetime == Lifetime::UntilExit {
             cmd = cmd.arg("--rm");
@@ -199,15 +223,23 @@ impl Engine {
         cmd = cmd.args(["--init", "--pull=never", "--platform"]).arg(container.platform.to_string());
         // A label of its own keeps SELinux from denying reads of the source without relabelling the user's files.
         cmd = cmd.args(["--security-opt", "no-new-privileges", "--security-opt", "label=disable"]);
+        cmd = cmd.arg("--cap-drop=all").args(capabilities.iter().map(|name| format!("--cap-add={name}")));
+        if self.dialect == Dialect::Docker {
+            cmd = cmd.arg(PIDS);
+        }
         // The output is streamed and kept by hsx; the engine need not write it a second time.
         cmd = cmd.args(["--log-driver", "none"]);
         if container.network == Network::None {
             cmd = cmd.args(["--network", "none"]);
+            if self.dialect == Dialect::Podman {
+                // By itself podman hands on the caller's proxies, passwords and all.
+                cmd = cmd.arg("--http-proxy=false");
+            }
         }
         for (key, value) in container.labels {
             cmd = cmd.arg("--label").arg(label_spec(key, value));
         }
-        for variable in container.env {
+        for variable in container.env.iter().filter(|env| container.network == Network::Default || !is_proxy(env)) {
             cmd = cmd.arg("--env").arg(variable);
         }
         for mount in container.mounts {
@@ -219,6 +251,12 @@ impl Engine {
         cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
         cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
+}
+
+/// Whether a variable, or `NAME=VALUE`, is about a proxy, whose address may hold a password.
+fn is_proxy(env: &str) -> bool {
+    let name = env.split('=').next().unwrap_or_default();
+    name.to_ascii_lowercase().ends_with("_proxy")
 }
 
 /// Whether a container did not start because an image that it was to mount had just been unmounted: podman (4.3 and 4.9

@@ -1,7 +1,5 @@
 //! Reads the project and the settings files from disk.
 
-use std::io::Read as _;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
@@ -16,7 +14,14 @@ use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
-use crate::world::doors::pieces::{self, sha256_of};
+use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::read;
+
+/// How many files may be a project's `cabal.project`, with all that is imported.
+const FILES: usize = 100;
+
+/// How many files and directories are looked at for a pattern of `packages:`.
+const LOOKED_AT: usize = 100_000;
 
 /// What the disk says, before anything is decided.
 pub(crate) struct Loaded {
@@ -163,6 +168,7 @@ fn read_project(
     }
     let mut found = Found::default();
     for pattern in &file.packages {
+        world.exec.check()?;
         found.look(&root, pattern);
     }
     found.places.sort();
@@ -279,8 +285,12 @@ fn read_project_file(
     depth: usize,
 ) -> Result<(), Error> {
     // Deeper than anybody nests: an import that leads back to itself is cabal's to report.
-    if depth > 8 || inputs.len() > 100 || !path.is_file() {
+    if depth > 8 || !path.is_file() {
         return Ok(());
+    }
+    // One that leads back to itself several times would be read as often as a power of that.
+    if inputs.len() >= FILES {
+        return Err(Error::usage(format!("`{path}` is one of more than {FILES} project files that import each other")));
     }
     let text = read(path)?;
     let parsed = parse_project_file(&text);
@@ -385,21 +395,37 @@ fn alternatives(pattern: &str) -> Vec<String> {
 fn expand(root: &Utf8Path, pattern: &str) -> Vec<Utf8PathBuf> {
     let absolute = pattern.starts_with('/');
     let mut paths = vec![if absolute { Utf8PathBuf::from("/") } else { root.to_owned() }];
-    for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        paths = paths
-            .into_iter()
-            .flat_map(|path| match part {
-                ".." => path.parent().map(Utf8Path::to_owned).into_iter().collect(),
-                "**" => all_directories(&path),
+    // A tree can be larger than anybody waits for, and a pattern can lead through it many times.
+    let mut left = LOOKED_AT;
+    let mut parts: Vec<_> = pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    parts.dedup_by(|one, other| *one == "**" && *other == "**");
+    for part in parts {
+        let mut found = Vec::new();
+        for path in paths {
+            match part {
+                ".." => found.extend(path.parent().map(Utf8Path::to_owned)),
+                "**" => found.extend(counted(all_directories(&path), &mut left)),
                 part if part.contains('*') => {
-                    entries(&path).filter(|entry| entry.file_name().is_some_and(|name| matches(part, name))).collect()
+                    let fits = |entry: &Utf8PathBuf| entry.file_name().is_some_and(|name| matches(part, name));
+                    found.extend(counted(entries(&path), &mut left).filter(fits));
                 }
-                part => vec![path.join(part)],
-            })
-            .filter(|path| path.exists())
-            .collect();
+                part => found.push(path.join(part)),
+            }
+        }
+        found.retain(|path| path.exists());
+        found.sort();
+        found.dedup();
+        paths = found;
     }
     paths
+}
+
+/// The items until none is left to be looked at.
+fn counted<T>(items: impl Iterator<Item = T>, left: &mut usize) -> impl Iterator<Item = T> {
+    items.take_while(move |_| {
+        *left = left.saturating_sub(1);
+        *left > 0
+    })
 }
 
 /// What the patterns of `data-files:` stand for, below a directory. `**` is any number of directories.
@@ -431,16 +457,15 @@ pub(crate) fn leading_out(dirs: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Utf8PathBuf
 }
 
 /// A directory and all below it, but for what cabal and git keep there.
-fn all_directories(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+fn all_directories(dir: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
     let kept = |name: &str| !name.starts_with('.') && name != "dist-newstyle" && name != "dist-static";
     WalkDir::new(dir)
         .sort_by_file_name()
         .into_iter()
-        .filter_entry(|entry| {
+        .filter_entry(move |entry| {
             entry.file_type().is_dir() && (entry.depth() == 0 || entry.file_name().to_str().is_some_and(kept))
         })
         .filter_map(|entry| Utf8PathBuf::from_path_buf(entry.ok()?.into_path()).ok())
-        .collect()
 }
 
 fn entries(dir: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
@@ -453,14 +478,16 @@ fn entries_with_extension(dir: &Utf8Path, extension: &str) -> Vec<Utf8PathBuf> {
     entries(dir).filter(|path| path.extension() == Some(extension) && path.is_file()).collect()
 }
 
-/// Whether a name fits a pattern with `*`.
+/// Whether a name fits a pattern with `*`. What stands between two stars is taken where it comes first: a later place
+/// leaves less for what follows.
 fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
-            (0..=rest.len()).filter(|&at| rest.is_char_boundary(at)).any(|at| matches(after, &rest[at..]))
-        }),
-    }
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inner = name.strip_prefix(first).and_then(|name| name.strip_suffix(last));
+    let after = |name: &str, part: &str| name.find(part).map(|at| at + part.len());
+    inner.is_some_and(|name| {
+        middle.split('*').try_fold(name, |name, part| after(name, part).map(|at| &name[at..])).is_some()
+    })
 }
 
 fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
@@ -560,29 +587,17 @@ enum GitDir {
 
 /// Where a work tree's `.git` file leads (gitrepository-layout(5)): the git directory shared by all worktrees.
 fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
-    let text = read(&top.join(".git")).ok()?;
+    let text = read::text(top.join(".git")).ok()?;
     let named = Utf8Path::new(text.trim().strip_prefix("gitdir:")?.trim());
     let git_dir = top.join(named).canonicalize_utf8().ok()?;
-    let common = read(&git_dir.join("commondir")).ok();
+    let common = read::text(git_dir.join("commondir")).ok();
     let common = common.and_then(|path| git_dir.join(path.trim()).canonicalize_utf8().ok()).unwrap_or(git_dir);
     Some(if named.is_absolute() { GitDir::Absolute(common) } else { GitDir::Relative(common) })
 }
 
 /// Reads a file of the project. What is not UTF-8 is replaced, as cabal does.
 fn read(path: &Utf8Path) -> Result<String, Error> {
-    /// More than any such file has.
-    const LIMIT: u64 = 8 << 20;
-    let unreadable = |why: &str| Error::usage(format!("`{path}` cannot be read")).said(why);
-    let file = pieces::open(path).map_err(|error| unreadable(&error.to_string()))?;
-    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-        return Err(unreadable("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error.to_string()))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(unreadable("it is larger than 8 MiB"));
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    read::text(path).map_err(|error| Error::usage(format!("`{path}` cannot be read")).said(&error.to_string()))
 }
 
 #[cfg(test)]
@@ -599,6 +614,10 @@ mod tests {
             ("a*b*c", "a-b-b-c", true),
             ("exact", "exact", true),
             ("exact", "exactly", false),
+            ("a*a", "a", false),
+            ("*b*a*", "xaxbxa", true),
+            ("*b*a*", "xaxb", false),
+            ("é*é", "éé", true),
         ] {
             assert_eq!(matches(pattern, name), fits, "{pattern} {name}");
         }

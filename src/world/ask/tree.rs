@@ -17,6 +17,7 @@ use crate::base::digest::sha256;
 use crate::tools::git_index;
 use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::read;
 
 /// How long after a change another one may leave the times as they are: FAT counts in two seconds.
 const RACY: i128 = 2_500_000_000;
@@ -334,7 +335,7 @@ impl Entry {
             Kind::Link => fs_err::read_link(&self.path).ok().map(|to| sha256(to.as_os_str().as_bytes())),
             Kind::File | Kind::GitIndex if self.stamp.size > READ_AT_MOST => None,
             Kind::File => sha256_of(&self.path).ok(),
-            Kind::GitIndex => fs_err::read(&self.path).ok().map(|data| sha256(&git_index::meaning(&data))),
+            Kind::GitIndex => read::bytes(&self.path, READ_AT_MOST).ok().map(|data| sha256(&git_index::meaning(&data))),
         };
     }
 }

@@ -2,6 +2,7 @@
 
 use std::env::VarError;
 use std::ffi::OsStr;
+use std::fs::DirBuilder;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -59,11 +60,10 @@ impl Environment {
         let home = base.as_ref().and_then(|base| utf8(base.home_dir().to_owned()));
         Ok(Self {
             home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
-            path: std::env::split_paths(&path).filter_map(utf8).collect(),
+            path: std::env::split_paths(&path).filter_map(utf8).filter(|dir| !dir.as_str().is_empty()).collect(),
             cache_dir: base.as_ref().and_then(|base| utf8(base.cache_dir().join("hsx"))),
             config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
-            // Without a home, hsx remembers nothing beyond the next reboot.
-            state_dir: state.unwrap_or_else(|| "/tmp".into()).join("hsx"),
+            state_dir: state.map_or_else(|| without_home("/tmp".into()), |state| Ok(state.join("hsx")))?,
             now: now(std::env::var("SOURCE_DATE_EPOCH").ok()),
             step_summary: std::env::var("GITHUB_STEP_SUMMARY").ok().filter(|path| !path.is_empty()).map(Into::into),
             docker_host: std::env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()),
@@ -87,10 +87,38 @@ impl Environment {
     }
 }
 
+/// Where state is without a home, until the next reboot: a directory of the user's own among those of others. What is
+/// remembered decides which programs run, so nobody else may have made it or may write to it.
+fn without_home(tmp: &Utf8Path) -> Result<Utf8PathBuf, Error> {
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+    let user = rustix::process::geteuid().as_raw();
+    let dir = tmp.join(format!("hsx-{user}"));
+    // Made at once as it has to be. Where that fails, it may be there.
+    let _ = DirBuilder::new().mode(0o700).create(&dir);
+    let meta = fs_err::symlink_metadata(&dir);
+    let is_ours = |meta: &std::fs::Metadata| meta.is_dir() && meta.uid() == user && meta.mode() & 0o022 == 0;
+    if meta.is_ok_and(|meta| is_ours(&meta)) {
+        return Ok(dir);
+    }
+    Err(Error::host(format!("there is no home to remember anything in, and `{dir}` is not yours alone"))
+        .hint("name a directory of yours for it: set XDG_STATE_HOME"))
+}
+
 /// The first of the locale's variables that is set to something decides.
 fn is_unicode(variables: [String; 3]) -> bool {
     let locale = variables.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
+}
+
+/// PATH for programs that hsx starts, where it has to be another than hsx's own: an empty entry means the working directory
+/// there, which is the project's.
+#[expect(clippy::disallowed_methods, reason = "it is what commands are started with")]
+pub(crate) fn path_for_programs() -> Option<String> {
+    let path = std::env::var("PATH").ok()?;
+    let is_empty = |entry: &&str| entry.is_empty();
+    path.split(':')
+        .any(|entry| is_empty(&entry))
+        .then(|| path.split(':').filter(|entry| !is_empty(entry)).collect::<Vec<_>>().join(":"))
 }
 
 /// A variable's value.
@@ -119,7 +147,9 @@ pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
 /// The present time in seconds since 1970, or the one that is to be taken for it.
 pub(crate) fn now(epoch: Option<String>) -> i64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
-    epoch.and_then(|seconds| seconds.parse().ok()).or_else(clock).unwrap_or(0)
+    // Years have four digits.
+    let is_date = |seconds: &i64| (0..=253_402_300_799).contains(seconds);
+    epoch.and_then(|seconds| seconds.parse().ok()).filter(is_date).or_else(clock).unwrap_or(0)
 }
 
 /// A digest of the names and values of some variables.
@@ -158,4 +188,39 @@ pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
 fn is_executable(path: &Utf8Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     fs_err::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_no_date_is_not_taken() {
+        assert_eq!(now(Some("1".to_owned())), 1);
+        for epoch in ["-9223372036854775808", "-1", "253402300800", "x", ""] {
+            assert!(now(Some(epoch.to_owned())) > 1_700_000_000, "{epoch}");
+        }
+    }
+
+    #[test]
+    fn without_a_home_state_is_where_nobody_else_writes() {
+        let guard = tempfile::tempdir().unwrap();
+        let tmp = Utf8Path::from_path(guard.path()).unwrap();
+        let dir = without_home(tmp).unwrap();
+        assert_eq!(fs_err::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(without_home(tmp).unwrap(), dir, "the next run finds it again");
+        for mode in [0o770, 0o702] {
+            fs_err::set_permissions(&dir, PermissionsExt::from_mode(mode)).unwrap();
+            assert!(without_home(tmp).unwrap_err().hints[0].contains("XDG_STATE_HOME"));
+        }
+        fs_err::rename(&dir, tmp.join("other")).unwrap();
+        fs_err::set_permissions(tmp.join("other"), PermissionsExt::from_mode(0o700)).unwrap();
+        symlink(tmp.join("other"), &dir).unwrap();
+        without_home(tmp).unwrap_err();
+        fs_err::remove_file(&dir).unwrap();
+        fs_err::write(&dir, "").unwrap();
+        without_home(tmp).unwrap_err();
+    }
 }

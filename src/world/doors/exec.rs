@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use xshell::Shell;
 
+use super::environment::path_for_programs;
 use super::ui::Ui;
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, Kind};
@@ -28,6 +29,15 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// How long the removal of containers may take after an interruption.
 const CLEAN_UP: Duration = Duration::from_secs(4);
 
+/// How long after a signal another one counts as the same: timeout(1) sends hsx two, one to it and one to its group.
+const SAME: Duration = Duration::from_millis(500);
+
+/// How many pieces of output wait to be looked at: a command that says more waits itself.
+const WAITING: usize = 64;
+
+/// How much of an answer is kept, in bytes: more than any tool has to say to hsx. The rest of it is lost.
+const ANSWER: usize = 64 << 20;
+
 /// How long to wait for output after a command has ended: a process it left behind may keep the pipe open.
 const DRAIN: Duration = Duration::from_millis(500);
 
@@ -35,6 +45,8 @@ const DRAIN: Duration = Duration::from_millis(500);
 pub(crate) struct Exec<'a> {
     pub ui: &'a Ui,
     pub received: Arc<AtomicUsize>,
+    /// Whether hsx hands on signals to a command, however many: they are no second ones then.
+    pub hands_on: Arc<AtomicBool>,
 }
 
 /// What a command answered.
@@ -98,21 +110,35 @@ enum OnSignal {
 }
 
 impl<'a> Exec<'a> {
-    /// Starts to listen for SIGINT, SIGTERM and SIGHUP.
+    /// Starts to listen for SIGINT, SIGTERM and SIGHUP. The first asks hsx to end, and it cleans up then. The second ends it
+    /// at once, whatever it is at; the next run sweeps what is left.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
     pub(crate) fn new(ui: &'a Ui) -> anyhow::Result<Self> {
         // Set by the handler itself: a thread could be late, and podman ends within 3 ms of Ctrl-C, with status 1.
         let received = Arc::new(AtomicUsize::new(0));
+        let (hands_on, is_second) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         // Under nohup, a hangup stays ignored.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if signal != SIGHUP || !hangup_is_ignored() {
-                flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal)?)
+                // In the order of their registration: the first signal finds nothing armed.
+                flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))
+                    .and_then(|_| {
+                        flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal).unwrap_or(0))
+                    })
                     .context("signals cannot be caught")?;
             }
         }
-        Ok(Self { ui, received })
+        let (seen, exempt) = (Arc::clone(&received), Arc::clone(&hands_on));
+        thread::spawn(move || {
+            while seen.load(Ordering::SeqCst) == 0 || exempt.load(Ordering::SeqCst) {
+                thread::sleep(HEARTBEAT);
+            }
+            thread::sleep(SAME);
+            is_second.store(true, Ordering::SeqCst);
+        });
+        Ok(Self { ui, received, hands_on })
     }
 
     /// The signal that asked hsx to end, if one did.
@@ -156,8 +182,8 @@ impl<'a> Exec<'a> {
     fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Answer, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
-            Source::Stdout => stdout.extend_from_slice(bytes),
-            Source::Stderr => stderr.extend_from_slice(bytes),
+            Source::Stdout => keep(&mut stdout, bytes),
+            Source::Stderr => keep(&mut stderr, bytes),
         })?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Answer { status, stdout: text(stdout), stderr: text(stderr) })
@@ -198,7 +224,7 @@ impl<'a> Exec<'a> {
     pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
         let mut stdout = Vec::new();
         let status = self.stream(cmd, &mut |source, bytes| match source {
-            Source::Stdout => stdout.extend_from_slice(bytes),
+            Source::Stdout => keep(&mut stdout, bytes),
             Source::Stderr => {
                 self.ui.stream(bytes);
                 said(bytes);
@@ -295,7 +321,7 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
     let mut child = command.spawn().map_err(|error| cannot_start(cmd, &error))?;
     let pid = Pid::from_child(&child);
     let pipe = child.stdin.take();
-    let (sender, receiver) = channel();
+    let (sender, receiver) = sync_channel(WAITING);
     forward(child.stdout.take(), Source::Stdout, &sender);
     forward(child.stderr.take(), Source::Stderr, &sender);
     thread::spawn(move || wait(child, &sender));
@@ -306,14 +332,24 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
 /// signals, and hands output on only when the command has ended.
 pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
-    Ok(std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args)))
+    let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
+    if let Some(path) = path_for_programs() {
+        command.env("PATH", path);
+    }
+    Ok(command)
+}
+
+/// Keeps a piece of an answer, unless there is too much of it by now.
+pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8]) {
+    let left = ANSWER.saturating_sub(answer.len());
+    answer.extend_from_slice(&piece[..piece.len().min(left)]);
 }
 
 fn cannot_start(cmd: &Cmd, error: &dyn std::fmt::Display) -> Error {
     Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
 }
 
-fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Sender<Event>) {
+fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &SyncSender<Event>) {
     let sender = sender.clone();
     thread::spawn(move || {
         let mut pipe = pipe;
@@ -327,7 +363,7 @@ fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &Se
     });
 }
 
-fn wait(child: Child, sender: &Sender<Event>) {
+fn wait(child: Child, sender: &SyncSender<Event>) {
     let pid = Pid::from_child(&child);
     let _ = retry_on_intr(|| waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT));
     let _ = sender.send(Event::Exited(child));

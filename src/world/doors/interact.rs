@@ -48,6 +48,13 @@ impl Exec<'_> {
     pub(crate) fn interact(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
         self.check()?;
         self.ui.command(cmd);
+        self.hands_on.store(true, Ordering::SeqCst);
+        let ended = self.until_it_ends(cmd, end);
+        self.hands_on.store(false, Ordering::SeqCst);
+        ended
+    }
+
+    fn until_it_ends(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
         let (child, _, events) = spawn(cmd, Streams::Inherited)?;
         let (mut signalled, mut asked_at) = (false, None::<Instant>);
         loop {

@@ -1,5 +1,5 @@
 //! The few doors to the machine, and `World`, which holds them: run a command (`exec`, `interact`), read and write
-//! files (`pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`,
+//! files (`read`, `pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`,
 //! `screen`). A door knows how something is done, not what for: no plan is followed here, and no engine or project is
 //! asked about.
 
@@ -19,6 +19,7 @@ pub(crate) mod exec;
 pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod pieces;
+pub(crate) mod read;
 pub(crate) mod screen;
 pub(crate) mod state;
 pub(crate) mod ui;

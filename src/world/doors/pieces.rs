@@ -1,8 +1,10 @@
 //! Reads files piece by piece: executables are large, and those of several platforms are looked at at once.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read};
 use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::base::digest::Hasher;
 
@@ -46,7 +48,7 @@ pub(crate) fn sha256_of(path: impl AsRef<Path>) -> std::io::Result<String> {
 /// # Errors
 /// When it is none, is longer, or cannot be read.
 pub(crate) fn text_of(path: impl AsRef<Path>, limit: u64) -> std::io::Result<String> {
-    let refused = |why: &str| Err(std::io::Error::new(ErrorKind::InvalidData, why));
+    let refused = |why: &str| Err(Error::new(ErrorKind::InvalidData, why));
     if !fs_err::symlink_metadata(path.as_ref())?.is_file() {
         return refused("it is no regular file");
     }
@@ -58,10 +60,19 @@ pub(crate) fn text_of(path: impl AsRef<Path>, limit: u64) -> std::io::Result<Str
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Opens a file to be read; the error names it.
+/// Opens a file to be read, and never waits for one; the error names it.
 ///
 /// # Errors
-/// When it cannot be opened.
+/// When it cannot be opened, or is no regular file: another one need not have an end.
 pub(crate) fn open(path: impl AsRef<Path>) -> std::io::Result<File> {
-    Ok(fs_err::File::open(path.as_ref())?.into_parts().0)
+    let path = path.as_ref();
+    let named = |error: Error| Error::new(error.kind(), format!("failed to open file `{}`: {error}", path.display()));
+    // Not even for whoever may open the other end of a FIFO.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| named(error.into()))?;
+    let file = File::from(file);
+    if !file.metadata().map_err(named)?.is_file() {
+        return Err(Error::other(format!("`{}` is no regular file", path.display())));
+    }
+    Ok(file)
 }

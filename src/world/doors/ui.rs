@@ -1,6 +1,6 @@
 //! What people see: results on standard output, all else on standard error.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -9,10 +9,12 @@ use anstyle::{AnsiColor, Style};
 use camino::Utf8Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::pieces;
 use super::screen::Screen;
 use crate::args::{Color, Format};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
+use crate::base::harmless::{self, Filter};
 use crate::base::platform::Platform;
 use crate::report::event::{Entry, Event};
 
@@ -24,7 +26,11 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// The printer. Writing never fails: a closed terminal must not keep hsx from cleaning up.
+/// How many events are kept for a page of timings: a build that says more about itself is up to something.
+const EVENTS: usize = 100_000;
+
+/// The printer. Writing never fails at once, for a closed terminal must not keep hsx from cleaning up; what could not be
+/// written of results is told at the end. Whatever others have said is made harmless here.
 pub(crate) struct Ui {
     verbosity: Verbosity,
     screen: Screen,
@@ -36,6 +42,11 @@ pub(crate) struct Ui {
     streams_events: bool,
     started: Instant,
     events: Mutex<Vec<Entry>>,
+    /// What tools say is shown in the order in which it comes, so one filter serves all.
+    filter: Mutex<Filter>,
+    for_github: bool,
+    /// Why a result did not get out.
+    unwritten: Mutex<Option<std::io::Error>>,
 }
 
 /// What reads standard error, where it is no person at a terminal.
@@ -68,7 +79,16 @@ impl Ui {
             streams_events: format == Format::JsonLines,
             started: Instant::now(),
             events: Mutex::default(),
+            filter: Mutex::new(Filter::new(reader == Reader::GitHub)),
+            for_github: reader == Reader::GitHub,
+            unwritten: Mutex::default(),
         }
+    }
+
+    /// Why standard output has not got all that was written to it. A reader that went away wanted no more.
+    pub(crate) fn unwritten(&self) -> Option<Error> {
+        let error = self.unwritten.lock().ok()?.take()?;
+        Some(Error::host("what hsx has to tell cannot be written to standard output").said(&error.to_string()))
     }
 
     pub(crate) fn screen(&self) -> &Screen {
@@ -87,9 +107,14 @@ impl Ui {
     /// A log as a whole, where it did not stream.
     pub(crate) fn group(&self, title: &str, log: &Utf8Path) {
         if self.groups
-            && let Ok(text) = fs_err::read_to_string(log)
+            && let Ok(log) = pieces::open(log)
         {
-            self.line(&format!("::group::{title}\n{}\n::endgroup::", text.trim_end()));
+            self.line(&format!("::group::{title}"));
+            let (mut filter, mut err) = (Filter::new(true), std::io::stderr().lock());
+            let _ = pieces::each(log, |piece| err.write_all(filter.push(piece).as_bytes()));
+            drop(err);
+            // At the start of a line, whatever the log ends with.
+            self.line("\n::endgroup::");
         }
     }
 
@@ -109,7 +134,9 @@ impl Ui {
         if self.streams_events {
             self.print(&entry.line());
         }
-        if let Ok(mut events) = self.events.lock() {
+        if let Ok(mut events) = self.events.lock()
+            && events.len() < EVENTS
+        {
             events.push(entry);
         }
     }
@@ -119,11 +146,16 @@ impl Ui {
         self.events.lock().map(|events| events.clone()).unwrap_or_default()
     }
 
-    /// A result.
-    #[expect(clippy::unused_self, reason = "the one way to standard output")]
+    /// A result. Programs get it as it is.
     pub(crate) fn print(&self, text: &str) {
+        let shown = std::io::stdout().is_terminal().then(|| harmless::lines(text, false));
         let mut out = anstream::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        let written = out.write_all(shown.as_deref().unwrap_or(text).as_bytes()).and_then(|()| out.flush());
+        if let (Err(error), Ok(mut unwritten)) = (written, self.unwritten.lock())
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            unwritten.get_or_insert(error);
+        }
     }
 
     /// Columns of the terminal that results go to; without one, as many as they need.
@@ -137,12 +169,12 @@ impl Ui {
     }
 
     /// Shows something and asks a question about it; `None` where there is no terminal to ask on.
-    #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
     pub(crate) fn confirm(&self, about: &str, question: &str) -> Option<bool> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
         }
         let mut err = anstream::stderr().lock();
+        let about = harmless::lines(about, self.for_github);
         let _ = write!(err, "{about}{question} [y/N] ").and_then(|()| err.flush());
         let mut answer = String::new();
         let _ = std::io::stdin().read_line(&mut answer);
@@ -159,6 +191,8 @@ impl Ui {
     /// What hsx does now, in the manner of cargo.
     pub(crate) fn status(&self, verb: &str, what: &str) {
         if self.verbosity >= Verbosity::Normal {
+            // It may have colours of hsx's own.
+            let what = harmless::lines(&what.replace('\n', " "), self.for_github);
             self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {what}"));
         }
     }
@@ -166,7 +200,7 @@ impl Ui {
     /// A command that is about to run.
     pub(crate) fn command(&self, cmd: &Cmd) {
         if self.verbosity >= Verbosity::Verbose {
-            self.line(&format!("{DIM}$ {}{DIM:#}", cmd.brief()));
+            self.line(&format!("{DIM}$ {}{DIM:#}", harmless::line(&cmd.brief())));
         }
     }
 
@@ -174,18 +208,20 @@ impl Ui {
     pub(crate) fn stream(&self, bytes: &[u8]) {
         let shown = self.verbosity == Verbosity::Verbose || !(self.screen.is_live() || self.groups);
         if self.verbosity >= Verbosity::Normal && shown {
+            let text = self.filter.lock().map(|mut filter| filter.push(bytes)).unwrap_or_default();
             let mut err = std::io::stderr().lock();
-            let _ = err.write_all(bytes).and_then(|()| err.flush());
+            let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         }
     }
 
     /// The end of output that was held back, of a platform; where several are built at once, it says whose it is.
     pub(crate) fn replay(&self, platform: Option<Platform>, text: &str) {
         const LINES: usize = 40;
+        let text = harmless::lines(text, self.for_github);
         let platform = platform.filter(|_| self.several.load(Ordering::Relaxed));
         let named = platform
             .map(|name| text.lines().map(|line| format!("{name} | {line}")).collect::<Vec<_>>().join("\n") + "\n");
-        let text = named.as_deref().unwrap_or(text);
+        let text = named.as_deref().unwrap_or(&text);
         if self.verbosity == Verbosity::Quiet {
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         } else if self.screen.is_live() {
@@ -195,24 +231,24 @@ impl Ui {
     }
 
     pub(crate) fn warning(&self, text: &str) {
-        self.line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+        self.line(&format!("{WARNING}warning:{WARNING:#} {}", harmless::line(text)));
     }
 
     pub(crate) fn error(&self, error: &Error) {
-        self.line(&format!("{BAD}error:{BAD:#} {}", error.message));
+        self.line(&format!("{BAD}error:{BAD:#} {}", harmless::line(&error.message)));
         self.details(error);
     }
 
     /// All of an error but its message.
     pub(crate) fn details(&self, error: &Error) {
         if let Some(tried) = &error.tried {
-            self.line(&format!("  tried: {tried}"));
+            self.line(&format!("  tried: {}", harmless::lines(tried, self.for_github)));
         }
         for said in &error.said {
-            self.line(&format!("  | {said}"));
+            self.line(&format!("  | {}", harmless::line(said)));
         }
         for hint in &error.hints {
-            self.line(&format!("{HINT}hint:{HINT:#} {hint}"));
+            self.line(&format!("{HINT}hint:{HINT:#} {}", harmless::line(hint)));
         }
         if let Some(log) = &error.log {
             self.line(&format!("  log: {log}"));
