@@ -69,8 +69,13 @@ impl Target {
         if !parts.iter().all(is_name) {
             return None;
         }
-        let of_package =
-            |name: &str| Self { spelled: format!("{name}:{words}"), means: Means::Package(name.to_owned()) };
+        // A component may be called like all of its kind: a suite `tests`. Then cabal wants to hear that a package is meant.
+        let all_of = |name: &str| {
+            let of_package = packages.iter().filter(|package| package.name == name);
+            let is_ambiguous = of_package.flat_map(|package| kind.stanzas(package)).any(|known| known.name == words);
+            if is_ambiguous { format!("pkg:{name}:{words}") } else { format!("{name}:{words}") }
+        };
+        let of_package = |name: &str| Self { spelled: all_of(name), means: Means::Package(name.to_owned()) };
         let component = |spelled: String, package: Option<&str>, name: &str| Self {
             spelled,
             means: Means::Component { package: package.map(str::to_owned), name: name.to_owned() },
@@ -87,7 +92,7 @@ impl Target {
                 let is_component =
                     packages.iter().flat_map(|package| kind.stanzas(package)).any(|known| known.name == name);
                 let spelled = match () {
-                    () if is_package => format!("{name}:{words}"),
+                    () if is_package => all_of(name),
                     () if is_component => format!("{word}:{name}"),
                     () => name.to_owned(),
                 };
@@ -205,6 +210,17 @@ mod tests {
     fn planned(package: &str, name: &str, is_local: bool) -> Planned {
         let component = Executable { package: package.to_owned(), version: "1".to_owned(), name: name.to_owned() };
         Planned { component, place: Some(format!("/src/{package}").into()), is_local }
+    }
+
+    #[test]
+    fn a_suite_that_is_called_like_all_of_them_is_no_ambiguity() {
+        let suites = ["tests", "other"].map(Stanza::new).into();
+        let metal = [Package { name: "metal".to_owned(), test_suites: suites, ..Package::default() }];
+        for (text, spelled) in
+            [("metal", "pkg:metal:tests"), ("pkg:metal", "pkg:metal:tests"), ("metal:test:tests", "metal:test:tests")]
+        {
+            assert_eq!(Target::parse(text, Kind::TestSuite, &metal, |_| None).unwrap().spelled, spelled);
+        }
     }
 
     #[test]
