@@ -16,13 +16,13 @@ use crate::base::version::Version;
 use crate::base::{cmd, harmless};
 use crate::facts::cross;
 use crate::project::target;
-use crate::project::{self, Kind as Component, freeze};
+use crate::project::{self, ComponentKind as Component, freeze};
 use crate::report::progress::Progress;
 use crate::settings;
 use crate::settings::lockfile::Lockfile;
 use crate::tools::engine::connection::parse_connections;
 use crate::tools::engine::health::parse_health;
-use crate::tools::engine::storage::{Kind, parse_stored, parse_usage};
+use crate::tools::engine::storage::{ObjectKind, parse_stored, parse_usage};
 use crate::tools::engine::{self, Dialect};
 use crate::tools::linkage::{GmpSearch, verify};
 use crate::tools::system::System;
@@ -142,7 +142,7 @@ fn answers_of_engines() {
         let _ = engine::parse_info(text);
         let _ = engine::parse_manifest(text);
         let _ = engine::parse_image(text);
-        for kind in [Kind::Container, Kind::Image, Kind::Volume] {
+        for kind in [ObjectKind::Container, ObjectKind::Image, ObjectKind::Volume] {
             let _ = parse_stored(kind, text);
         }
         parse_usage(text);

@@ -20,7 +20,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use args::{Color, Format, MessageArgs, OutputArgs};
-use base::error::{Error, Kind};
+use base::error::{Error, ErrorKind};
 use cli::{Cli, Command};
 use report::event::Event;
 use tools::cabal;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             }
             let written = rejected.error.print().and_then(|()| std::io::stdout().flush());
             let is_lost = written.is_err_and(|error| error.kind() != std::io::ErrorKind::BrokenPipe);
-            let code = if is_lost { i32::from(Kind::Host.exit_code()) } else { rejected.error.exit_code() };
+            let code = if is_lost { i32::from(ErrorKind::Host.exit_code()) } else { rejected.error.exit_code() };
             return ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX));
         }
     };
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 
 /// Reports what kept a command from starting, in the form that was asked for.
 fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
-    let unexpected = || Error::new(Kind::Host, format!("{error:#}"));
+    let unexpected = || Error::new(ErrorKind::Host, format!("{error:#}"));
     let error = error.downcast_ref::<Error>().cloned().unwrap_or_else(unexpected);
     tell(&error, format, ui);
     ui.error(&error);

@@ -8,7 +8,7 @@ use super::platform::Platform;
 
 /// Why hsx ends, and with it the exit code. Documented in `hsx --help`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ErrorKind {
     /// cabal failed: the project does not build.
     Build,
     /// The command line, `hsx.toml` or the project is not usable as it is.
@@ -21,7 +21,7 @@ pub(crate) enum Kind {
     Signal(i32),
 }
 
-impl Kind {
+impl ErrorKind {
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Self::Build => 1,
@@ -36,7 +36,7 @@ impl Kind {
 /// An expected failure, with everything a person needs to get on.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// One sentence without a full stop.
     pub message: String,
     /// The command that failed, as typed.
@@ -52,7 +52,7 @@ pub(crate) struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
             message: message.into(),
@@ -65,15 +65,15 @@ impl Error {
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(Kind::Usage, message)
+        Self::new(ErrorKind::Usage, message)
     }
 
     pub(crate) fn host(message: impl Into<String>) -> Self {
-        Self::new(Kind::Host, message)
+        Self::new(ErrorKind::Host, message)
     }
 
     pub(crate) fn verification(message: impl Into<String>) -> Self {
-        Self::new(Kind::Verification, message)
+        Self::new(ErrorKind::Verification, message)
     }
 
     /// Begins with the platform it is about, unless the message does.
@@ -133,8 +133,15 @@ mod tests {
 
     #[test]
     fn exit_codes_are_the_documented_ones() {
-        let kinds = [Kind::Build, Kind::Usage, Kind::Host, Kind::Verification, Kind::Signal(2), Kind::Signal(15)];
-        assert_eq!(kinds.map(Kind::exit_code), [1, 2, 3, 4, 130, 143]);
+        let kinds = [
+            ErrorKind::Build,
+            ErrorKind::Usage,
+            ErrorKind::Host,
+            ErrorKind::Verification,
+            ErrorKind::Signal(2),
+            ErrorKind::Signal(15),
+        ];
+        assert_eq!(kinds.map(ErrorKind::exit_code), [1, 2, 3, 4, 130, 143]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::base::platform::Platform;
 use crate::report::storage::{Filter, Item, Refusal, summary, table, total};
 use crate::settings;
 use crate::tools::engine::Engine;
-use crate::world::ask::engines::{self, Known};
+use crate::world::ask::engines::{self, EngineFacts};
 use crate::world::ask::load;
 use crate::world::ask::storage::{self, Measure};
 use crate::world::doors::World;
@@ -223,7 +223,7 @@ fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), E
         );
     }
     let connection = settings::connection(args, &[&user_file], None);
-    let Known { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
+    let EngineFacts { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
     let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))
 }

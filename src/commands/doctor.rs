@@ -11,10 +11,10 @@ use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::doctor::{connections, document, exit_code, judge, screen};
 use crate::project::image::{self, Bignum};
-use crate::settings::{self, Packing, Platforms, SettingsFile, Typed};
+use crate::settings::{self, Arguments, Packing, Platforms, SettingsFile};
 use crate::world::ask::engines;
 use crate::world::ask::examine::{Question, examine};
-use crate::world::ask::load::{self, Loaded};
+use crate::world::ask::load::{self, ProjectFiles};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
@@ -133,16 +133,16 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
 }
 
 /// The settings of a build for every platform, so that each has its image.
-fn resolved(args: &DoctorArgs, loaded: &Loaded, environment: &Environment) -> Option<settings::Settings> {
+fn resolved(args: &DoctorArgs, loaded: &ProjectFiles, environment: &Environment) -> Option<settings::Settings> {
     let builder = BuilderArgs { platforms: Platform::all().collect(), ..args.builder.clone() };
     let result = ResultArgs { out_dir: args.out_dir.clone(), upx: args.upx, ..ResultArgs::default() };
-    let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
+    let typed = Arguments { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
     let files = [&loaded.project_file, &loaded.user_file];
     settings::resolve(typed, files, &loaded.project, |_| Ok(Platform::Amd64), &environment.cwd).ok()
 }
 
 /// The platforms that are typed or set: only for these must programs start.
-fn named_platforms(args: &DoctorArgs, loaded: Option<&Loaded>, user_file: &SettingsFile) -> Vec<Platform> {
+fn named_platforms(args: &DoctorArgs, loaded: Option<&ProjectFiles>, user_file: &SettingsFile) -> Vec<Platform> {
     if !args.builder.platforms.is_empty() {
         return args.builder.platforms.clone();
     }

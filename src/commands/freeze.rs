@@ -4,17 +4,17 @@ use camino::Utf8Path;
 use clap::Args;
 use serde_json::json;
 
-use super::gather::{Gathered, gather};
+use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values, late, quote};
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::facts::strategy::Choice;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
 use crate::project::freeze::{self, Frozen, Origin, Survey};
 use crate::project::{Project, image};
 use crate::report;
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{Arguments, PlatformSettings, Platforms, Settings};
 use crate::steps::ask_host::AskHost;
 use crate::steps::prepare::Prepare;
 use crate::steps::solve::{self, Solve};
@@ -91,7 +91,7 @@ pub(crate) struct FreezeArgs {
 pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let result = ResultArgs::default();
-    let typed = Typed { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::Several };
+    let typed = Arguments { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::Several };
     let gathered = gather(typed, |project, _| may_write(project, args.force), &world)?;
     let plan = plan(&gathered, args.from, environment)?;
     let path = gathered.project.root.join(freeze::FILE);
@@ -146,8 +146,12 @@ impl FreezePlan {
 ///
 /// # Errors
 /// When the host is to be asked and has nothing that answers, or a platform cannot be built for.
-pub(crate) fn plan<S>(gathered: &Gathered<S>, origin: Origin, environment: &Environment) -> Result<FreezePlan, Error> {
-    let Gathered { project, settings, facts, .. } = gathered;
+pub(crate) fn plan<S>(
+    gathered: &PlanInputs<S>,
+    origin: Origin,
+    environment: &Environment,
+) -> Result<FreezePlan, Error> {
+    let PlanInputs { project, settings, facts, .. } = gathered;
     let file = file(project, origin)?;
     let host = host(project, settings, origin, environment)?;
     let (mut surveys, mut checks) = (Vec::new(), Vec::new());
@@ -240,8 +244,8 @@ impl Solver<'_> {
 ///
 /// # Errors
 /// When a tool fails, or an image cannot honour what came of it.
-pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &Gathered<S>, world: &World<'_>) -> Result<Frozen, Error> {
-    let Gathered { project, settings, facts, .. } = gathered;
+pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &World<'_>) -> Result<Frozen, Error> {
+    let PlanInputs { project, settings, facts, .. } = gathered;
     for step in &plan.surveys.prepare {
         step.follow(world)?;
     }
@@ -272,16 +276,16 @@ fn check<S>(
     frozen: &Frozen,
     platform: &PlatformSettings,
     choice: Choice,
-    gathered: &Gathered<S>,
+    gathered: &PlanInputs<S>,
     world: &World<'_>,
 ) -> Result<(), Error> {
-    let Gathered { project, settings, facts, .. } = gathered;
+    let PlanInputs { project, settings, facts, .. } = gathered;
     let solver = Solver(Builder::new(project, settings, facts, platform, choice, Again::Yes));
     let values = Values::from([(TEXT, frozen.text()), (INDEX_STATE, frozen.time().unwrap_or_default())]);
     let checked = platform::follow(&solver.check(), &values, &facts.system, world).result;
     checked.map(drop).map_err(|error| {
         let error = error.on(platform.platform);
-        if error.kind != Kind::Build {
+        if error.kind != ErrorKind::Build {
             return error;
         }
         error.hint("let the container's cabal choose: `--from image`")
@@ -292,8 +296,8 @@ fn check<S>(
 ///
 /// # Errors
 /// When a platform cannot be built for, or the file that hides the project's own cannot be made.
-pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut Gathered<S>, world: &World<'_>) -> Result<(), Error> {
-    let Gathered { project, settings, facts, .. } = gathered;
+pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut PlanInputs<S>, world: &World<'_>) -> Result<(), Error> {
+    let PlanInputs { project, settings, facts, .. } = gathered;
     if let Some(frozen) = frozen {
         settings.cabal_args.extend(frozen.arguments());
         let dropped = frozen.changes.iter().map(|change| format!("{}: {}", change.shown(), change.reason));

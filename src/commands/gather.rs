@@ -1,31 +1,31 @@
 //! What every command that starts a builder does first: find the project, resolve its settings, ask the machine.
 
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::facts::Facts;
 use crate::project::Project;
-use crate::settings::{self, Settings, Typed};
+use crate::settings::{self, Arguments, Settings};
 use crate::tools::cabal;
-use crate::world::ask::engines::{Engines, Knowns, Source};
+use crate::world::ask::engines::{AskPolicy, Engines, EnginesByConnection};
 use crate::world::ask::host;
-use crate::world::ask::load::{self, Loaded};
+use crate::world::ask::load::{self, ProjectFiles};
 use crate::world::doors::World;
 
 /// What every command that starts a builder knows before it plans.
-pub(crate) struct Gathered<S> {
+pub(crate) struct PlanInputs<S> {
     pub project: Project,
     pub settings: Settings,
     /// What of the project the command is about.
     pub selection: S,
-    pub known: Knowns,
+    pub known: EnginesByConnection,
     pub facts: Facts,
 }
 
 /// The project and its settings, as far as they are known without asking the machine anything new.
-pub(crate) struct Found<S> {
+pub(crate) struct ResolvedProject<S> {
     pub project: Project,
     pub settings: Settings,
     pub selection: S,
-    pub known: Knowns,
+    pub known: EnginesByConnection,
 }
 
 /// Resolves a project's settings, selects from it what the command is about, and finds the engines. `None`: one of
@@ -34,12 +34,12 @@ pub(crate) struct Found<S> {
 /// # Errors
 /// When there is no engine, or a setting or the selection is not usable.
 pub(crate) fn find<S>(
-    typed: Typed<'_>,
-    loaded: &Loaded,
+    typed: Arguments<'_>,
+    loaded: &ProjectFiles,
     select: impl Fn(&Project, &Settings) -> Result<S, Error>,
     engines: &Engines<'_>,
     world: &World<'_>,
-) -> Result<Option<Found<S>>, Error> {
+) -> Result<Option<ResolvedProject<S>>, Error> {
     let mut project = loaded.project.clone();
     let files = [&loaded.project_file, &loaded.user_file];
     let mut is_known = true;
@@ -66,14 +66,14 @@ pub(crate) fn find<S>(
     // A target that is not there is found out before the registry is asked.
     let selection = select(&project, &settings)?;
     let known = engines.of(&settings)?;
-    Ok(known.map(|known| Found { project, settings, selection, known }))
+    Ok(known.map(|known| ResolvedProject { project, settings, selection, known }))
 }
 
 /// Finds and reads the project.
 ///
 /// # Errors
 /// When there is none, or a file of it is not usable.
-pub(crate) fn load(typed: Typed<'_>, world: &World<'_>) -> Result<Loaded, Error> {
+pub(crate) fn load(typed: Arguments<'_>, world: &World<'_>) -> Result<ProjectFiles, Error> {
     load::load(typed.builder, world.environment, world)
 }
 
@@ -82,10 +82,10 @@ pub(crate) fn load(typed: Typed<'_>, world: &World<'_>) -> Result<Loaded, Error>
 /// # Errors
 /// When there is no project, no engine or no image, or a setting or the selection is not usable.
 pub(crate) fn gather<S>(
-    typed: Typed<'_>,
+    typed: Arguments<'_>,
     select: impl Fn(&Project, &Settings) -> Result<S, Error>,
     world: &World<'_>,
-) -> Result<Gathered<S>, Error> {
+) -> Result<PlanInputs<S>, Error> {
     gather_loaded(typed, &load(typed, world)?, select, world)
 }
 
@@ -95,25 +95,25 @@ pub(crate) fn gather<S>(
 /// # Errors
 /// As [`gather`].
 pub(crate) fn gather_loaded<S>(
-    typed: Typed<'_>,
-    loaded: &Loaded,
+    typed: Arguments<'_>,
+    loaded: &ProjectFiles,
     select: impl Fn(&Project, &Settings) -> Result<S, Error>,
     world: &World<'_>,
-) -> Result<Gathered<S>, Error> {
+) -> Result<PlanInputs<S>, Error> {
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
     let asked = asked.as_deref();
     let gather = |engines: &Engines<'_>| {
         let found = find(typed, loaded, &select, engines, world)?;
-        let Some(Found { project, settings, selection, known }) = found else {
+        let Some(ResolvedProject { project, settings, selection, known }) = found else {
             return Err(Error::host("the engine has not been asked"));
         };
         let facts = host::facts(&known, &project, &settings, world)?;
-        Ok(Gathered { project, settings, selection, known, facts })
+        Ok(PlanInputs { project, settings, selection, known, facts })
     };
-    let engines = Engines::new(asked, Source::MemoryFirst, world);
+    let engines = Engines::new(asked, AskPolicy::MemoryFirst, world);
     match gather(&engines) {
-        Err(error) if error.kind == Kind::Host && engines.forget() => {
-            gather(&Engines::new(asked, Source::MemoryFirst, world))
+        Err(error) if error.kind == ErrorKind::Host && engines.forget() => {
+            gather(&Engines::new(asked, AskPolicy::MemoryFirst, world))
         }
         ended => ended,
     }

@@ -8,7 +8,7 @@ use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
-use crate::settings::{self, Platforms, Typed};
+use crate::settings::{self, Arguments, Platforms};
 use crate::world::ask::{engines, images, load};
 use crate::world::doors::World;
 use crate::world::doors::environment;
@@ -64,7 +64,7 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
         builder.platforms = Platform::all().collect();
     }
     let result = ResultArgs::default();
-    let typed = Typed { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
+    let typed = Arguments { targets: &[], builder: &builder, result: &result, platforms: Platforms::Several };
     let settings = settings::resolve(typed, files, &loaded.project, |_| known.platform(), &environment.cwd)?;
     if settings.offline || args.builder.locked {
         return Err(Error::usage("`hsx lock` asks the registry, which `--offline` and `--locked` rule out").into());

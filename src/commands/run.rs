@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use clap::Args;
 
-use super::gather::{Gathered, gather_loaded, load};
+use super::gather::{PlanInputs, gather_loaded, load};
 use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values};
@@ -13,13 +13,13 @@ use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::{Lock, Plan, PlatformPlan};
 use crate::project::{Project, Selection};
 use crate::report::Delivered;
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed};
+use crate::settings::{Arguments, PlatformSettings, Platforms, Settings};
 use crate::steps::data::delivered_data;
 use crate::steps::interact;
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal::data_variable;
 use crate::tools::engine::{Container, Mount, Network};
-use crate::world::ask::fresh::Wanted;
+use crate::world::ask::fresh::BuildRequest;
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
@@ -74,7 +74,8 @@ pub(crate) struct RunArgs {
 pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let targets: Vec<_> = args.target.iter().flat_map(|target| target.split(',')).map(str::to_owned).collect();
-    let typed = Typed { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
+    let typed =
+        Arguments { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
     if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
         let dir = program.path.parent().unwrap_or(&program.path);
@@ -86,7 +87,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&plan.shell_then(&Start::Here(start).shell()));
         return Ok(0);
     }
-    let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
+    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     // What does not start is found out before anything is built; the name is a guess until cabal has planned.
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
@@ -95,7 +96,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&plan.shell_then(&guessed.shell()));
         return Ok(0);
     }
-    let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
+    let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
     let report = r#static::execute(&plan, &facts, Some(wanted), &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {

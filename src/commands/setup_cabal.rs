@@ -12,7 +12,7 @@ use crate::tools::cabal::{EXTERNAL_COMMANDS, EXTERNAL_COMMANDS_SINCE};
 use crate::world::doors::World;
 use crate::world::doors::environment;
 use crate::world::doors::environment::Environment;
-use crate::world::doors::links::{self, Found};
+use crate::world::doors::links::{self, Present};
 use crate::world::doors::ui::Ui;
 
 const HELP: &str = "\
@@ -83,13 +83,13 @@ enum Action {
 }
 
 /// Only a link that leads, or led, to a program called `hsx` is hsx's to replace.
-fn decide(path: &Utf8Path, found: &Found, program: &Utf8Path) -> Result<Action, Error> {
+fn decide(path: &Utf8Path, found: &Present, program: &Utf8Path) -> Result<Action, Error> {
     let is_hsx = |target: &Utf8PathBuf| target.file_name() == program.file_name() || target.file_name() == Some("hsx");
     match found {
-        Found::Nothing => Ok(Action::Link),
-        Found::Link(target) if target == program => Ok(Action::Keep),
-        Found::Link(target) if is_hsx(target) => Ok(Action::Link),
-        Found::Link(_) | Found::Other => Err(Error::usage(format!("`{path}` is there, and is no link to hsx"))
+        Present::Nothing => Ok(Action::Link),
+        Present::Link(target) if target == program => Ok(Action::Keep),
+        Present::Link(target) if is_hsx(target) => Ok(Action::Link),
+        Present::Link(_) | Present::Other => Err(Error::usage(format!("`{path}` is there, and is no link to hsx"))
             .hint("move it away, or choose another directory with `--dir`")),
     }
 }
@@ -118,13 +118,13 @@ mod tests {
     #[test]
     fn only_links_to_hsx_are_replaced() {
         let program = Utf8Path::new("/opt/hsx/bin/hsx");
-        let link = |target: &str| Found::Link(target.into());
+        let link = |target: &str| Present::Link(target.into());
         for (found, action) in [
-            (Found::Nothing, Some(Action::Link)),
+            (Present::Nothing, Some(Action::Link)),
             (link("/opt/hsx/bin/hsx"), Some(Action::Keep)),
             (link("/old/place/hsx"), Some(Action::Link)),
             (link("/usr/bin/true"), None),
-            (Found::Other, None),
+            (Present::Other, None),
         ] {
             let path = Utf8Path::new("/bin/cabal-static");
             assert_eq!(decide(path, &found, program).ok(), action, "{found:?}");

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::gather::{Gathered, gather};
+use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
@@ -11,7 +11,7 @@ use crate::facts::strategy::Strategy;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Lock, Plan, PlatformPlan};
 use crate::project::Project;
-use crate::settings::{Platforms, Settings, Typed};
+use crate::settings::{Arguments, Platforms, Settings};
 use crate::steps::interact;
 use crate::steps::prepare::Prepare;
 use crate::tools::cabal;
@@ -69,8 +69,8 @@ pub(crate) struct ShellArgs {
 pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let result = ResultArgs { no_upx: true, ..ResultArgs::default() };
-    let typed = Typed { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
-    let Gathered { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
+    let typed = Arguments { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
+    let PlanInputs { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
     let planner = Planner { project: &project, settings: &settings, facts: &facts, args };
     let preparation = planner.preparation()?;
     let plan = Plan { prepare: Prepare::all(&project, &facts), platforms: vec![preparation], ..Plan::default() };

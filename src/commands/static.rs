@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::freeze;
-use super::gather::{Found, Gathered, find, gather, gather_loaded, load};
+use super::gather::{PlanInputs, ResolvedProject, find, gather, gather_loaded, load};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
@@ -19,7 +19,7 @@ use crate::project::target::{Planned, Target};
 use crate::project::{Executable, Project, Selection};
 use crate::report::event::Event;
 use crate::report::{Delivered, PlatformReport, Report, timings};
-use crate::settings::{self, Packing, Platforms, Settings, Typed};
+use crate::settings::{self, Arguments, Packing, Platforms, Settings};
 use crate::steps::build::{self, Build};
 use crate::steps::collect::{Collect, Remove};
 use crate::steps::data::OwnData;
@@ -34,9 +34,9 @@ use crate::steps::verify::Verify;
 use crate::tools::binfmt::Emulation;
 use crate::tools::cabal;
 use crate::tools::engine::{Container, Lifetime, Mount, Stdin};
-use crate::world::ask::engines::{Engines, Source};
-use crate::world::ask::fresh::{self, Decided, Sources, Wanted};
-use crate::world::ask::load::Loaded;
+use crate::world::ask::engines::{AskPolicy, Engines};
+use crate::world::ask::fresh::{self, BuildRequest, Fingerprint, SourceTree};
+use crate::world::ask::load::ProjectFiles;
 use crate::world::ask::machine;
 use crate::world::doors::World;
 use crate::world::doors::at_once::side_by_side;
@@ -132,8 +132,12 @@ pub(crate) struct StaticArgs {
 /// Whatever keeps it from starting; failed builds are in the report it prints.
 pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let typed =
-        Typed { targets: &args.targets, builder: &args.builder, result: &args.result, platforms: Platforms::Several };
+    let typed = Arguments {
+        targets: &args.targets,
+        builder: &args.builder,
+        result: &args.result,
+        platforms: Platforms::Several,
+    };
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let report = match args.freeze {
         Some(origin) => report_frozen(typed, origin, args.dry_run, &world)?,
@@ -167,13 +171,13 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
 
 /// Builds where anything has changed since the last build. `None`: the plan was printed instead.
 fn report(
-    typed: Typed<'_>,
+    typed: Arguments<'_>,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     dry_run: bool,
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let loaded = load(typed, world)?;
-    let Checked { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
+    let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
     let mut builder = typed.builder.clone();
     let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
     let mut built = Report { freeze: None, platforms: Vec::new() };
@@ -181,14 +185,14 @@ fn report(
         if !fresh.is_empty() {
             builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
         }
-        let typed = Typed { builder: &builder, ..typed };
-        let Gathered { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
+        let typed = Arguments { builder: &builder, ..typed };
+        let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
         plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.job.platform).collect();
         }
         if !dry_run {
-            let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
+            let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
             built = execute(&plan, &facts, Some(wanted), world)?;
         }
     }
@@ -208,7 +212,12 @@ fn report(
 }
 
 /// Builds with the lines of a freeze file that is made first. `None`: the plan was printed instead.
-fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<'_>) -> anyhow::Result<Option<Report>> {
+fn report_frozen(
+    typed: Arguments<'_>,
+    origin: Origin,
+    dry_run: bool,
+    world: &World<'_>,
+) -> anyhow::Result<Option<Report>> {
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let mut gathered = gather(typed, select, world)?;
     let freeze = freeze::plan(&gathered, origin, world.environment)?;
@@ -224,7 +233,7 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
         );
     }
     freeze::heed(frozen.as_ref(), &mut gathered, world)?;
-    let Gathered { project, settings, selection, facts, .. } = gathered;
+    let PlanInputs { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if dry_run {
         world.ui.print(&format!("{}{}\n{}", freeze.shell(), freeze::LINES, plan.steps()));
@@ -240,8 +249,8 @@ fn report_frozen(typed: Typed<'_>, origin: Origin, dry_run: bool, world: &World<
 /// # Errors
 /// When a setting or the selection is not usable.
 pub(crate) fn fresh_program(
-    typed: Typed<'_>,
-    loaded: &Loaded,
+    typed: Arguments<'_>,
+    loaded: &ProjectFiles,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
 ) -> Result<Option<(Platform, Delivered)>, Error> {
@@ -255,7 +264,7 @@ pub(crate) fn fresh_program(
         return Ok(Some(program));
     }
     let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    Ok(check(Typed { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
+    Ok(check(Arguments { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
 }
 
 /// The only executable that targets stand for, of those that were delivered.
@@ -285,7 +294,7 @@ pub(crate) fn only(delivered: &[Delivered], targets: &[Target]) -> Option<Delive
 
 /// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.
 #[derive(Default)]
-struct Checked {
+struct FreshPlatforms {
     order: Vec<Platform>,
     fresh: Vec<PlatformReport>,
     /// What is asked for of them.
@@ -294,26 +303,26 @@ struct Checked {
 
 /// Looks for platforms where there is nothing to do, without asking an engine.
 fn check(
-    typed: Typed<'_>,
-    loaded: &Loaded,
+    typed: Arguments<'_>,
+    loaded: &ProjectFiles,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
     world: &World<'_>,
-) -> Result<Checked, Error> {
+) -> Result<FreshPlatforms, Error> {
     let start = Instant::now();
     if typed.result.force || typed.result.clean || typed.builder.pull {
-        return Ok(Checked::default());
+        return Ok(FreshPlatforms::default());
     }
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
-    let engines = Engines::new(asked.as_deref(), Source::Memory, world);
-    let Some(found) = find(typed, loaded, select, &engines, world)? else { return Ok(Checked::default()) };
-    let Found { project, settings, selection, known } = found;
-    let wanted = Wanted { project: &project, settings: &settings, selection: &selection, known: &known };
-    let mut checked = Checked {
+    let engines = Engines::new(asked.as_deref(), AskPolicy::Memory, world);
+    let Some(found) = find(typed, loaded, select, &engines, world)? else { return Ok(FreshPlatforms::default()) };
+    let ResolvedProject { project, settings, selection, known } = found;
+    let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
+    let mut checked = FreshPlatforms {
         order: settings.platforms.iter().map(|build| build.platform).collect(),
         fresh: Vec::new(),
         targets: selection.targets.clone(),
     };
-    let Some(mut sources) = Sources::look(wanted, world) else { return Ok(checked) };
+    let Some(mut sources) = SourceTree::look(wanted, world) else { return Ok(checked) };
     for build in &settings.platforms {
         let decided = fresh::decided(wanted, build, world);
         if let Some(report) = decided.and_then(|decided| fresh::recall(&decided, build.platform, &mut sources, world)) {
@@ -464,14 +473,14 @@ impl<'a> Planner<'a> {
 pub(crate) fn execute(
     plan: &Plan<Vec<Delivered>>,
     facts: &Facts,
-    wanted: Option<Wanted<'_>>,
+    wanted: Option<BuildRequest<'_>>,
     world: &World<'_>,
 ) -> anyhow::Result<Report> {
     for step in &plan.prepare {
         step.follow(world)?;
     }
     // As it is before anything is built: what changes meanwhile is built next time.
-    let mut sources = wanted.and_then(|wanted| Sources::look(wanted, world));
+    let mut sources = wanted.and_then(|wanted| SourceTree::look(wanted, world));
     let builds: Vec<_> = plan
         .platforms
         .iter()
@@ -485,7 +494,7 @@ pub(crate) fn execute(
         .zip(&plan.platforms)
         .collect();
     world.ui.expect(plan.at_once());
-    let build_one = |(decided, plan): &(Option<Decided>, &PlatformPlan<_>)| {
+    let build_one = |(decided, plan): &(Option<Fingerprint>, &PlatformPlan<_>)| {
         // After a signal nothing further is begun.
         world.exec.check().ok()?;
         let start = Instant::now();

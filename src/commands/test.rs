@@ -4,16 +4,16 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::gather::{Gathered, gather};
+use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::facts::{Facts, strategy, test_key};
 use crate::plan::builder::{Builder, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
 use crate::project::{Project, Selection};
 use crate::report::test_report::{PlatformTests, TestReport};
-use crate::settings::{PlatformSettings, Platforms, Settings, Typed, seen_from};
+use crate::settings::{Arguments, PlatformSettings, Platforms, Settings, seen_from};
 use crate::steps::collect::{Collect, Remove};
 use crate::steps::prepare::Prepare;
 use crate::steps::stage::InStage;
@@ -84,10 +84,10 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     let world = World::new(environment, ui)?;
     let result = ResultArgs { out_dir: args.out_dir.clone(), no_upx: true, ..ResultArgs::default() };
     let typed =
-        Typed { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
+        Arguments { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
     let targets: Vec<_> = args.targets.iter().map(|target| seen_from(&environment.cwd, target)).collect();
     let select = |project: &Project, _: &Settings| project.select_tests(&targets);
-    let Gathered { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
+    let PlanInputs { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
     let plan = plan(&project, &settings, &selection, &options, &facts)?;
@@ -171,7 +171,7 @@ fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow:
     for plan in &plan.platforms {
         let start = Instant::now();
         let tested = platform::follow(plan, &Values::default(), &facts.system, world);
-        let interrupted = matches!(&tested.result, Err(Error { kind: Kind::Signal(_), .. }));
+        let interrupted = matches!(&tested.result, Err(Error { kind: ErrorKind::Signal(_), .. }));
         platforms.push(PlatformTests {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),

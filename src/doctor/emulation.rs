@@ -112,7 +112,7 @@ fn elsewhere(found: &Emulation, program: &str, info: &Info, health: &Health) -> 
 #[cfg(test)]
 mod tests {
     use super::super::finding::Mark;
-    use super::super::machine::Answer;
+    use super::super::machine::EngineAnswer;
     use super::super::machine::tests::machine;
     use super::*;
     use crate::base::platform::Platform;
@@ -220,7 +220,7 @@ mod tests {
             (Place::Here, Mark::Warning, "mount -t binfmt_misc"),
         ] {
             let mut machine = machine();
-            let Answer::Ready(_, health) = &mut machine.engines[0].answer else { panic!("it is ready") };
+            let EngineAnswer::Ready(_, health) = &mut machine.engines[0].answer else { panic!("it is ready") };
             health.place = place;
             machine.emulation = vec![Emulation { handler: Handler::Unknown, ..found("x", "") }];
             let finding = judge(&machine).remove(0);

@@ -1,7 +1,7 @@
 //! The container engine, and what rootless podman needs.
 
 use super::finding::Finding;
-use super::machine::{Answer, Engine, Machine};
+use super::machine::{Engine, EngineAnswer, Machine};
 use crate::base::version::Version;
 use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
@@ -33,21 +33,21 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
 
 fn engines(machine: &Machine) -> Vec<Finding> {
     let is_ready = machine.engine().is_some();
-    let is_installed = machine.engines.iter().any(|engine| !matches!(engine.answer, Answer::NotInstalled));
+    let is_installed = machine.engines.iter().any(|engine| !matches!(engine.answer, EngineAnswer::NotInstalled));
     let mut taken = false;
     let mut findings = Vec::new();
     for engine in &machine.engines {
         match &engine.answer {
-            Answer::Ready(info, health) if !taken => {
+            EngineAnswer::Ready(info, health) if !taken => {
                 taken = true;
                 findings.push(ready(&engine.program, info, health));
             }
-            Answer::Ready(info, _) => {
+            EngineAnswer::Ready(info, _) => {
                 let text = format!("{} {} answers too; `--engine` takes it", engine.program, info.version);
                 findings.push(Finding::good("engine", text));
             }
-            Answer::Silent(said) => findings.push(silent(machine, engine, said, is_ready)),
-            Answer::NotInstalled => {}
+            EngineAnswer::Silent(said) => findings.push(silent(machine, engine, said, is_ready)),
+            EngineAnswer::NotInstalled => {}
         }
     }
     if !is_installed {
@@ -190,7 +190,7 @@ mod tests {
         (finding.mark, finding.text.clone(), finding.fixes.clone())
     }
 
-    fn only(program: &str, answer: Answer) -> Vec<Engine> {
+    fn only(program: &str, answer: EngineAnswer) -> Vec<Engine> {
         vec![Engine { program: program.to_owned(), answer }]
     }
 
@@ -202,7 +202,7 @@ mod tests {
             ("ID=nixos", "install podman: in configuration.nix: virtualisation.podman.enable = true;"),
             ("", "install podman: brew install podman && podman machine init && podman machine start"),
         ] {
-            let missing = |program: &str| Engine { program: program.to_owned(), answer: Answer::NotInstalled };
+            let missing = |program: &str| Engine { program: program.to_owned(), answer: EngineAnswer::NotInstalled };
             let machine = Machine {
                 system: System::of(os_release),
                 engines: vec![missing("podman"), missing("docker")],
@@ -229,7 +229,7 @@ mod tests {
             (System::of(""), stopped, "open -a Docker  # Docker Desktop"),
             (debian, denied, "sudo usermod --append --groups docker me  # then log in again"),
         ] {
-            let engines = only("docker", Answer::Silent(said.to_owned()));
+            let engines = only("docker", EngineAnswer::Silent(said.to_owned()));
             let machine = Machine { system, engines, image: None, emulation: Vec::new(), ..machine() };
             let (mark, text, fixes) = fixes(&machine);
             assert!(mark == Mark::Bad && text.starts_with("docker does not answer: "), "{text}");
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(found, ["sudo apt-get install passt"]);
 
         let mut slow = machine();
-        let Answer::Ready(_, health) = &mut slow.engines[0].answer else { panic!("it is ready") };
+        let EngineAnswer::Ready(_, health) = &mut slow.engines[0].answer else { panic!("it is ready") };
         health.driver = "vfs".to_owned();
         let (mark, text, _) = fixes(&slow);
         assert!(mark == Mark::Warning && text.contains("`vfs`"), "{text}");
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn old_engines_and_low_limits_are_warned_of() {
         let mut old = machine();
-        let Answer::Ready(info, _) = &mut old.engines[0].answer else { panic!("it is ready") };
+        let EngineAnswer::Ready(info, _) = &mut old.engines[0].answer else { panic!("it is ready") };
         info.version = "4.2.0".to_owned();
         let (mark, text, _) = fixes(&Machine { helpers: vec!["newuidmap", "slirp4netns"], ..old });
         assert!(mark == Mark::Warning && text.ends_with("hsx is tried with ≥ 4.3"), "{text}");

@@ -33,7 +33,7 @@ pub(crate) struct Machine {
     /// The project here has a `package.yaml` that hpack must read.
     pub needs_hpack: bool,
     /// `None`: no engine answers that could be asked.
-    pub image: Option<Image>,
+    pub image: Option<ImageCheck>,
     pub disks: Vec<Disk>,
     /// The engine that answers runs on the kernel that hsx runs on.
     pub is_local: bool,
@@ -45,11 +45,11 @@ pub(crate) struct Machine {
 #[derive(Clone, Debug)]
 pub(crate) struct Engine {
     pub program: String,
-    pub answer: Answer,
+    pub answer: EngineAnswer,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum EngineAnswer {
     NotInstalled,
     /// The program is there, but says this instead of an answer.
     Silent(String),
@@ -91,7 +91,7 @@ pub(crate) struct Tool {
 
 /// The builder image.
 #[derive(Clone, Debug)]
-pub(crate) struct Image {
+pub(crate) struct ImageCheck {
     pub reference: String,
     /// The registry's digest for the engine's platform; or what kept it from telling.
     pub registry: Result<Option<String>, String>,
@@ -125,8 +125,8 @@ impl Machine {
     /// The engine that hsx takes.
     pub(crate) fn engine(&self) -> Option<(&str, &Info, &Health)> {
         self.engines.iter().find_map(|engine| match &engine.answer {
-            Answer::Ready(info, health) => Some((engine.program.as_str(), info, health)),
-            Answer::NotInstalled | Answer::Silent(_) => None,
+            EngineAnswer::Ready(info, health) => Some((engine.program.as_str(), info, health)),
+            EngineAnswer::NotInstalled | EngineAnswer::Silent(_) => None,
         })
     }
 }
@@ -168,7 +168,7 @@ pub(super) mod tests {
             system: System::of("ID=debian\nVERSION_ID=13"),
             platform: Some(Platform::Amd64),
             user: "me".to_owned(),
-            engines: vec![Engine { program: "podman".to_owned(), answer: Answer::Ready(info, health) }],
+            engines: vec![Engine { program: "podman".to_owned(), answer: EngineAnswer::Ready(info, health) }],
             subids: [Some("me:100000:65536\n".to_owned()), Some("me:100000:65536\n".to_owned())],
             helpers: vec!["newuidmap", "pasta"],
             open_files: Some(4096),
@@ -185,7 +185,7 @@ pub(super) mod tests {
             packs: true,
             tools: Vec::new(),
             needs_hpack: false,
-            image: Some(Image {
+            image: Some(ImageCheck {
                 reference: "quay.io/benz0li/ghc-musl:9.10.3".to_owned(),
                 registry: Ok(Some("sha256:1".to_owned())),
                 remembered: Some("sha256:1".to_owned()),

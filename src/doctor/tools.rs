@@ -1,7 +1,7 @@
 //! The builder image, tools on the host, room on the disks, and what hsx keeps.
 
 use super::finding::Finding;
-use super::machine::{Disk, Image, Machine, Purpose, Tool};
+use super::machine::{Disk, ImageCheck, Machine, Purpose, Tool};
 use crate::base::platform::Platform;
 use crate::project::image;
 use crate::report::bytes;
@@ -39,7 +39,7 @@ pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-fn builder_image(found: &Image, program: &str) -> Finding {
+fn builder_image(found: &ImageCheck, program: &str) -> Finding {
     let reference = &found.reference;
     let short = |digest: &str| digest.chars().take(19).collect::<String>();
     match (&found.registry, &found.remembered) {
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn the_image_is_compared_with_the_registry() {
         let with = |registry: Result<Option<&str>, &str>, remembered: Option<&str>, present| {
-            let image = Image {
+            let image = ImageCheck {
                 reference: "quay.io/benz0li/ghc-musl:9.10.3".to_owned(),
                 registry: registry.map(|digest| digest.map(str::to_owned)).map_err(str::to_owned),
                 remembered: remembered.map(str::to_owned),

@@ -1,6 +1,6 @@
 //! What a failure of cabal's may mean for a project: known from its files before anything is built, said when it fails so.
 
-use crate::project::{Kind, Project, freeze};
+use crate::project::{ComponentKind, Project, freeze};
 
 /// A hint, and the words of cabal's that call for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +67,10 @@ pub(crate) fn of_project(project: &Project) -> Vec<Advice> {
         );
         advice.push(Advice::new(&[path.as_str(), "unknown package:", "Could not resolve dependencies"], hint));
     }
-    let known: Vec<_> =
-        project.components(Kind::Executable).map(|exe| format!("`{}:exe:{}`", exe.package, exe.name)).collect();
+    let known: Vec<_> = project
+        .components(ComponentKind::Executable)
+        .map(|exe| format!("`{}:exe:{}`", exe.package, exe.name))
+        .collect();
     if !known.is_empty() {
         let hint = format!("executables, as hsx reads the project's files (a guess): {}", known.join(", "));
         advice.push(Advice::new(&["Unknown target", "unknown target", "does not contain any executables"], hint));

@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 pub(crate) use files::{ProjectFile, Setting, parse_package, parse_project_file};
-pub(crate) use package::{Executable, Kind, Package};
+pub(crate) use package::{ComponentKind, Executable, Package};
 use target::{Target, plain};
 
 /// A project and everything of it that the container must see.
@@ -127,7 +127,7 @@ impl Project {
     }
 
     /// What hsx reads of the components of a kind.
-    pub(crate) fn components(&self, kind: Kind) -> impl Iterator<Item = Executable> {
+    pub(crate) fn components(&self, kind: ComponentKind) -> impl Iterator<Item = Executable> {
         self.packages
             .iter()
             .flat_map(move |package| kind.stanzas(package).iter().map(|stanza| package.component(&stanza.name)))
@@ -138,7 +138,7 @@ impl Project {
     /// # Errors
     /// When one cannot stand for an executable, or two executables would get one file name.
     pub(crate) fn select(&self, targets: &[String]) -> Result<Selection, Error> {
-        let selection = self.select_of(Kind::Executable, targets)?;
+        let selection = self.select_of(ComponentKind::Executable, targets)?;
         let certain: Vec<_> = selection.guess.iter().filter(|exe| self.is_certain(exe)).cloned().collect();
         one_of_each_name(&certain)?;
         Ok(selection)
@@ -157,17 +157,17 @@ impl Project {
     /// # Errors
     /// When one cannot stand for a test suite.
     pub(crate) fn select_tests(&self, targets: &[String]) -> Result<Selection, Error> {
-        self.select_of(Kind::TestSuite, targets)
+        self.select_of(ComponentKind::TestSuite, targets)
     }
 
-    fn select_of(&self, kind: Kind, targets: &[String]) -> Result<Selection, Error> {
+    fn select_of(&self, kind: ComponentKind, targets: &[String]) -> Result<Selection, Error> {
         let all: Vec<_> = self.components(kind).collect();
         let what = kind.description();
         let mut selection = Selection { targets: Vec::new(), guess: Vec::new() };
         if targets.is_empty() {
             // Whatever cabal makes of the files, a stanza has its word.
             if !self.has_unseen_packages && !self.mentions(kind.stanza()) {
-                let purpose = if kind == Kind::Executable { " to build" } else { "" };
+                let purpose = if kind == ComponentKind::Executable { " to build" } else { "" };
                 return Err(Error::usage(format!("this project has no {what}{purpose}")).hint(format!(
                     "add {} `{}` stanza to a `.cabal` file",
                     kind.article(),
@@ -196,7 +196,7 @@ impl Project {
     }
 
     /// What a target stands for by the project's files.
-    fn guess(&self, kind: Kind, target: &Target) -> Vec<Executable> {
+    fn guess(&self, kind: ComponentKind, target: &Target) -> Vec<Executable> {
         let planned = self.packages.iter().flat_map(|package| {
             kind.stanzas(package).iter().map(|stanza| target::Planned {
                 component: package.component(&stanza.name),

@@ -56,12 +56,12 @@ impl Package {
 
 /// A kind of component that can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ComponentKind {
     Executable,
     TestSuite,
 }
 
-impl Kind {
+impl ComponentKind {
     /// As cabal spells it in targets.
     pub(crate) fn word(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::package::{Executable, Kind, Package};
+use super::package::{ComponentKind, Executable, Package};
 
 /// A target that stands for components of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -41,7 +41,7 @@ pub(crate) struct Planned {
 
 impl Target {
     /// Everything of a kind.
-    pub(crate) fn all(kind: Kind) -> Self {
+    pub(crate) fn all(kind: ComponentKind) -> Self {
         Self { spelled: format!("all:{}s", kind.word()), means: Means::All }
     }
 
@@ -50,7 +50,7 @@ impl Target {
     /// `packages` are those that are known, and `place` tells of a path where it is in the container, and how cabal is told.
     pub(crate) fn parse(
         text: &str,
-        kind: Kind,
+        kind: ComponentKind,
         packages: &[Package],
         place: impl Fn(&str) -> Option<(Utf8PathBuf, String)>,
     ) -> Option<Self> {
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    fn parse(text: &str, kind: Kind) -> Option<Target> {
+    fn parse(text: &str, kind: ComponentKind) -> Option<Target> {
         let project = project();
         Target::parse(text, kind, &project.packages, |path| project.typed_place(path))
     }
@@ -219,7 +219,7 @@ mod tests {
         for (text, spelled) in
             [("metal", "pkg:metal:tests"), ("pkg:metal", "pkg:metal:tests"), ("metal:test:tests", "metal:test:tests")]
         {
-            assert_eq!(Target::parse(text, Kind::TestSuite, &metal, |_| None).unwrap().spelled, spelled);
+            assert_eq!(Target::parse(text, ComponentKind::TestSuite, &metal, |_| None).unwrap().spelled, spelled);
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
             ("exe:dep-tool", "exe:dep-tool", "dep:dep-tool", "*:dep-tool"),
             ("nothing", "nothing", "", "nothing:* *:nothing"),
         ] {
-            let target = parse(text, Kind::Executable).unwrap();
+            let target = parse(text, ComponentKind::Executable).unwrap();
             let found = target.select(&plan);
             let found: Vec<_> = found
                 .iter()
@@ -269,9 +269,9 @@ mod tests {
         for text in
             ["lib:app", "app:lib", "test:x", "app:tests", "a:b:c:d", "", ":", "app:", "all:libs", "a*", "a b", "-x y"]
         {
-            assert_eq!(parse(text, Kind::Executable), None, "{text}");
+            assert_eq!(parse(text, ComponentKind::Executable), None, "{text}");
         }
-        let suite = parse("spec", Kind::TestSuite).unwrap();
+        let suite = parse("spec", ComponentKind::TestSuite).unwrap();
         assert_eq!(suite.spelled, "spec");
     }
 

@@ -1,7 +1,7 @@
 //! What went wrong, read from how a tool ended and what it said last; and what to type next.
 
 use crate::base::cmd::Cmd;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::base::exit_code::ExitCode;
 use crate::base::platform::Platform;
 use crate::facts::strategy::{self, Strategy};
@@ -37,7 +37,7 @@ impl Failed<'_> {
             let message = format!("{needed} has to run {} programs, which do not start on this machine", self.platform);
             return Error::host(message).hint(format!("set up emulation: {setup}"));
         }
-        let kind = if cabal::is_unknown_target(self.said) { Kind::Usage } else { Kind::Build };
+        let kind = if cabal::is_unknown_target(self.said) { ErrorKind::Usage } else { ErrorKind::Build };
         let mut error = Error::new(kind, failure);
         error.messages = cabal::messages(self.said);
         if self.is_offline && (cabal::wants_download(self.said) || cabal::is_unsolvable(self.said)) {
@@ -234,7 +234,7 @@ mod tests {
                 elsewhere,
             };
             let error = failed.of_engine("it failed");
-            assert_eq!((error.kind, error.message.as_str()), (Kind::Host, message), "{said}");
+            assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Host, message), "{said}");
             assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
             let crossed = Failed { strategy: Strategy::Cross, ..failed };
             assert_eq!(crossed.emulation_may_help().is_some(), code == 127, "{said}");
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_failed_build_is_the_projects_and_quotes_nothing() {
         let error = failed(Some(100), "src/Main.hs:1:1: error: parse error");
-        assert_eq!((error.kind, error.message.as_str()), (Kind::Build, "cabal failed"));
+        assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Build, "cabal failed"));
         assert!(error.said.is_empty() && error.hints.is_empty(), "{error:?}");
     }
 
@@ -287,7 +287,7 @@ mod tests {
             (Some(126), "open(\"/dev/net/tun\"): Permission denied", "the builder container failed", "rootless"),
         ] {
             let error = failed(code, said);
-            assert_eq!(error.kind, Kind::Host, "{said}");
+            assert_eq!(error.kind, ErrorKind::Host, "{said}");
             assert!(error.message.starts_with(message), "{error:?}");
             assert!(error.hints.iter().any(|line| line.contains(hint)), "{error:?}");
         }

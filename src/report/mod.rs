@@ -116,7 +116,7 @@ impl Report {
     /// The worst exit code: that of the first failure.
     pub(crate) fn exit_code(&self) -> u8 {
         let errors = self.platforms.iter().filter_map(|platform| platform.result.as_ref().err());
-        errors.map(|error| error.kind).max().map_or(0, crate::base::error::Kind::exit_code)
+        errors.map(|error| error.kind).max().map_or(0, crate::base::error::ErrorKind::exit_code)
     }
 
     /// One JSON document. Its keys only ever grow in number.
@@ -333,7 +333,7 @@ pub(crate) fn seconds(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::error::Kind;
+    use crate::base::error::ErrorKind;
     use crate::facts::strategy::Strategy;
 
     fn delivered(name: &str, packed: bool) -> Delivered {
@@ -394,7 +394,7 @@ linux/arm64  dist-static/linux-arm64/b  3.0 MiB  -        static   0123456789ab 
     #[test]
     fn the_worst_failure_gives_the_exit_code() {
         assert_eq!(report(Ok(Vec::new())).exit_code(), 0);
-        let mut report = report(Err(Error::new(Kind::Build, "cabal failed")));
+        let mut report = report(Err(Error::new(ErrorKind::Build, "cabal failed")));
         assert_eq!(report.exit_code(), 1);
         report.platforms[0].result = Err(Error::verification("dynamic"));
         assert_eq!(report.exit_code(), 4);

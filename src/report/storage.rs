@@ -10,7 +10,7 @@ use crate::base::age::Age;
 use crate::base::cmd::Cmd;
 use crate::base::date::seconds_since_epoch;
 use crate::base::platform::Platform;
-use crate::tools::engine::storage::{Kind, Stored};
+use crate::tools::engine::storage::{ObjectKind, Stored};
 use crate::tools::engine::{Engine, LABEL};
 
 /// The names of the images that hsx makes.
@@ -22,7 +22,7 @@ const SOMEBODYS: Age = Age(24 * 60 * 60);
 /// A volume, container or image of hsx's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
-    pub kind: Kind,
+    pub kind: ObjectKind,
     pub name: String,
     /// What it is for, as its label says: `store`, `build`, `source`, `cross`, `native`, `run`, `image`.
     pub purpose: String,
@@ -49,7 +49,7 @@ pub(crate) struct Filter {
 }
 
 /// What this user's hsx knows of an item, by the name of its lock.
-pub(crate) struct Known {
+pub(crate) struct Remembered {
     /// A living hsx holds its lock.
     pub is_held: bool,
     /// Seconds since 1970.
@@ -66,13 +66,15 @@ pub(crate) enum Refusal {
 
 /// Something of an engine's as an item, if hsx made it: it carries hsx's label *and* a name that hsx gives. A label alone may
 /// be inherited, as that of an image by the containers that are started from it.
-pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(&str) -> Known) -> Option<Item> {
+pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(&str) -> Remembered) -> Option<Item> {
     let purpose = stored.labels.get(LABEL)?.clone();
     let name = match stored.kind {
-        Kind::Image if stored.names.is_empty() => stored.id.clone(),
-        Kind::Image => stored.names.iter().find(|name| name.starts_with(DERIVED))?.clone(),
-        Kind::Container if purpose != "run" => return None,
-        Kind::Volume | Kind::Container => stored.names.first().filter(|name| name.starts_with("hsx-"))?.clone(),
+        ObjectKind::Image if stored.names.is_empty() => stored.id.clone(),
+        ObjectKind::Image => stored.names.iter().find(|name| name.starts_with(DERIVED))?.clone(),
+        ObjectKind::Container if purpose != "run" => return None,
+        ObjectKind::Volume | ObjectKind::Container => {
+            stored.names.first().filter(|name| name.starts_with("hsx-"))?.clone()
+        }
     };
     let known = known(lock_name(stored.kind, &name));
     let made = seconds_since_epoch(&stored.created);
@@ -81,7 +83,7 @@ pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(
     let is_mine = label("hsx.state").is_none_or(|state| state == state_id);
     let held = if known.is_held {
         Some("a running hsx uses it")
-    } else if stored.kind == Kind::Container
+    } else if stored.kind == ObjectKind::Container
         && !is_mine
         && (stored.running || age.is_none_or(|age| age.0 < SOMEBODYS.0))
     {
@@ -104,12 +106,12 @@ pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(
 }
 
 /// What a running hsx locks while it uses something of this name.
-fn lock_name(kind: Kind, name: &str) -> &str {
+fn lock_name(kind: ObjectKind, name: &str) -> &str {
     match kind {
-        Kind::Image => name,
-        Kind::Volume => name.strip_prefix("hsx-build-").unwrap_or(name),
+        ObjectKind::Image => name,
+        ObjectKind::Volume => name.strip_prefix("hsx-build-").unwrap_or(name),
         // hsx-KEY-PHASE
-        Kind::Container => {
+        ObjectKind::Container => {
             let key = name.strip_prefix("hsx-").unwrap_or(name);
             key.rsplit_once('-').map_or(key, |(key, _)| key)
         }
@@ -129,18 +131,18 @@ impl Item {
 
     pub(crate) fn removal(&self, engine: &Engine) -> Cmd {
         match self.kind {
-            Kind::Container => engine.remove(std::slice::from_ref(&self.name)),
-            Kind::Volume => engine.remove_volume(&self.name),
-            Kind::Image => engine.remove_image(&self.name),
+            ObjectKind::Container => engine.remove(std::slice::from_ref(&self.name)),
+            ObjectKind::Volume => engine.remove_volume(&self.name),
+            ObjectKind::Image => engine.remove_image(&self.name),
         }
     }
 
     pub(crate) fn json(&self) -> Value {
         json!({
             "kind": match self.kind {
-                Kind::Container => "container",
-                Kind::Volume => "volume",
-                Kind::Image => "image",
+                ObjectKind::Container => "container",
+                ObjectKind::Volume => "volume",
+                ObjectKind::Image => "image",
             },
             "name": self.name,
             "purpose": self.purpose,
@@ -190,7 +192,7 @@ mod tests {
 
     const NOW: i64 = 1_795_475_799;
 
-    fn stored(kind: Kind, name: &str, labels: &[(&str, &str)]) -> Stored {
+    fn stored(kind: ObjectKind, name: &str, labels: &[(&str, &str)]) -> Stored {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Stored {
             kind,
@@ -203,23 +205,23 @@ mod tests {
         }
     }
 
-    fn free(_: &str) -> Known {
-        Known { is_held: false, used: None }
+    fn free(_: &str) -> Remembered {
+        Remembered { is_held: false, used: None }
     }
 
     #[test]
     fn only_what_has_both_label_and_name_is_hsxs() {
         for (stored, is_ours) in [
-            (stored(Kind::Volume, "hsx-store-a", &[(LABEL, "store")]), true),
-            (stored(Kind::Volume, "hsx-store-a", &[]), false),
-            (stored(Kind::Volume, "hsx-store-a", &[("hsx.kindly", "store")]), false),
-            (stored(Kind::Volume, "mine", &[(LABEL, "store")]), false),
-            (stored(Kind::Container, "hsx-k-build", &[(LABEL, "run")]), true),
-            (stored(Kind::Container, "hsx-shell", &[(LABEL, "image")]), false),
-            (stored(Kind::Container, "romantic_heron", &[(LABEL, "run")]), false),
-            (stored(Kind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]), true),
-            (stored(Kind::Image, "localhost/mine:1", &[(LABEL, "image")]), false),
-            (Stored { names: Vec::new(), ..stored(Kind::Image, "sha256:1", &[(LABEL, "image")]) }, true),
+            (stored(ObjectKind::Volume, "hsx-store-a", &[(LABEL, "store")]), true),
+            (stored(ObjectKind::Volume, "hsx-store-a", &[]), false),
+            (stored(ObjectKind::Volume, "hsx-store-a", &[("hsx.kindly", "store")]), false),
+            (stored(ObjectKind::Volume, "mine", &[(LABEL, "store")]), false),
+            (stored(ObjectKind::Container, "hsx-k-build", &[(LABEL, "run")]), true),
+            (stored(ObjectKind::Container, "hsx-shell", &[(LABEL, "image")]), false),
+            (stored(ObjectKind::Container, "romantic_heron", &[(LABEL, "run")]), false),
+            (stored(ObjectKind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]), true),
+            (stored(ObjectKind::Image, "localhost/mine:1", &[(LABEL, "image")]), false),
+            (Stored { names: Vec::new(), ..stored(ObjectKind::Image, "sha256:1", &[(LABEL, "image")]) }, true),
         ] {
             let what = format!("{stored:?}");
             assert_eq!(item(stored, "me", NOW, free).is_some(), is_ours, "{what}");
@@ -229,13 +231,13 @@ mod tests {
     #[test]
     fn what_is_used_stays() {
         let held = |stored: &Stored, is_held| {
-            item(stored.clone(), "me", NOW, |_| Known { is_held, used: None }).unwrap().held.is_some()
+            item(stored.clone(), "me", NOW, |_| Remembered { is_held, used: None }).unwrap().held.is_some()
         };
-        let volume = stored(Kind::Volume, "hsx-build-k", &[(LABEL, "build")]);
+        let volume = stored(ObjectKind::Volume, "hsx-build-k", &[(LABEL, "build")]);
         assert!(held(&volume, true) && !held(&volume, false));
-        let mine = stored(Kind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "me")]);
+        let mine = stored(ObjectKind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "me")]);
         assert!(!held(&Stored { running: true, ..mine.clone() }, false), "a leftover: nobody holds its lock");
-        let other = stored(Kind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "other")]);
+        let other = stored(ObjectKind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "other")]);
         assert!(!held(&other, false), "its build has long ended");
         assert!(held(&Stored { running: true, ..other.clone() }, false));
         assert!(held(&Stored { created: "2026-11-23T23:00:00Z".to_owned(), ..other }, false));
@@ -244,10 +246,10 @@ mod tests {
     #[test]
     fn locks_are_found_by_name() {
         for (kind, name, lock) in [
-            (Kind::Volume, "hsx-build-demo-linux-amd64-01234567", "demo-linux-amd64-01234567"),
-            (Kind::Volume, "hsx-store-linux-amd64-01234567", "hsx-store-linux-amd64-01234567"),
-            (Kind::Container, "hsx-demo-linux-amd64-01234567-try", "demo-linux-amd64-01234567"),
-            (Kind::Image, "localhost/hsx-derived:01234567", "localhost/hsx-derived:01234567"),
+            (ObjectKind::Volume, "hsx-build-demo-linux-amd64-01234567", "demo-linux-amd64-01234567"),
+            (ObjectKind::Volume, "hsx-store-linux-amd64-01234567", "hsx-store-linux-amd64-01234567"),
+            (ObjectKind::Container, "hsx-demo-linux-amd64-01234567-try", "demo-linux-amd64-01234567"),
+            (ObjectKind::Image, "localhost/hsx-derived:01234567", "localhost/hsx-derived:01234567"),
         ] {
             assert_eq!(lock_name(kind, name), lock);
         }
@@ -256,8 +258,9 @@ mod tests {
     #[test]
     fn all_conditions_must_hold() {
         let labels = [(LABEL, "build"), ("hsx.platform", "linux/arm64"), ("hsx.project", "/p")];
-        let used =
-            |used| item(stored(Kind::Volume, "hsx-build-k", &labels), "me", NOW, |_| Known { is_held: false, used });
+        let used = |used| {
+            item(stored(ObjectKind::Volume, "hsx-build-k", &labels), "me", NOW, |_| Remembered { is_held: false, used })
+        };
         let item = used(None).unwrap();
         assert_eq!(item.unused, Some(Age(2 * 24 * 60 * 60)));
         let filter = |age, project: &str, platforms: &[Platform]| Filter {
@@ -284,8 +287,11 @@ mod tests {
     fn removal_is_never_by_force_but_of_containers() {
         let engine = Engine { program: "podman".to_owned(), dialect: Dialect::Podman, connection: None };
         let removal = |stored| item(stored, "me", NOW, free).unwrap().removal(&engine).to_string();
-        assert_eq!(removal(stored(Kind::Volume, "hsx-store-a", &[(LABEL, "store")])), "podman volume rm hsx-store-a");
-        let image = stored(Kind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]);
+        assert_eq!(
+            removal(stored(ObjectKind::Volume, "hsx-store-a", &[(LABEL, "store")])),
+            "podman volume rm hsx-store-a"
+        );
+        let image = stored(ObjectKind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]);
         assert_eq!(removal(image), "podman image rm localhost/hsx-derived:1");
     }
 }

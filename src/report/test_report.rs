@@ -4,7 +4,7 @@ use camino::Utf8Path;
 use serde_json::{Value, json};
 
 use super::{error_json, render, seconds};
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
 use crate::tools::cabal::Suite;
@@ -36,8 +36,8 @@ impl TestReport {
     /// That of the worst failure; of a failed suite, that of a failed build, as cabal has it.
     pub(crate) fn exit_code(&self) -> u8 {
         let errors = self.platforms.iter().filter_map(|platform| platform.result.as_ref().err());
-        let failed = self.suites().any(|suite| !suite.passed).then_some(Kind::Build);
-        errors.map(|error| error.kind).chain(failed).max().map_or(0, Kind::exit_code)
+        let failed = self.suites().any(|suite| !suite.passed).then_some(ErrorKind::Build);
+        errors.map(|error| error.kind).chain(failed).max().map_or(0, ErrorKind::exit_code)
     }
 
     /// Every platform failed before a test ran: the errors say it all.

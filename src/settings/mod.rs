@@ -241,7 +241,7 @@ pub(crate) enum Packing {
 
 /// What was typed, or set by a variable.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Typed<'a> {
+pub(crate) struct Arguments<'a> {
     pub targets: &'a [String],
     pub builder: &'a BuilderArgs,
     pub result: &'a ResultArgs,
@@ -283,13 +283,13 @@ pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: O
 /// When an image variant is known not to exist, flags contradict each other, or there is a platform too many; those of
 /// `host`.
 pub(crate) fn resolve(
-    typed: Typed<'_>,
+    typed: Arguments<'_>,
     files: [&SettingsFile; 2],
     project: &Project,
     host: impl FnOnce(Option<&str>) -> Result<Platform, Error>,
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
-    let Typed { targets, builder: args, result, platforms: number } = typed;
+    let Arguments { targets, builder: args, result, platforms: number } = typed;
     let [_, user_file] = files;
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));

@@ -1,7 +1,7 @@
 //! Asks cabal, or ghc-pkg, on this machine what there is to freeze.
 
 use crate::base::cmd::Cmd;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::project::freeze::Survey;
 use crate::world::doors::World;
 use crate::world::doors::exec::Tail;
@@ -34,7 +34,7 @@ impl AskHost {
             return Ok(Survey::parse(&answer));
         }
         world.ui.replay(None, &said.text());
-        Err(Error::new(Kind::Build, "`cabal freeze` failed on the host")
+        Err(Error::new(ErrorKind::Build, "`cabal freeze` failed on the host")
             .hint("let the container's cabal choose: `--from image`"))
     }
 }

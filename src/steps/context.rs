@@ -11,13 +11,13 @@ use camino::Utf8PathBuf;
 use super::channel::Channel;
 use super::job::Job;
 use crate::base::cmd::{Cmd, Values};
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::facts::advice;
 use crate::report::diagnosis::Failed;
 use crate::tools::engine;
 use crate::tools::system::System;
 use crate::world::ask::load::leading_out;
-use crate::world::doors::exec::{Answer, Feed, Source, Tail};
+use crate::world::doors::exec::{Feed, Output, Stream, Tail};
 use crate::world::doors::{Attempt, World};
 
 /// How often a container may be started whose image mount was lost.
@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
     fn streamed_once(&mut self, cmd: &Cmd) -> Result<Ended, Error> {
         self.log_command(cmd);
         let Self { world, log, tail, channel, .. } = self;
-        let ended = world.exec.stream(cmd, &mut |_: Source, bytes| {
+        let ended = world.exec.stream(cmd, &mut |_: Stream, bytes| {
             channel.write(bytes);
             let _ = log.write_all(bytes);
             tail.push(bytes);
@@ -132,7 +132,7 @@ impl<'a> Context<'a> {
     pub(crate) fn fed(&mut self, cmd: &Cmd, feed: &Feed<'_>) -> Result<Ended, Error> {
         self.log_command(cmd);
         let Self { world, log, tail, .. } = self;
-        let (status, written) = world.exec.fed(cmd, feed, &mut |_: Source, bytes| {
+        let (status, written) = world.exec.fed(cmd, feed, &mut |_: Stream, bytes| {
             let _ = log.write_all(bytes);
             tail.push(bytes);
         })?;
@@ -164,13 +164,13 @@ impl<'a> Context<'a> {
     }
 
     /// Runs a command whose output only its failure makes interesting.
-    pub(crate) fn quietly(&mut self, cmd: &Cmd) -> Result<Answer, Error> {
+    pub(crate) fn quietly(&mut self, cmd: &Cmd) -> Result<Output, Error> {
         let answer = self.world.exec.capture(cmd)?;
         self.log_answer(cmd, &answer);
         Ok(answer)
     }
 
-    pub(crate) fn log_answer(&mut self, cmd: &Cmd, answer: &Answer) {
+    pub(crate) fn log_answer(&mut self, cmd: &Cmd, answer: &Output) {
         let _ = writeln!(self.log, "$ {cmd}\n{}{}", answer.stdout, answer.stderr);
     }
 
@@ -181,7 +181,7 @@ impl<'a> Context<'a> {
     }
 
     /// Fails unless a command of the engine succeeded.
-    pub(crate) fn succeeded(&mut self, cmd: &Cmd, answer: &Answer, failure: &str) -> Result<(), Error> {
+    pub(crate) fn succeeded(&mut self, cmd: &Cmd, answer: &Output, failure: &str) -> Result<(), Error> {
         self.log_answer(cmd, answer);
         if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
     }
@@ -193,7 +193,7 @@ impl<'a> Context<'a> {
         }
         let failed = self.failed(cmd, ended.status, &ended.said);
         let (obstacle, error) = (failed.emulation_may_help(), failed.in_container(failure));
-        if !matches!(error.kind, Kind::Build | Kind::Usage) {
+        if !matches!(error.kind, ErrorKind::Build | ErrorKind::Usage) {
             return Err(Failure { error, obstacle });
         }
         let mut hints = advice::hints(&self.job.advice, &ended.said);
@@ -223,7 +223,7 @@ impl<'a> Context<'a> {
 
     /// Completes what is told of a failure: by the end of what the tool said, and the log.
     pub(crate) fn told(&self, mut error: Error, log: Utf8PathBuf) -> Error {
-        if error.kind == Kind::Build {
+        if error.kind == ErrorKind::Build {
             self.world.ui.replay(Some(self.job.platform), &self.said());
         }
         error.log = Some(log);

@@ -13,7 +13,7 @@ use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::at_once::{cores, side_by_side};
-use crate::world::doors::exec::Answer;
+use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::write::unwritable;
 
@@ -59,7 +59,7 @@ impl Pack {
     }
 
     /// What upx left.
-    fn result(&self, packer: &Packer, name: &str, answer: &Answer) -> Form {
+    fn result(&self, packer: &Packer, name: &str, answer: &Output) -> Form {
         let path = self.stage.packed(name);
         let why = if answer.success() {
             match sha256_of(&path) {

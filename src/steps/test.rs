@@ -8,10 +8,10 @@ use super::context::{Context, Failure};
 use super::stage::Stage;
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::base::exit_code::ExitCode;
 use crate::project::target::{Planned, Target};
-use crate::project::{Executable, Kind as Component};
+use crate::project::{ComponentKind as Component, Executable};
 use crate::tools::cabal::{self, Suite};
 use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
@@ -86,7 +86,7 @@ impl Step for DeliverLogs {
             suite.log = suite.log.take().filter(|log| log.exists());
         }
         if suites.is_empty() {
-            let error = Error::new(Kind::Build, "cabal ran none of the test suites");
+            let error = Error::new(ErrorKind::Build, "cabal ran none of the test suites");
             return Err(error.hint("are they `buildable` with these flags and this compiler?").into());
         }
         let planned = stage.cabal_plan()?.components(Component::TestSuite).map_err(|name| {
@@ -98,7 +98,7 @@ impl Step for DeliverLogs {
         });
         if let Some(Planned { component: Executable { package, name, .. }, .. }) = missing {
             let message = format!("cabal planned the test suite `{package}:test:{name}` but did not run it");
-            return Err(Error::new(Kind::Build, message).into());
+            return Err(Error::new(ErrorKind::Build, message).into());
         }
         suites.sort();
         Ok(suites)

@@ -11,7 +11,7 @@ use super::verify::Built;
 use crate::base::cmd::{Cmd, quote};
 use crate::base::digest::hash;
 use crate::base::error::Error;
-use crate::world::doors::exec::{Answer, Source, keep};
+use crate::world::doors::exec::{Output, Stream, keep};
 use crate::world::doors::write::unwritable;
 
 /// Runs in the platform's image, which sees the stage.
@@ -109,7 +109,7 @@ impl Step for TryOut {
 
 impl TryOut {
     /// Runs the command, which reads the executables that are to be started as a tar archive.
-    fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Answer, Error> {
+    fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
         let stage = &self.stage.0;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let feed = |to: &mut dyn std::io::Write| {
@@ -123,14 +123,14 @@ impl TryOut {
             archive.into_inner()?.flush()
         };
         let (status, written) = context.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
-            Source::Stdout => keep(&mut stdout, bytes),
-            Source::Stderr => keep(&mut stderr, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes),
+            Stream::Stderr => keep(&mut stderr, bytes),
         })?;
         if let (true, Err(error)) = (status.success(), written) {
             return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
         }
         let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let answer = Answer { status, stdout, stderr };
+        let answer = Output { status, stdout, stderr };
         context.log_answer(cmd, &answer);
         Ok(answer)
     }

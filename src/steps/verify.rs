@@ -19,7 +19,7 @@ use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Strategy;
 use crate::project::target::Target;
-use crate::project::{Executable, Kind, one_of_each_name};
+use crate::project::{ComponentKind, Executable, one_of_each_name};
 use crate::tools::linkage::{self, Fault, GmpSearch, Linkage};
 use crate::world::doors::at_once::joined;
 use crate::world::doors::pieces;
@@ -53,7 +53,7 @@ impl Verify {
     fn read(&self, job: &Job, said: &str) -> Result<Vec<Built>, Failure> {
         let Self { stage, platform, .. } = self;
         let cabal = stage.cabal_plan()?;
-        let planned = cabal.components(Kind::Executable).map_err(|name| {
+        let planned = cabal.components(ComponentKind::Executable).map_err(|name| {
             Error::verification(format!("cabal planned an executable of a name that none has: `{name}`"))
         })?;
         let mut selected: Vec<_> = self.targets.iter().flat_map(|target| target.select(&planned)).collect();
@@ -61,7 +61,7 @@ impl Verify {
         selected.dedup();
         let selected: Vec<_> = selected.into_iter().map(|planned| planned.component).collect();
         if selected.is_empty() {
-            let error = Error::new(error::Kind::Build, "cabal planned none of the executables");
+            let error = Error::new(error::ErrorKind::Build, "cabal planned none of the executables");
             return Err(error.hint("are they `buildable` with these flags and this compiler?").into());
         }
         one_of_each_name(&selected)?;

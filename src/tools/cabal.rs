@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::project::ghc;
 use crate::project::target::{Planned, is_component_name, plain};
-use crate::project::{Executable, Kind, Setting};
+use crate::project::{ComponentKind, Executable, Setting};
 
 /// The names of hsx among cabal's external commands, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
@@ -181,7 +181,7 @@ impl CabalPlan {
     ///
     /// # Errors
     /// When one has a name that cabal gives none: the name, as it may be shown.
-    pub(crate) fn components(&self, kind: Kind) -> Result<Vec<Planned>, String> {
+    pub(crate) fn components(&self, kind: ComponentKind) -> Result<Vec<Planned>, String> {
         let mut planned = Vec::new();
         let prefix = format!("{}:", kind.word());
         for unit in self.install_plan.iter().filter(|unit| unit.kind == "configured") {
@@ -502,10 +502,10 @@ mod tests {
             shown.collect::<Vec<_>>()
         };
         assert_eq!(
-            shown(Kind::Executable),
+            shown(ComponentKind::Executable),
             ["app-1:app true /src/app", "custom-3:tool true ", "git-dep-1:helper false "]
         );
-        assert_eq!(shown(Kind::TestSuite), ["app-1:spec true "]);
+        assert_eq!(shown(ComponentKind::TestSuite), ["app-1:spec true "]);
         assert!(CabalPlan::parse("{}").is_err());
     }
 
@@ -516,7 +516,7 @@ mod tests {
                 "type": "configured", "style": "local", "pkg-name": "p", "component-name": format!("exe:{name}"),
             });
             let text = serde_json::json!({ "install-plan": [unit] }).to_string();
-            assert!(CabalPlan::parse(&text).unwrap().components(Kind::Executable).is_err(), "{name:?}");
+            assert!(CabalPlan::parse(&text).unwrap().components(ComponentKind::Executable).is_err(), "{name:?}");
         }
     }
 

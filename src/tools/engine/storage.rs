@@ -9,7 +9,7 @@ use super::{Dialect, Engine, LABEL};
 use crate::base::cmd::Cmd;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
+pub(crate) enum ObjectKind {
     Container,
     Volume,
     Image,
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
 /// Something in an engine's storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
-    pub kind: Kind,
+    pub kind: ObjectKind,
     /// Of an image the tags, of the others their one name.
     pub names: Vec<String>,
     /// Of a volume its name.
@@ -34,21 +34,21 @@ pub(crate) struct Stored {
 
 impl Engine {
     /// Their ids or names, one a line; only those that carry hsx's label.
-    pub(crate) fn list(&self, kind: Kind) -> Cmd {
+    pub(crate) fn list(&self, kind: ObjectKind) -> Cmd {
         let label = format!("label={LABEL}");
         match kind {
-            Kind::Container => self.cmd(&["ps", "--all", "--quiet", "--no-trunc", "--filter"]).arg(label),
-            Kind::Volume => self.volumes(LABEL),
-            Kind::Image => self.cmd(&["image", "ls", "--quiet", "--no-trunc", "--filter"]).arg(label),
+            ObjectKind::Container => self.cmd(&["ps", "--all", "--quiet", "--no-trunc", "--filter"]).arg(label),
+            ObjectKind::Volume => self.volumes(LABEL),
+            ObjectKind::Image => self.cmd(&["image", "ls", "--quiet", "--no-trunc", "--filter"]).arg(label),
         }
     }
 
     /// What is known of each of some.
-    pub(crate) fn inspect(&self, kind: Kind, ids: &[String]) -> Cmd {
+    pub(crate) fn inspect(&self, kind: ObjectKind, ids: &[String]) -> Cmd {
         let words: &[&str] = match kind {
-            Kind::Container => &["container", "inspect", "--size"],
-            Kind::Volume => &["volume", "inspect"],
-            Kind::Image => &["image", "inspect"],
+            ObjectKind::Container => &["container", "inspect", "--size"],
+            ObjectKind::Volume => &["volume", "inspect"],
+            ObjectKind::Image => &["image", "inspect"],
         };
         self.cmd(words).args(ids)
     }
@@ -78,7 +78,7 @@ impl Engine {
 ///
 /// # Errors
 /// When it is no list of JSON objects.
-pub(crate) fn parse_stored(kind: Kind, json: &str) -> Result<Vec<Stored>, serde_json::Error> {
+pub(crate) fn parse_stored(kind: ObjectKind, json: &str) -> Result<Vec<Stored>, serde_json::Error> {
     let raw: Vec<Raw> = serde_json::from_str(json)?;
     Ok(raw.into_iter().map(|raw| raw.stored(kind)).collect())
 }
@@ -108,18 +108,18 @@ struct RawConfig {
 }
 
 impl Raw {
-    fn stored(self, kind: Kind) -> Stored {
+    fn stored(self, kind: ObjectKind) -> Stored {
         // Docker begins the names of containers with a slash.
         let name = self.name.trim_start_matches('/').to_owned();
         let labels = self.labels.or_else(|| self.config.and_then(|config| config.labels)).unwrap_or_default();
         let status = self.state.get("Status").and_then(Value::as_str).unwrap_or_default();
         Stored {
             kind,
-            id: if kind == Kind::Volume { name.clone() } else { self.id },
-            names: if kind == Kind::Image { self.repo_tags.unwrap_or_default() } else { vec![name] },
+            id: if kind == ObjectKind::Volume { name.clone() } else { self.id },
+            names: if kind == ObjectKind::Image { self.repo_tags.unwrap_or_default() } else { vec![name] },
             created: self.created.or(self.created_at).unwrap_or_default(),
             labels: labels.into_iter().map(|(key, value)| (key, label_value(&value))).collect(),
-            size: if kind == Kind::Container { self.size_rw } else { self.size },
+            size: if kind == ObjectKind::Container { self.size_rw } else { self.size },
             running: ["running", "paused", "restarting", "stopping"].contains(&status),
         }
     }
@@ -189,26 +189,26 @@ mod tests {
             r#"[{"Name":"v","CreatedAt":"2026-11-23T23:17:26Z","Labels":{"hsx.kind":"build",
                 "hsx.project":"/a%2Cb%2522"},"MountCount":0,"NeedsCopyUp":true}]"#,
         ] {
-            let volumes = parse_stored(Kind::Volume, json).unwrap();
+            let volumes = parse_stored(ObjectKind::Volume, json).unwrap();
             let [volume] = volumes.as_slice() else { panic!("there is one: {volumes:?}") };
             assert_eq!((volume.id.as_str(), volume.created.as_str()), ("v", "2026-11-23T23:17:26Z"));
             assert_eq!(volume.labels["hsx.project"], "/a,b%22");
         }
-        assert_eq!(parse_stored(Kind::Volume, r#"[{"Name":"v","Labels":null}]"#).unwrap()[0].labels.len(), 0);
-        assert!(parse_stored(Kind::Volume, "Error: no such volume").is_err());
+        assert_eq!(parse_stored(ObjectKind::Volume, r#"[{"Name":"v","Labels":null}]"#).unwrap()[0].labels.len(), 0);
+        assert!(parse_stored(ObjectKind::Volume, "Error: no such volume").is_err());
     }
 
     #[test]
     fn containers_and_images_are_read_from_both() {
         let container = r#"[{"Id":"c1","Name":"/hsx-k-build","Created":"2026-01-01T00:00:00Z","SizeRw":7,
             "State":{"Status":"exited","FinishedAt":"x"},"Config":{"Labels":{"hsx.kind":"run"}}}]"#;
-        let container = &parse_stored(Kind::Container, container).unwrap()[0];
+        let container = &parse_stored(ObjectKind::Container, container).unwrap()[0];
         assert_eq!((container.names[0].as_str(), container.size, container.running), ("hsx-k-build", Some(7), false));
         let running = r#"[{"Id":"c1","Name":"hsx-k-build","State":{"Status":"running"},"Config":{"Labels":null}}]"#;
-        assert!(parse_stored(Kind::Container, running).unwrap()[0].running);
+        assert!(parse_stored(ObjectKind::Container, running).unwrap()[0].running);
         let image = r#"[{"Id":"sha256:1","RepoTags":["localhost/hsx-derived:1"],"Size":9,"Created":"2026-01-01T00:00:00Z",
             "Config":{"Labels":{"hsx.kind":"image"}}}]"#;
-        let image = &parse_stored(Kind::Image, image).unwrap()[0];
+        let image = &parse_stored(ObjectKind::Image, image).unwrap()[0];
         assert_eq!((image.size, image.labels["hsx.kind"].as_str()), (Some(9), "image"));
     }
 

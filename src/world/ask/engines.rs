@@ -22,14 +22,14 @@ use crate::world::doors::state::ENGINES;
 
 /// An engine, and what it said of itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Known {
+pub(crate) struct EngineFacts {
     pub engine: Engine,
     pub info: Info,
     /// Its containers can be shown no directory of this machine.
     pub is_remote: bool,
 }
 
-impl Known {
+impl EngineFacts {
     /// # Errors
     /// When it is one that hsx builds nothing for.
     pub(crate) fn platform(&self) -> Result<Platform, Error> {
@@ -40,22 +40,22 @@ impl Known {
 
 /// The engines of all platforms.
 #[derive(Clone, Debug)]
-pub(crate) struct Knowns(BTreeMap<Option<String>, Known>);
+pub(crate) struct EnginesByConnection(BTreeMap<Option<String>, EngineFacts>);
 
-impl Knowns {
+impl EnginesByConnection {
     /// The one that builds for a platform.
-    pub(crate) fn of(&self, build: &PlatformSettings) -> Option<&Known> {
+    pub(crate) fn of(&self, build: &PlatformSettings) -> Option<&EngineFacts> {
         self.0.get(&build.connection)
     }
 
-    pub(crate) fn by_connection(&self) -> impl Iterator<Item = (&Option<String>, &Known)> {
+    pub(crate) fn by_connection(&self) -> impl Iterator<Item = (&Option<String>, &EngineFacts)> {
         self.0.iter()
     }
 }
 
 /// Where the answers of engines are taken from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum AskPolicy {
     /// Only what is remembered.
     Memory,
     /// What is remembered, else the engine.
@@ -66,14 +66,14 @@ pub(crate) enum Source {
 pub(crate) struct Engines<'a> {
     /// The engine program that is asked for.
     asked: Option<&'a str>,
-    source: Source,
+    source: AskPolicy,
     world: &'a World<'a>,
     /// By connection; and whether it was remembered.
-    found: Mutex<BTreeMap<Option<String>, (Known, bool)>>,
+    found: Mutex<BTreeMap<Option<String>, (EngineFacts, bool)>>,
 }
 
 impl<'a> Engines<'a> {
-    pub(crate) fn new(asked: Option<&'a str>, source: Source, world: &'a World<'a>) -> Self {
+    pub(crate) fn new(asked: Option<&'a str>, source: AskPolicy, world: &'a World<'a>) -> Self {
         Self { asked, source, world, found: Mutex::default() }
     }
 
@@ -81,7 +81,7 @@ impl<'a> Engines<'a> {
     ///
     /// # Errors
     /// When it does not answer, or nobody knows the connection.
-    pub(crate) fn get(&self, connection: Option<&str>) -> Result<Option<Known>, Error> {
+    pub(crate) fn get(&self, connection: Option<&str>) -> Result<Option<EngineFacts>, Error> {
         let key = connection.map(str::to_owned);
         if let Some((known, _)) = self.found.lock().expect("no holder panics").get(&key) {
             return Ok(Some(known.clone()));
@@ -90,8 +90,8 @@ impl<'a> Engines<'a> {
         let is_remembered = remembered.is_some();
         let known = match (remembered, self.source) {
             (Some(known), _) => known,
-            (None, Source::Memory) => return Ok(None),
-            (None, Source::MemoryFirst) => ask(self.asked, connection, self.world)?,
+            (None, AskPolicy::Memory) => return Ok(None),
+            (None, AskPolicy::MemoryFirst) => ask(self.asked, connection, self.world)?,
         };
         self.found.lock().expect("no holder panics").insert(key, (known.clone(), is_remembered));
         Ok(Some(known))
@@ -101,14 +101,14 @@ impl<'a> Engines<'a> {
     ///
     /// # Errors
     /// As [`Self::get`].
-    pub(crate) fn of(&self, settings: &Settings) -> Result<Option<Knowns>, Error> {
+    pub(crate) fn of(&self, settings: &Settings) -> Result<Option<EnginesByConnection>, Error> {
         let connections: BTreeSet<_> = settings.platforms.iter().map(|build| build.connection.clone()).collect();
         let connections: Vec<_> = connections.into_iter().collect();
         let found = side_by_side(&connections, connections.len(), |connection| {
             Ok(self.get(connection.as_deref())?.map(|known| (connection.clone(), known)))
         });
         self.world.exec.check()?;
-        Ok(found.into_iter().collect::<Result<Option<_>, Error>>()?.map(Knowns))
+        Ok(found.into_iter().collect::<Result<Option<_>, Error>>()?.map(EnginesByConnection))
     }
 
     /// Has those that were remembered asked again. Tells whether there are any.
@@ -123,7 +123,7 @@ impl<'a> Engines<'a> {
 }
 
 /// The engine as it was when it was last asked, if nothing about it has changed since.
-fn recall(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Option<Known> {
+fn recall(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Option<EngineFacts> {
     serde_json::from_str(&world.state.recall(&ENGINES, &question(asked, connection, world))?).ok()
 }
 
@@ -167,7 +167,7 @@ fn state(path: &Utf8Path) -> String {
 ///
 /// # Errors
 /// When none answers; with what each said.
-pub(crate) fn ask(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Result<Known, Error> {
+pub(crate) fn ask(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Result<EngineFacts, Error> {
     let known = match connection {
         Some(name) => ask_behind(asked, name, world)?,
         None => ask_here(asked, world)?,
@@ -178,7 +178,7 @@ pub(crate) fn ask(asked: Option<&str>, connection: Option<&str>, world: &World<'
     Ok(known)
 }
 
-fn ask_here(asked: Option<&str>, world: &World<'_>) -> Result<Known, Error> {
+fn ask_here(asked: Option<&str>, world: &World<'_>) -> Result<EngineFacts, Error> {
     let mut failures = Vec::new();
     for program in candidates(asked) {
         let program = program.to_owned();
@@ -193,7 +193,7 @@ fn ask_here(asked: Option<&str>, world: &World<'_>) -> Result<Known, Error> {
             Ok(InfoAnswer::Ready(info)) => {
                 let engine = Engine { program, dialect: info.dialect, connection: None };
                 let is_remote = is_remote(&engine, &info, world)?;
-                return Ok(Known { engine, info, is_remote });
+                return Ok(EngineFacts { engine, info, is_remote });
             }
             // Docker's client may print an empty answer, and why so on standard error.
             Ok(InfoAnswer::Unreachable(said)) => {
@@ -225,7 +225,7 @@ fn is_remote(engine: &Engine, info: &Info, world: &World<'_>) -> Result<bool, Er
 }
 
 /// The engine that a connection leads to, by the program that knows it.
-fn ask_behind(asked: Option<&str>, name: &str, world: &World<'_>) -> Result<Known, Error> {
+fn ask_behind(asked: Option<&str>, name: &str, world: &World<'_>) -> Result<EngineFacts, Error> {
     let mut knowers = Vec::new();
     for program in candidates(asked) {
         if !program.contains('/') && world.environment.find(program).is_none() {
@@ -240,7 +240,7 @@ fn ask_behind(asked: Option<&str>, name: &str, world: &World<'_>) -> Result<Know
         let cmd = engine.info_behind();
         let answer = world.exec.capture(&cmd)?;
         let said = match engine::parse_info(&answer.stdout) {
-            Ok(InfoAnswer::Ready(info)) => return Ok(Known { engine, info, is_remote: true }),
+            Ok(InfoAnswer::Ready(info)) => return Ok(EngineFacts { engine, info, is_remote: true }),
             Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => said,
             _ => answer.stderr,
         };

@@ -11,7 +11,7 @@ use super::machine::{binfmt_entries, is_this_kernel, state_id, system, user};
 use super::storage;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
-use crate::doctor::machine::{Answer, Disk, Emulation, Engine, Image, Machine, Probe, Purpose, Tool};
+use crate::doctor::machine::{Disk, Emulation, Engine, EngineAnswer, ImageCheck, Machine, Probe, Purpose, Tool};
 use crate::project::image;
 use crate::tools::binfmt::{Handler, handler};
 use crate::tools::engine::health::{Place, parse_health};
@@ -121,24 +121,24 @@ pub(crate) fn examine(question: &Question<'_>, world: &World<'_>) -> Result<Mach
 
 fn ask_engine(program: &str, world: &World<'_>) -> Result<Engine, Error> {
     let found = program.contains('/') || world.environment.find(program).is_some();
-    let answer = if found { asked(program, world)? } else { Answer::NotInstalled };
+    let answer = if found { asked(program, world)? } else { EngineAnswer::NotInstalled };
     Ok(Engine { program: program.to_owned(), answer })
 }
 
-fn asked(program: &str, world: &World<'_>) -> Result<Answer, Error> {
+fn asked(program: &str, world: &World<'_>) -> Result<EngineAnswer, Error> {
     let cmd = engine::Engine::info(program);
     let answer = match world.exec.capture_within(&cmd, ANSWER) {
         Ok(Some(answer)) => answer,
-        Ok(None) => return Ok(Answer::Silent(format!("nothing for {} s", ANSWER.as_secs()))),
+        Ok(None) => return Ok(EngineAnswer::Silent(format!("nothing for {} s", ANSWER.as_secs()))),
         Err(error) => {
             world.exec.check()?;
-            return Ok(Answer::Silent(error.said.join(" ")));
+            return Ok(EngineAnswer::Silent(error.said.join(" ")));
         }
     };
     Ok(match engine::parse_info(&answer.stdout) {
-        Ok(InfoAnswer::Ready(info)) => Answer::Ready(info, parse_health(&answer.stdout)),
-        Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => Answer::Silent(said),
-        _ => Answer::Silent(answer.stderr),
+        Ok(InfoAnswer::Ready(info)) => EngineAnswer::Ready(info, parse_health(&answer.stdout)),
+        Ok(InfoAnswer::Unreachable(said)) if !said.is_empty() => EngineAnswer::Silent(said),
+        _ => EngineAnswer::Silent(answer.stderr),
     })
 }
 
@@ -153,7 +153,7 @@ fn tool(name: &'static str, world: &World<'_>) -> Result<Option<Tool>, Error> {
         "upx" => (upx::version(&path), true),
         _ => (crate::base::cmd::Cmd::new(path.as_str()).arg("--numeric-version"), false),
     };
-    let answer = world.exec.capture_within(&cmd, ANSWER)?.filter(exec::Answer::success);
+    let answer = world.exec.capture_within(&cmd, ANSWER)?.filter(exec::Output::success);
     let version = answer.and_then(|answer| {
         let said = answer.stdout;
         if is_upx {
@@ -179,7 +179,7 @@ fn builder_image(
     reference: String,
     question: &Question<'_>,
     world: &World<'_>,
-) -> Result<Image, Error> {
+) -> Result<ImageCheck, Error> {
     let locked = (question.locked)(&reference, platform);
     let remembered = locked.or_else(|| world.state.recall(&DIGESTS, &format!("{reference} {platform}")));
     let present = here(engine, &reference, remembered.as_deref(), platform, world)?.is_some();
@@ -190,7 +190,7 @@ fn builder_image(
     } else {
         registered(engine, &reference, platform, world)?
     };
-    Ok(Image { reference, registry, remembered, present })
+    Ok(ImageCheck { reference, registry, remembered, present })
 }
 
 /// The digest that the registry has for a platform; `None` for an image of one platform only.

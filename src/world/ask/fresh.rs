@@ -6,7 +6,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::engines::Knowns;
+use super::engines::EnginesByConnection;
 use super::images::local;
 use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
@@ -27,11 +27,11 @@ use crate::world::doors::state::DIGESTS;
 
 /// What is to be built, for all platforms.
 #[derive(Clone, Copy)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct BuildRequest<'a> {
     pub project: &'a Project,
     pub settings: &'a Settings,
     pub selection: &'a Selection,
-    pub known: &'a Knowns,
+    pub known: &'a EnginesByConnection,
 }
 
 /// A platform's last results and what decided them.
@@ -53,12 +53,12 @@ struct Record {
 }
 
 /// The project's files as they were before a build.
-pub(crate) struct Sources(Tree);
+pub(crate) struct SourceTree(Tree);
 
-impl Sources {
+impl SourceTree {
     /// Looks at all that a container sees of the project. `None`: not all of it can be told.
-    pub(crate) fn look(wanted: Wanted<'_>, world: &World<'_>) -> Option<Self> {
-        let Wanted { project, settings, .. } = wanted;
+    pub(crate) fn look(wanted: BuildRequest<'_>, world: &World<'_>) -> Option<Self> {
+        let BuildRequest { project, settings, .. } = wanted;
         let is_remote = |text: &String| parse_project_file(text).imports.iter().any(|import| import.contains("://"));
         // hpack has a file to write first; what is imported from elsewhere may change there.
         if !project.hpack.is_empty() || project.plan_inputs.iter().any(|(_, text)| is_remote(text)) {
@@ -113,15 +113,15 @@ struct Inputs<'a> {
 }
 
 /// Everything but the project's files that decides a platform's results.
-pub(crate) struct Decided {
+pub(crate) struct Fingerprint {
     key: String,
     digest: String,
     image: String,
 }
 
 /// What decides a platform's results now. `None`: not all of it can be told.
-pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &World<'_>) -> Option<Decided> {
-    let Wanted { project, settings, selection, known } = wanted;
+pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world: &World<'_>) -> Option<Fingerprint> {
+    let BuildRequest { project, settings, selection, known } = wanted;
     if !args::reads_nothing(&settings.engine_args) {
         return None;
     }
@@ -182,12 +182,12 @@ pub(crate) fn decided(wanted: Wanted<'_>, build: &PlatformSettings, world: &Worl
     let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
-    Some(Decided { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
+    Some(Fingerprint { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
 }
 
 /// The image a build is made with, as the engine would be asked for it.
 fn image(
-    wanted: Wanted<'_>,
+    wanted: BuildRequest<'_>,
     build: &PlatformSettings,
     platform: Platform,
     addition: &Addition,
@@ -218,9 +218,9 @@ fn stamp(path: &Utf8Path) -> Option<Stamp> {
 
 /// The report of the last build, if nothing that decided its results has changed, and neither have they.
 pub(crate) fn recall(
-    decided: &Decided,
+    decided: &Fingerprint,
     platform: Platform,
-    sources: &mut Sources,
+    sources: &mut SourceTree,
     world: &World<'_>,
 ) -> Option<PlatformReport> {
     let text = world.records.get("records", &decided.key)?;
@@ -270,7 +270,7 @@ pub(crate) fn recall(
 }
 
 /// Reads those of the project's files that have changed since the last build, for a later run to compare them with.
-pub(crate) fn read(decided: &Decided, sources: &mut Sources, world: &World<'_>) {
+pub(crate) fn read(decided: &Fingerprint, sources: &mut SourceTree, world: &World<'_>) {
     let before =
         world.records.get("records", &decided.key).and_then(|text| serde_json::from_slice::<Record>(&text).ok());
     let before = before.and_then(|record| tree(&record.tree, &decided.key, world));
@@ -280,14 +280,14 @@ pub(crate) fn read(decided: &Decided, sources: &mut Sources, world: &World<'_>) 
 /// Remembers a platform's results and what decided them: as it was before the build began. Where any of it was touched
 /// since, nobody can tell what the build has read.
 pub(crate) fn remember(
-    decided: &Decided,
-    wanted: Wanted<'_>,
-    sources: &Sources,
+    decided: &Fingerprint,
+    wanted: BuildRequest<'_>,
+    sources: &SourceTree,
     report: &PlatformReport,
     world: &World<'_>,
 ) {
     let Ok(results) = &report.result else { return };
-    if !Sources::look(wanted, world).is_some_and(|mut after| after.0.is_untouched(&sources.0)) {
+    if !SourceTree::look(wanted, world).is_some_and(|mut after| after.0.is_untouched(&sources.0)) {
         return;
     }
     // Another hsx may have made the image's name stand for another.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::thread;
 
-use super::engines::{Known, Knowns};
-use super::images::{Registered, Wanted, find_image_with};
+use super::engines::{EngineFacts, EnginesByConnection};
+use super::images::{ImageRequest, RegistryAnswer, find_image_with};
 use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
 use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
@@ -24,7 +24,7 @@ use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::environment::variable;
-use crate::world::doors::exec::Answer;
+use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::state::{FETCHED, FILLED};
 
@@ -32,7 +32,12 @@ use crate::world::doors::state::{FETCHED, FILLED};
 ///
 /// # Errors
 /// When an image is not to be had, or an engine fails.
-pub(crate) fn facts(known: &Knowns, project: &Project, settings: &Settings, world: &World<'_>) -> Result<Facts, Error> {
+pub(crate) fn facts(
+    known: &EnginesByConnection,
+    project: &Project,
+    settings: &Settings,
+    world: &World<'_>,
+) -> Result<Facts, Error> {
     let (hosts, packer) = thread::scope(|scope| {
         let packer = scope.spawn(|| packer(settings, world));
         let hosts = known.by_connection().map(|(connection, known)| {
@@ -76,14 +81,14 @@ fn given(settings: &Settings, world: &World<'_>) -> String {
 
 /// What is to be known of an engine for some builds. Its answers are asked for side by side.
 fn host(
-    known: Known,
+    known: EngineFacts,
     builds: &[&PlatformSettings],
     project: &Project,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Host, Error> {
     let platform = known.platform()?;
-    let Known { engine, info, is_remote } = known;
+    let EngineFacts { engine, info, is_remote } = known;
     let info = &info;
     let state_id = state_id(&engine, info, world);
     let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
@@ -95,12 +100,12 @@ fn host(
     let own = |build: &'_ PlatformSettings| (build.image.clone(), build.platform, Addition::to_image_of(build));
     let native = |build: &'_ PlatformSettings| (build.image.clone(), platform, Addition::to_host_image_for(build));
     let crossing = builds.iter().filter(is_foreign).filter(may_cross);
-    let all: BTreeSet<Wanted> =
+    let all: BTreeSet<ImageRequest> =
         builds.iter().map(|build| own(build)).chain(crossing.map(|build| native(build))).collect();
-    let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, Registered::default())).collect();
+    let registry: BTreeMap<_, _> = all.iter().map(|(image, ..)| (image, RegistryAnswer::default())).collect();
     let (found, volumes, stale) = thread::scope(|scope| {
         let (engine, state_id) = (&engine, &state_id);
-        let find = |wanted: &'_ Wanted| {
+        let find = |wanted: &'_ ImageRequest| {
             let registered = &registry[&wanted.0];
             let wanted = wanted.clone();
             scope.spawn(move || find_image_with(engine, &wanted, registered, settings, world))
@@ -227,7 +232,7 @@ fn packer(settings: &Settings, world: &World<'_>) -> Result<Option<Packer>, Erro
     Ok(Some(Packer { program, version, args: settings.upx_args.clone() }))
 }
 
-pub(crate) fn ask(cmd: &crate::base::cmd::Cmd, world: &World<'_>) -> Result<Answer, Error> {
+pub(crate) fn ask(cmd: &crate::base::cmd::Cmd, world: &World<'_>) -> Result<Output, Error> {
     let answer = world.exec.capture(cmd)?;
     if answer.success() {
         return Ok(answer);

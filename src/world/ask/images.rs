@@ -14,16 +14,16 @@ use crate::world::doors::World;
 use crate::world::doors::state::{DERIVED, DIGESTS, Derived};
 
 /// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
-pub(super) type Registered = OnceLock<Result<Result<Manifest, String>, Error>>;
+pub(super) type RegistryAnswer = OnceLock<Result<Result<Manifest, String>, Error>>;
 
 /// An image's name, the platform, and what to add to it.
-pub(super) type Wanted = (String, Platform, Addition);
+pub(super) type ImageRequest = (String, Platform, Addition);
 
 /// Finds the image for a platform, or that which is made of it by adding something.
 pub(super) fn find_image_with(
     engine: &Engine,
-    (reference, platform, addition): &Wanted,
-    registered: &Registered,
+    (reference, platform, addition): &ImageRequest,
+    registered: &RegistryAnswer,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
@@ -73,7 +73,7 @@ fn locked_image(
     engine: &Engine,
     (reference, platform): (&str, Platform),
     lockfile: &Lockfile,
-    registered: &Registered,
+    registered: &RegistryAnswer,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {
@@ -105,7 +105,7 @@ fn find_image(
     engine: &Engine,
     reference: &str,
     platform: Platform,
-    registered: &Registered,
+    registered: &RegistryAnswer,
     settings: &Settings,
     world: &World<'_>,
 ) -> Result<Image, Error> {

@@ -24,7 +24,7 @@ const FILES: usize = 100;
 const LOOKED_AT: usize = 100_000;
 
 /// What the disk says, before anything is decided.
-pub(crate) struct Loaded {
+pub(crate) struct ProjectFiles {
     pub project: Project,
     pub project_file: SettingsFile,
     pub user_file: SettingsFile,
@@ -34,7 +34,7 @@ pub(crate) struct Loaded {
 ///
 /// # Errors
 /// When there is none, or one of its files is not usable.
-pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<'_>) -> Result<Loaded, Error> {
+pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<'_>) -> Result<ProjectFiles, Error> {
     let start = args.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let start = start
         .canonicalize_utf8()
@@ -55,7 +55,7 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
     let cabal_args = settings::cabal_args(&args.cabal_args, [&project_file, &user_file]);
     let dirs = args.source_dirs.iter().map(|dir| source_dir(dir, environment)).collect::<Result<Vec<_>, _>>()?;
     let project = read_project(root, environment.home.as_deref(), &cabal_args, dirs, world)?;
-    Ok(Loaded { project, project_file, user_file })
+    Ok(ProjectFiles { project, project_file, user_file })
 }
 
 /// Reads `hsx.lock` of a project.

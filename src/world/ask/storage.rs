@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::host::ask;
 use super::machine::state_id;
 use crate::base::error::Error;
-use crate::report::storage::{Item, Known, Refusal, item};
-use crate::tools::engine::storage::{Kind, Stored, parse_stored, parse_usage};
+use crate::report::storage::{Item, Refusal, Remembered, item};
+use crate::tools::engine::storage::{ObjectKind, Stored, parse_stored, parse_usage};
 use crate::tools::engine::{Engine, Info};
 use crate::world::doors::World;
 use crate::world::doors::at_once::joined;
@@ -26,7 +26,7 @@ pub(crate) enum Measure {
 /// # Errors
 /// When the engine fails.
 pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &World<'_>) -> Result<Vec<Item>, Error> {
-    let kinds = [Kind::Container, Kind::Volume, Kind::Image];
+    let kinds = [ObjectKind::Container, ObjectKind::Volume, ObjectKind::Image];
     let (stored, sizes) = thread::scope(|scope| {
         let stored = kinds.map(|kind| scope.spawn(move || stored(kind, engine, world)));
         let sizes = scope.spawn(|| match measure {
@@ -40,11 +40,11 @@ pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &Worl
     let sizes = sizes.unwrap_or_else(|_| BTreeMap::new());
     let (state_id, now) = (state_id(engine, info, world), seconds(SystemTime::now()));
     let known =
-        |lock: &str| Known { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
+        |lock: &str| Remembered { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
     let mut items = Vec::new();
     for stored in stored {
         for mut stored in stored? {
-            if stored.kind == Kind::Volume {
+            if stored.kind == ObjectKind::Volume {
                 stored.size = sizes.get(&stored.id).copied();
             }
             items.extend(item(stored, &state_id, now, known));
@@ -59,7 +59,7 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn stored(kind: Kind, engine: &Engine, world: &World<'_>) -> Result<Vec<Stored>, Error> {
+fn stored(kind: ObjectKind, engine: &Engine, world: &World<'_>) -> Result<Vec<Stored>, Error> {
     let listed = ask(&engine.list(kind), world)?;
     let mut ids: Vec<_> =
         listed.stdout.lines().map(|line| line.trim().to_owned()).filter(|id| !id.is_empty()).collect();
@@ -102,7 +102,7 @@ pub(crate) fn remove(
 
 /// Forgets what is remembered of a volume that is gone, or of what was in it; `all` is what there was.
 fn forget(item: &Item, all: &[Item], state: &State) {
-    if item.kind != Kind::Volume {
+    if item.kind != ObjectKind::Volume {
         return;
     }
     match item.purpose.as_str() {
@@ -132,7 +132,7 @@ mod tests {
 
     fn volume(name: &str, purpose: &str) -> Item {
         Item {
-            kind: Kind::Volume,
+            kind: ObjectKind::Volume,
             name: name.to_owned(),
             purpose: purpose.to_owned(),
             platform: Some(Platform::Arm64),

@@ -94,14 +94,14 @@ pub(crate) struct Tree {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     path: PathBuf,
-    kind: Kind,
+    kind: EntryKind,
     stamp: Stamp,
     /// Of a link: where it leads. Of a file: its content's digest, once it was read.
     content: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     /// Only that it is there, and its mode: what is in it has entries of its own.
     Directory,
     File,
@@ -112,7 +112,7 @@ enum Kind {
     Other,
 }
 
-impl Kind {
+impl EntryKind {
     const ALL: [(char, Self); 5] =
         [('d', Self::Directory), ('f', Self::File), ('g', Self::GitIndex), ('l', Self::Link), ('o', Self::Other)];
 
@@ -172,7 +172,7 @@ impl Tree {
             text.extend([0, entry.kind.letter() as u8, 0]);
             let Stamp { mode, size, inode, modified, changed } = entry.stamp;
             text.extend(mode.to_le_bytes());
-            if entry.kind != Kind::Directory {
+            if entry.kind != EntryKind::Directory {
                 text.extend([size, inode].map(u64::to_le_bytes).concat());
                 text.extend([modified, changed].map(i128::to_le_bytes).concat());
             }
@@ -189,11 +189,12 @@ impl Tree {
                     return true;
                 }
                 let alike = entry.path == old.path && entry.kind == old.kind && entry.stamp.mode == old.stamp.mode;
-                if !alike || entry.kind == Kind::Other || (entry.is_plain() && entry.stamp.size != old.stamp.size) {
+                if !alike || entry.kind == EntryKind::Other || (entry.is_plain() && entry.stamp.size != old.stamp.size)
+                {
                     return false;
                 }
                 entry.read();
-                entry.kind == Kind::Directory || (entry.content.is_some() && entry.content == old.content)
+                entry.kind == EntryKind::Directory || (entry.content.is_some() && entry.content == old.content)
             })
     }
 
@@ -203,11 +204,11 @@ impl Tree {
             && self.entries.iter_mut().zip(&before.entries).all(|(entry, old)| {
                 let is_same = entry.path == old.path && entry.kind == old.kind && entry.stamp.mode == old.stamp.mode;
                 // Git renews its index when somebody asks it for the status.
-                if entry.kind == Kind::GitIndex && entry.stamp != old.stamp {
+                if entry.kind == EntryKind::GitIndex && entry.stamp != old.stamp {
                     entry.read();
                     return is_same && entry.content == old.content;
                 }
-                is_same && (entry.kind == Kind::Directory || entry.stamp == old.stamp)
+                is_same && (entry.kind == EntryKind::Directory || entry.stamp == old.stamp)
             })
     }
 
@@ -243,7 +244,7 @@ impl Tree {
             let [kind, mode, size, inode, modified, changed, content, path] = words[..] else { return None };
             Some(Entry {
                 path: PathBuf::from(std::ffi::OsStr::from_bytes(&unescaped(path)?)),
-                kind: Kind::ALL.iter().find(|(letter, _)| kind == letter.to_string())?.1,
+                kind: EntryKind::ALL.iter().find(|(letter, _)| kind == letter.to_string())?.1,
                 stamp: Stamp {
                     mode: mode.parse().ok()?,
                     size: size.parse().ok()?,
@@ -303,27 +304,27 @@ impl Entry {
         let stamp = Stamp::of(&entry.metadata()?);
         let kind = entry.file_type();
         let kind = match () {
-            () if kind.is_dir() => Kind::Directory,
-            () if kind.is_symlink() => Kind::Link,
-            () if !kind.is_file() => Kind::Other,
-            () if in_repository && entry.file_name() == "index" => Kind::GitIndex,
-            () => Kind::File,
+            () if kind.is_dir() => EntryKind::Directory,
+            () if kind.is_symlink() => EntryKind::Link,
+            () if !kind.is_file() => EntryKind::Other,
+            () if in_repository && entry.file_name() == "index" => EntryKind::GitIndex,
+            () => EntryKind::File,
         };
         Ok(Self { path: entry.path().to_owned(), kind, stamp, content: None })
     }
 
     fn is_plain(&self) -> bool {
-        self.kind == Kind::File
+        self.kind == EntryKind::File
     }
 
     fn is_settled(&self, at: i128) -> bool {
-        self.kind == Kind::Directory || self.stamp.is_settled(at)
+        self.kind == EntryKind::Directory || self.stamp.is_settled(at)
     }
 
     fn is_unchanged(&self, old: &Self, taken: i128) -> bool {
         let same = self.path == old.path && self.kind == old.kind;
         match self.kind {
-            Kind::Directory => same && self.stamp.mode == old.stamp.mode,
+            EntryKind::Directory => same && self.stamp.mode == old.stamp.mode,
             _ => same && self.stamp == old.stamp && old.is_settled(taken),
         }
     }
@@ -331,11 +332,13 @@ impl Entry {
     /// Reads the content, where there is any.
     fn read(&mut self) {
         self.content = match self.kind {
-            Kind::Directory | Kind::Other => None,
-            Kind::Link => fs_err::read_link(&self.path).ok().map(|to| sha256(to.as_os_str().as_bytes())),
-            Kind::File | Kind::GitIndex if self.stamp.size > READ_AT_MOST => None,
-            Kind::File => sha256_of(&self.path).ok(),
-            Kind::GitIndex => read::bytes(&self.path, READ_AT_MOST).ok().map(|data| sha256(&git_index::meaning(&data))),
+            EntryKind::Directory | EntryKind::Other => None,
+            EntryKind::Link => fs_err::read_link(&self.path).ok().map(|to| sha256(to.as_os_str().as_bytes())),
+            EntryKind::File | EntryKind::GitIndex if self.stamp.size > READ_AT_MOST => None,
+            EntryKind::File => sha256_of(&self.path).ok(),
+            EntryKind::GitIndex => {
+                read::bytes(&self.path, READ_AT_MOST).ok().map(|data| sha256(&git_index::meaning(&data)))
+            }
         };
     }
 }
@@ -372,8 +375,8 @@ mod tests {
         fn meaning(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
             let entries = self.take().entries.into_iter().map(|entry| {
                 let content = match entry.kind {
-                    Kind::Link => fs_err::read_link(&entry.path).unwrap().as_os_str().as_bytes().to_vec(),
-                    Kind::Directory => Vec::new(),
+                    EntryKind::Link => fs_err::read_link(&entry.path).unwrap().as_os_str().as_bytes().to_vec(),
+                    EntryKind::Directory => Vec::new(),
                     _ => fs_err::read(&entry.path).unwrap(),
                 };
                 (entry.path, (entry.stamp.mode, content))

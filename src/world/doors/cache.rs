@@ -21,11 +21,11 @@ const ENTRIES: usize = 4096;
 const DIGEST: usize = 64;
 
 /// The cache directory. Without a home there is none, and nothing is kept.
-pub(crate) struct Cache {
+pub(crate) struct BlobStore {
     dir: Option<Utf8PathBuf>,
 }
 
-impl Cache {
+impl BlobStore {
     pub(crate) fn new(dir: Option<Utf8PathBuf>) -> Self {
         Self { dir }
     }
@@ -145,10 +145,10 @@ mod tests {
 
     use super::*;
 
-    fn cache() -> (tempfile::TempDir, Utf8PathBuf, Cache) {
+    fn cache() -> (tempfile::TempDir, Utf8PathBuf, BlobStore) {
         let guard = tempfile::tempdir().unwrap();
         let dir = Utf8PathBuf::from_path_buf(guard.path().to_owned()).unwrap();
-        (guard, dir.clone(), Cache::new(Some(dir)))
+        (guard, dir.clone(), BlobStore::new(Some(dir)))
     }
 
     #[test]
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn without_a_home_nothing_is_kept() {
-        let cache = Cache::new(None);
+        let cache = BlobStore::new(None);
         cache.put("packed", "key", b"content");
         assert_eq!(cache.get("packed", "key"), None);
     }

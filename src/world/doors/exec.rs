@@ -18,7 +18,7 @@ use xshell::Shell;
 use super::environment::path_for_programs;
 use super::ui::Ui;
 use crate::base::cmd::Cmd;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 
 /// How often a waiting hsx looks for a signal.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(50);
@@ -51,13 +51,13 @@ pub(crate) struct Exec<'a> {
 
 /// What a command answered.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Output {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
 }
 
-impl Answer {
+impl Output {
     pub(crate) fn success(&self) -> bool {
         self.status.success()
     }
@@ -65,7 +65,7 @@ impl Answer {
 
 /// Which of a command's outputs a piece came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum Stream {
     Stdout,
     Stderr,
 }
@@ -93,7 +93,7 @@ pub(crate) type Feed<'a> = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Sync 
 
 /// What a command does.
 pub(crate) enum Event {
-    Output(Source, Vec<u8>),
+    Output(Stream, Vec<u8>),
     Closed,
     /// The child has ended, and nobody has waited for it yet: until then its process id is no other's.
     Exited(Child),
@@ -153,14 +153,14 @@ impl<'a> Exec<'a> {
     pub(crate) fn check(&self) -> Result<(), Error> {
         let Some(signal) = self.interrupted() else { return Ok(()) };
         let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-        Err(Error::new(Kind::Signal(signal), format!("interrupted by {name}")))
+        Err(Error::new(ErrorKind::Signal(signal), format!("interrupted by {name}")))
     }
 
     /// Runs a command to its end and keeps what it says.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
-    pub(crate) fn capture(&self, cmd: &Cmd) -> Result<Answer, Error> {
+    pub(crate) fn capture(&self, cmd: &Cmd) -> Result<Output, Error> {
         self.captured(cmd, OnSignal::End)
     }
 
@@ -168,32 +168,32 @@ impl<'a> Exec<'a> {
     ///
     /// # Errors
     /// As [`Self::capture`].
-    pub(crate) fn capture_within(&self, cmd: &Cmd, limit: Duration) -> Result<Option<Answer>, Error> {
+    pub(crate) fn capture_within(&self, cmd: &Cmd, limit: Duration) -> Result<Option<Output>, Error> {
         let started = Instant::now();
         let answer = self.captured(cmd, OnSignal::EndAlsoAfter(limit))?;
         Ok(Some(answer).filter(|answer| answer.success() || started.elapsed() < limit))
     }
 
     /// Runs a command that must run even after a signal, for a few seconds at most. Its failure changes nothing.
-    pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Answer> {
+    pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Output> {
         self.captured(cmd, OnSignal::Ignore).ok()
     }
 
-    fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Answer, Error> {
+    fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Output, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
-            Source::Stdout => keep(&mut stdout, bytes),
-            Source::Stderr => keep(&mut stderr, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes),
+            Stream::Stderr => keep(&mut stderr, bytes),
         })?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Answer { status, stdout: text(stdout), stderr: text(stderr) })
+        Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
     }
 
     /// Runs a command and hands on its output as it comes.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
-    pub(crate) fn stream(&self, cmd: &Cmd, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+    pub(crate) fn stream(&self, cmd: &Cmd, output: &mut dyn FnMut(Stream, &[u8])) -> Result<ExitStatus, Error> {
         self.run(cmd, OnSignal::End, output)
     }
 
@@ -206,7 +206,7 @@ impl<'a> Exec<'a> {
         &self,
         cmd: &Cmd,
         feed: &Feed<'_>,
-        output: &mut dyn FnMut(Source, &[u8]),
+        output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<(ExitStatus, std::io::Result<()>), Error> {
         thread::scope(|scope| {
             let mut writer = None;
@@ -224,8 +224,8 @@ impl<'a> Exec<'a> {
     pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
         let mut stdout = Vec::new();
         let status = self.stream(cmd, &mut |source, bytes| match source {
-            Source::Stdout => keep(&mut stdout, bytes),
-            Source::Stderr => {
+            Stream::Stdout => keep(&mut stdout, bytes),
+            Stream::Stderr => {
                 self.ui.stream(bytes);
                 said(bytes);
             }
@@ -233,7 +233,7 @@ impl<'a> Exec<'a> {
         Ok((status, String::from_utf8_lossy(&stdout).into_owned()))
     }
 
-    fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Source, &[u8])) -> Result<ExitStatus, Error> {
+    fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Stream, &[u8])) -> Result<ExitStatus, Error> {
         self.run_feeding(cmd, on_signal, output, None)
     }
 
@@ -241,7 +241,7 @@ impl<'a> Exec<'a> {
         &self,
         cmd: &Cmd,
         on_signal: OnSignal,
-        output: &mut dyn FnMut(Source, &[u8]),
+        output: &mut dyn FnMut(Stream, &[u8]),
         feed: Option<&mut dyn FnMut(ChildStdin)>,
     ) -> Result<ExitStatus, Error> {
         if on_signal != OnSignal::Ignore {
@@ -322,8 +322,8 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
     let pid = Pid::from_child(&child);
     let pipe = child.stdin.take();
     let (sender, receiver) = sync_channel(WAITING);
-    forward(child.stdout.take(), Source::Stdout, &sender);
-    forward(child.stderr.take(), Source::Stderr, &sender);
+    forward(child.stdout.take(), Stream::Stdout, &sender);
+    forward(child.stderr.take(), Stream::Stderr, &sender);
     thread::spawn(move || wait(child, &sender));
     Ok((pid, pipe, receiver))
 }
@@ -349,7 +349,7 @@ fn cannot_start(cmd: &Cmd, error: &dyn std::fmt::Display) -> Error {
     Error::host(format!("`{}` cannot be started", cmd.program)).tried(cmd.brief()).said(&error.to_string())
 }
 
-fn forward(pipe: Option<impl Read + Send + 'static>, source: Source, sender: &SyncSender<Event>) {
+fn forward(pipe: Option<impl Read + Send + 'static>, source: Stream, sender: &SyncSender<Event>) {
     let sender = sender.clone();
     thread::spawn(move || {
         let mut pipe = pipe;

@@ -7,7 +7,7 @@ use crate::base::error::Error;
 
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum Present {
     Nothing,
     /// A link, and where it leads to in the end; where that is nothing, what it says.
     Link(Utf8PathBuf),
@@ -23,14 +23,14 @@ pub(crate) fn directory(path: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     dir.ok_or_else(|| Error::usage(format!("there is no directory `{path}`")))
 }
 
-pub(crate) fn find(path: &Utf8Path) -> Found {
+pub(crate) fn find(path: &Utf8Path) -> Present {
     match fs_err::read_link(path) {
         Ok(target) => {
             let said = Utf8PathBuf::from_path_buf(target).unwrap_or_default();
-            Found::Link(path.canonicalize_utf8().unwrap_or(said))
+            Present::Link(path.canonicalize_utf8().unwrap_or(said))
         }
-        Err(_) if fs_err::symlink_metadata(path).is_ok() => Found::Other,
-        Err(_) => Found::Nothing,
+        Err(_) if fs_err::symlink_metadata(path).is_ok() => Present::Other,
+        Err(_) => Present::Nothing,
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) mod state;
 pub(crate) mod ui;
 pub(crate) mod write;
 
-use cache::Cache;
+use cache::BlobStore;
 use environment::Environment;
 use exec::Exec;
 use state::State;
@@ -52,8 +52,8 @@ pub(crate) struct World<'a> {
     pub exec: Exec<'a>,
     pub state: State,
     /// What the last builds' results depended on.
-    pub records: Cache,
-    pub cache: Cache,
+    pub records: BlobStore,
+    pub cache: BlobStore,
     /// What several platforms may need, by name: whether it is done in this run.
     turns: Mutex<BTreeMap<String, Turn>>,
 }
@@ -66,12 +66,12 @@ impl<'a> World<'a> {
     /// When signals cannot be caught.
     pub(crate) fn new(environment: &'a Environment, ui: &'a Ui) -> anyhow::Result<Self> {
         let state = State::new(environment.state_dir.clone());
-        let cache = Cache::new(environment.cache_dir.clone());
+        let cache = BlobStore::new(environment.cache_dir.clone());
         Ok(Self {
             environment,
             ui,
             exec: Exec::new(ui)?,
-            records: Cache::new(Some(state.dir().to_owned())),
+            records: BlobStore::new(Some(state.dir().to_owned())),
             state,
             cache,
             turns: Mutex::default(),
@@ -136,7 +136,7 @@ pub(crate) trait Attempt {
     fn said(&self) -> &str;
 }
 
-impl Attempt for exec::Answer {
+impl Attempt for exec::Output {
     fn succeeded(&self) -> bool {
         self.success()
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use camino::Utf8Path;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::report::diagnosis::full_disk;
 
 /// Writes a file whole or not at all, and over another one only where that is wanted.
@@ -68,7 +68,7 @@ pub(crate) fn unwritable(error: &io::Error) -> Error {
     if error.kind() == io::ErrorKind::StorageFull {
         return full_disk().said(&error_line);
     }
-    Error::new(Kind::Usage, "the output directory is not writable")
+    Error::new(ErrorKind::Usage, "the output directory is not writable")
         .said(&error_line)
         .hint("choose another with `--out-dir`")
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use camino::Utf8PathBuf;
 
 use crate::base::cmd::Values;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{Error, ErrorKind};
 use crate::facts::strategy::Choice;
 use crate::plan::PlatformPlan;
 use crate::steps::context::{Context, Failure, remove_containers};
@@ -74,7 +74,7 @@ fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, worl
     context.channel.clear();
     world.ui.group(&format!("{}: all that was said", plan.job.platform), &log);
     let result = result.map_err(|Failure { error, obstacle }| {
-        remove_containers(&plan.job, matches!(error.kind, Kind::Signal(_)), world);
+        remove_containers(&plan.job, matches!(error.kind, ErrorKind::Signal(_)), world);
         let _ = fs_err::remove_dir_all(&plan.stage.0);
         Failure { error: context.told(error, log), obstacle }
     });
