@@ -11,7 +11,7 @@ const DAY: i64 = 24 * HOUR;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Age(pub i64);
 
-/// The text is no length of time.
+/// The error for a text that is not a length of time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnknownAge(String);
 
@@ -36,7 +36,7 @@ impl FromStr for Age {
 }
 
 impl fmt::Display for Age {
-    /// Roughly, for people: `3 days`.
+    /// Writes the age for people, rounded down to whole days, hours or minutes: `3 days`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (number, unit) = match self.0 {
             seconds if seconds >= 2 * DAY => (seconds / DAY, "days"),

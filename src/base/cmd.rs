@@ -1,4 +1,4 @@
-//! A command as data: what runs is what is printed, and both can be compared.
+//! A command as data: hsx prints exactly what it runs, and commands can be compared.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,14 +28,14 @@ impl Cmd {
         self
     }
 
-    /// The command with values that were late.
+    /// The command with its placeholders, which [`late`] makes, replaced by their values.
     pub(crate) fn with(&self, values: &Values) -> Self {
         let filled =
             |arg: &String| values.iter().fold(arg.clone(), |arg, (name, value)| arg.replace(&late(name), value));
         Self { program: self.program.clone(), args: self.args.iter().map(filled).collect() }
     }
 
-    /// The command without its long arguments (a script handed to `sh -c`), for messages.
+    /// The command for messages, cut off at the first argument of several lines, such as a script for `sh -c`.
     pub(crate) fn brief(&self) -> String {
         let mut line = quote(&self.program);
         for arg in &self.args {
@@ -57,18 +57,19 @@ impl fmt::Display for Cmd {
     }
 }
 
-/// Stands in an argument for a value that is not known before the plan is followed. In shell it is the variable of that
-/// name. No program can be started with it by mistake: an argument has no NUL.
+/// A placeholder in an argument for a value that becomes known only while the plan is followed. In a printed command it
+/// is a shell variable of that name. It contains NULs, so no program can be started with it by mistake: no argument may
+/// contain one.
 pub(crate) fn late(name: &str) -> String {
     format!("\0{name}\0")
 }
 
-/// Values that were late, by name.
+/// The values of the placeholders that [`late`] makes, by name.
 pub(crate) type Values = BTreeMap<&'static str, String>;
 
 /// `text` as one word of a POSIX shell.
 pub(crate) fn quote(text: &str) -> String {
-    // Whatever else stands between two NULs is no name, and must not become a variable or a command.
+    // Only a name becomes a variable: any other text between two NULs could become a command.
     let is_name =
         |part: &str| part == "@" || !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let parts: Vec<_> = text.split('\0').collect();
@@ -88,7 +89,7 @@ pub(crate) fn quote(text: &str) -> String {
         for c in text.chars() {
             match c {
                 '\'' => word.push_str(r"'\''"),
-                // Pasted as it is, a terminal would obey it.
+                // A terminal would obey this character if it were printed as it is.
                 c if is_harmful(c) => {
                     word.push_str("'\"$(printf '");
                     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
@@ -123,7 +124,7 @@ mod tests {
             ("two\nlines", "'two\nlines'"),
             ("a\u{1b}]0;b\u{7}", r#"'a'"$(printf '\033')"']0;b'"$(printf '\007')"''"#),
             ("\u{202e}", r#"''"$(printf '\342\200\256')"''"#),
-            // Not a late value: it would be a command.
+            // Not the name of a late value: `$(reboot)` would be a command.
             ("\0(reboot)\0", r#"''"$(printf '\000')"'(reboot)'"$(printf '\000')"''"#),
         ] {
             assert_eq!(quote(text), quoted);

@@ -1,10 +1,11 @@
-//! Points in time: as engines write them, as cabal writes them, and the year of a licence.
+//! Times as engines and cabal write them, and the year for a licence.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 
-/// The day of a time, in UTC. `seconds` count from the beginning of 1970; a time that no calendar has is taken for 1970.
+/// The day of a time, in UTC. `seconds` are seconds since 1970. A time outside the calendar's range becomes the first
+/// day of 1970.
 fn day(seconds: i64) -> Date {
     Offset::UTC.to_datetime(Timestamp::from_second(seconds).unwrap_or_default()).date()
 }
@@ -14,13 +15,14 @@ pub(crate) fn year(seconds: i64) -> i16 {
     day(seconds).year()
 }
 
-/// A time of the package index that every index has by now, as cabal spells it; `now` is in seconds since 1970.
+/// An index-state that every copy of the package index has reached by now, as cabal spells it. `now` is in seconds
+/// since 1970.
 pub(crate) fn index_state(now: i64) -> String {
-    // The day before: Hackage may have nothing newer yet, and cabal refuses a state that is younger than its index.
+    // It is a day old: cabal refuses a state that is newer than its index, and Hackage may have had no upload since.
     format!("{}T00:00:00Z", day(now - 86_400))
 }
 
-/// Seconds since 1970 of a time in RFC 3339, as engines write times; `None` where it is none.
+/// Reads a time in RFC 3339, as engines write it, in seconds since 1970; `None` if the text is no such time.
 pub(crate) fn seconds_since_epoch(text: &str) -> Option<i64> {
     text.parse::<Timestamp>().ok().map(Timestamp::as_second)
 }

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 of a content, in hexadecimal.
+/// The SHA-256 of some data, in hexadecimal.
 pub(crate) fn sha256(data: &[u8]) -> String {
     hex(&Sha256::digest(data))
 }
 
-/// The same of one that comes in pieces.
+/// Computes the SHA-256 of data that comes in pieces.
 #[derive(Default)]
 pub(crate) struct Hasher(Sha256);
 
@@ -23,7 +23,7 @@ impl Hasher {
     }
 }
 
-/// One hash of several texts, which keeps them apart, in hexadecimal.
+/// One SHA-256 of several texts, in hexadecimal. It also depends on where one text ends and the next begins.
 pub(crate) fn hash(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -33,8 +33,8 @@ pub(crate) fn hash(parts: &[&str]) -> String {
     hex(&hasher.finalize())
 }
 
-/// The first 64 bits of [`hash`]: enough to tell a person's projects and images apart, and too many for somebody who would
-/// make a project that shares another one's name.
+/// The first 64 bits of [`hash`], in hexadecimal. They are enough to tell a person's projects and images apart, and too
+/// many for an attacker to make a project that gets the name of another.
 pub(crate) fn short_hash(parts: &[&str]) -> String {
     hash(parts)[..16].to_owned()
 }

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::platform::Platform;
 
-/// Why hsx ends, and with it the exit code. Documented in `hsx --help`.
+/// The reason why hsx fails, which decides its exit code. `hsx --help` documents the codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ErrorKind {
     /// cabal failed: the project does not build.
@@ -33,7 +33,7 @@ impl ErrorKind {
     }
 }
 
-/// An expected failure, with everything a person needs to get on.
+/// An expected failure, with everything a person needs to go on.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
     pub kind: ErrorKind,
@@ -43,11 +43,11 @@ pub(crate) struct Error {
     pub tried: Option<String>,
     /// The lines of the tool's output that matter.
     pub said: Vec<String>,
-    /// The compiler's messages, for programs: people have seen them.
+    /// The compiler's messages, for programs that read the report. People have seen them in the output already.
     pub messages: Vec<String>,
     /// What to do about it, most promising first.
     pub hints: Vec<String>,
-    /// The full log.
+    /// The path of the full log.
     pub log: Option<Utf8PathBuf>,
 }
 
@@ -76,7 +76,7 @@ impl Error {
         Self::new(ErrorKind::Verification, message)
     }
 
-    /// Begins with the platform it is about, unless the message does.
+    /// Puts the platform before the message, unless the message already begins with it.
     pub(crate) fn on(mut self, platform: Platform) -> Self {
         if !self.message.starts_with(&platform.to_string()) {
             self.message = format!("{platform}: {}", self.message);
@@ -99,7 +99,7 @@ impl Error {
         self
     }
 
-    /// Keeps the last lines of what a tool said: the first lines rarely tell what went wrong.
+    /// Keeps the last five lines of a tool's output that are not empty: earlier lines rarely tell what went wrong.
     pub(crate) fn said(mut self, output: &str) -> Self {
         let lines: Vec<_> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
         let skipped = lines.len().saturating_sub(5);
@@ -108,7 +108,8 @@ impl Error {
     }
 }
 
-/// A line people can read: engines print whole data structures. What went wrong stands at either end.
+/// Shortens a long line to its two ends. Engines print whole data structures in one line, and say what went wrong at
+/// its beginning or end.
 fn shortened(line: &str) -> String {
     const ENDS: usize = 150;
     let chars: Vec<_> = line.chars().collect();

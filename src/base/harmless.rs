@@ -1,17 +1,17 @@
-//! Text of others made harmless for whoever reads it: a terminal obeys escape sequences, GitHub's log obeys lines that
-//! look like workflow commands, and people believe what they see.
+//! Makes text from outside hsx harmless to print. A terminal obeys escape sequences, GitHub's log obeys lines that look
+//! like workflow commands, and invisible characters make people read something that is not there.
 
-/// The longest colour sequence that is handed on: longer ones change nothing that shorter ones could not.
+/// The longest colour sequence that is passed on, in characters. Longer ones do nothing that shorter ones cannot.
 const COLOR: usize = 32;
 
-/// Whether a character changes how others are shown, or does something to a terminal, instead of being shown itself.
-/// Line breaks and tabs do so too, but are wanted.
+/// Whether a character is not shown itself, but acts on the terminal or changes how other characters are shown. Line
+/// breaks and tabs do not count: they are wanted.
 pub(crate) fn is_harmful(c: char) -> bool {
-    // The latter turn the direction of the text around them: it reads as something else then.
+    // The second group changes the direction of the text around it, which then reads as something else.
     (c.is_control() && !"\n\t".contains(c)) || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A text as one line without an effect: whatever is not shown by itself is written as Rust would escape it.
+/// Makes a text one harmless line: harmful characters and line breaks are escaped as in Rust.
 pub(crate) fn line(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
@@ -20,22 +20,23 @@ pub(crate) fn line(text: &str) -> String {
     plain
 }
 
-/// What a tool says, made harmless as it comes, whatever pieces it comes in.
+/// Makes a tool's output harmless as it arrives. It does not matter how the output is cut into pieces.
 ///
-/// Colours stay; all other escape sequences go (ECMA-48). A carriage return ends a line, so that nothing can be written
-/// over. The end of a line ends everything: what one tool began cannot swallow what another says.
+/// Colours stay, and all other escape sequences (ECMA-48) are removed. A carriage return becomes a line end, so that
+/// nothing can be overwritten. A line end also ends an unfinished sequence, which would otherwise swallow the output of
+/// the next tool.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
-    /// GitHub's log reads it.
+    /// The output goes to GitHub's log: lines that look like workflow commands are changed too.
     for_github: bool,
-    /// The beginning of a character whose end has not come yet.
+    /// The first bytes of a character that is not complete yet.
     bytes: Vec<u8>,
     state: State,
-    /// The colour sequence that has begun.
+    /// The parameters of the control sequence that is being read.
     sequence: String,
     after_return: bool,
     place: Place,
-    /// How many `#` stand before what comes next.
+    /// How many `#` come directly before the next character.
     hashes: usize,
 }
 
@@ -45,15 +46,15 @@ enum State {
     Text,
     /// After ESC.
     Escape,
-    /// Of a sequence that began with `ESC [`.
+    /// In a control sequence, which begins with `ESC [`.
     Control,
-    /// Of one with a text in it: a title, say.
+    /// In a control string, such as a window title.
     String,
-    /// The same after an ESC, which may be its end.
+    /// In a control string, after an ESC that may begin its end.
     StringEscape,
 }
 
-/// Where in a line the text is, as far as it matters to GitHub: commands are at the beginning, and blanks do not count.
+/// Where in a line the text is. GitHub takes commands at the beginning of a line, also after blanks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Place {
     #[default]
@@ -67,7 +68,7 @@ impl Filter {
         Self { for_github, ..Self::default() }
     }
 
-    /// What becomes of the next piece.
+    /// Takes the next piece of output, and returns what can be printed.
     pub(crate) fn push(&mut self, piece: &[u8]) -> String {
         let mut bytes = std::mem::take(&mut self.bytes);
         bytes.extend_from_slice(piece);
@@ -77,7 +78,7 @@ impl Filter {
             chunk.valid().chars().for_each(|c| self.character(c, &mut out));
             match chunk.invalid() {
                 [] => {}
-                // It may go on in the next piece.
+                // The character may continue in the next piece.
                 rest if chunks.peek().is_none() && rest.len() < 4 && is_beginning(rest) => self.bytes = rest.to_vec(),
                 _ => self.character(char::REPLACEMENT_CHARACTER, &mut out),
             }
@@ -103,14 +104,14 @@ impl Filter {
         }
         match (self.state, c) {
             (State::Text, '\u{1b}') => self.state = State::Escape,
-            // The same in one character.
+            // Control characters that stand for ESC and the character after it.
             (State::Text, '\u{9b}') => self.begin_control(),
             (State::Text, '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}') => self.state = State::String,
             (State::Text, c) if is_harmful(c) => {}
             (State::Text, c) => self.text(c, out),
             (State::Escape, '[') => self.begin_control(),
             (State::Escape, ']' | 'P' | 'X' | '^' | '_') => self.state = State::String,
-            // Of a sequence like `ESC ( B` more comes before its end.
+            // A sequence such as `ESC ( B` goes on after this character.
             (State::Escape, '\u{1b}' | ' '..='/') => {}
             (State::Escape, _) => self.state = State::Text,
             (State::Control, c @ ('0'..='9' | ';' | ':')) if self.sequence.len() < COLOR => self.sequence.push(c),
@@ -120,7 +121,7 @@ impl Filter {
                 out.push('m');
                 self.state = State::Text;
             }
-            // Parameters that colours do not have: whatever ends it, it is none.
+            // Not a colour sequence, or one that is too long: the full `sequence` keeps it from being passed on.
             (State::Control, ' '..='?') => self.sequence = " ".repeat(COLOR),
             (State::Control, '\u{1b}') => self.state = State::Escape,
             (State::Control, _) => self.state = State::Text,
@@ -159,12 +160,12 @@ impl Filter {
     }
 }
 
-/// Whether bytes that are no character can become one.
+/// Whether bytes are the beginning of a character.
 fn is_beginning(bytes: &[u8]) -> bool {
     str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
 }
 
-/// A text of several lines as [`Filter`] makes it.
+/// Makes a text of several lines harmless, as [`Filter`] does.
 pub(crate) fn lines(text: &str, for_github: bool) -> String {
     Filter::new(for_github).push(text.as_bytes())
 }
@@ -195,7 +196,7 @@ mod tests {
             ("a\u{1b}]0;title\u{7}b\u{1b}]52;c;cHduZWQ=\u{1b}\\c", "abc"),
             ("a\u{9b}2Jb\u{9d}title\u{9c}c", "abc"),
             ("a\u{1b}Pq#0\u{1b}\\b\u{1b}_x\u{1b}\\c\u{1b}(Bd\u{1b}ce", "abcde"),
-            // What is never ended ends with the line.
+            // A sequence without an end ends with the line.
             ("a\u{1b}]0;title\nnext", "a\nnext"),
             ("a\u{1b}[1\nnext", "a\nnext"),
             ("50%\r100%\r\ndone", "50%\n100%\ndone"),

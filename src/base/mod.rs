@@ -1,6 +1,6 @@
-//! What everything else is made of: an error, a platform, a command as data, digests, days and ages. Each file stands
-//! by itself and knows nothing of Haskell, engines or hsx's own commands. Nothing here has an effect: not even the
-//! clock is read.
+//! Small types that everything else uses: errors, platforms, versions, commands as data, digests, dates and ages. Each
+//! file stands by itself and knows nothing of Haskell, engines or hsx's own commands. Nothing here has an effect: not
+//! even the clock is read.
 
 pub(crate) mod age;
 pub(crate) mod cmd;

@@ -1,4 +1,4 @@
-//! Platforms: what an executable is built for, in the containers' own spelling.
+//! The platforms that executables are built for, spelled as images spell them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ pub(crate) enum Platform {
     Riscv64,
 }
 
-/// What is fixed for a platform.
+/// The fixed facts about a platform.
 struct Facts {
     platform: Platform,
     /// The architecture as the image specification spells it (Go's `GOARCH`).
@@ -100,7 +100,7 @@ impl<'de> Deserialize<'de> for Platform {
     }
 }
 
-/// The text named no platform that hsx knows.
+/// The error for a text that names no platform hsx knows.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct UnknownPlatform(String);
 

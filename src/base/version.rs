@@ -1,13 +1,13 @@
-//! Versions: of GHC, cabal, engines and QEMU. Numbers with dots between them, compared number by number.
+//! Versions of GHC, cabal, engines and QEMU: numbers with dots between them, compared number by number.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A version, such as `9.10.3`, or the beginning of some, such as `9.10`.
+/// A version, such as `9.10.3`, or the first numbers of one, such as `9.10`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version(Vec<u32>);
 
-/// The text is no version.
+/// The error for a text that is not a version.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NoVersion;
 
@@ -38,7 +38,7 @@ impl Version {
         Self(self.0.iter().copied().take(2).collect())
     }
 
-    /// Whether it is another version, or begins with it: `9.10.3` does with `9.10`, and `9.1` does not.
+    /// Whether the version's first numbers are those of `beginning`: `9.10.3` starts with `9.10`, but not with `9.1`.
     pub(crate) fn starts_with(&self, beginning: &Self) -> bool {
         self.0.starts_with(&beginning.0)
     }
