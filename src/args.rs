@@ -1,6 +1,6 @@
-//! Arguments as they were typed, of all commands that share them, and nothing else: no default is filled in here, no
-//! file is looked at and no two arguments are weighed against each other. That is `settings`' to do. An argument of one
-//! command only stands with that command.
+//! Arguments that several commands share, as they were typed. Nothing is decided here: no default is filled in, no file
+//! is read, and no two arguments are compared. `settings` does that. An argument of a single command is declared with
+//! that command.
 
 use std::str::FromStr;
 
@@ -20,7 +20,7 @@ Exit codes:
     4  the result failed verification
   128+N  ended by signal N";
 
-/// What a project is built with and for: of every command that starts a builder.
+/// What a project is built with and for. Every command that starts a builder has these arguments.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct BuilderArgs {
     /// Platforms to build for, such as `linux/arm64`, `arm64` or `aarch64`; default: this machine's
@@ -73,7 +73,7 @@ pub(crate) struct BuilderArgs {
     pub bignum: Option<Bignum>,
 
     /// Ask the registry for a newer image behind the tag
-    // `settings` looks at the conflict with `offline`: clap would find one with `HSX_OFFLINE=false` too.
+    // `settings` rejects `--pull` with `--offline`: clap would reject `HSX_OFFLINE=false` too.
     #[arg(
         long,
         value_parser = BoolishValueParser::new(),
@@ -145,7 +145,7 @@ pub(crate) struct BuilderArgs {
     pub engine_args: Vec<String>,
 }
 
-/// Which engine is asked.
+/// Which engine is used.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct EngineArgs {
     /// Container engine: `podman`, `docker`, or the path of one [default: podman where both work]
@@ -183,7 +183,7 @@ impl FromStr for Connection {
     }
 }
 
-/// What becomes of the executables.
+/// How executables are built and delivered.
 #[derive(Args, Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is one")]
 pub(crate) struct ResultArgs {
@@ -212,7 +212,8 @@ pub(crate) struct ResultArgs {
     pub strip: Option<bool>,
 
     /// Leave symbols in
-    // No conflict with `strip`: clap would find one with `HSX_STRIP` too, and the flag is stronger. So for upx.
+    // No `conflicts_with`: clap would reject this flag beside `HSX_STRIP` too, which the flag overrides. So with
+    // `--no-upx`.
     #[arg(long, help_heading = "Build")]
     pub no_strip: bool,
 
@@ -283,7 +284,7 @@ pub(crate) enum Color {
     Never,
 }
 
-/// The strategy as asked for; `plan` chooses the one taken.
+/// The strategy that the user asks for. `facts::strategy` chooses the one that is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum StrategyChoice {

@@ -1,5 +1,5 @@
-//! The parser: which commands there are, how they are typed, and which code runs for each. What a command's arguments
-//! are stands with the command, or in `args`; what they mean is `settings`' to say.
+//! The parser: which commands there are, how they are typed, and which code runs for each. A command's arguments are
+//! declared in its own file or in `args`, and `settings` decides what they mean.
 
 use std::ffi::{OsStr, OsString};
 
@@ -30,10 +30,11 @@ pub(crate) struct Cli {
 }
 
 impl Cli {
-    /// Reads the command line, and the variables that are set to something: CI templates set others to nothing.
+    /// Reads the command line and the `HSX_*` variables. An empty variable counts as not set: CI templates leave some
+    /// empty.
     ///
     /// # Errors
-    /// When it is none, or asks for help only.
+    /// When the command line is not valid, or only asks for help or the version.
     pub(crate) fn read(
         line: &CommandLine,
         is_empty: impl Fn(&OsStr) -> bool,
@@ -52,14 +53,14 @@ impl Cli {
     }
 }
 
-/// A command line that nothing comes of, and the form in which that is to be told.
+/// A command line that runs no command: clap's error, help or version, and the format for reporting it.
 pub(crate) struct Rejected {
     pub error: clap::Error,
     pub format: Format,
 }
 
 impl Rejected {
-    /// As an error of hsx's; `None` where help was asked for.
+    /// The usage error as an error of hsx; `None` if help or the version was asked for.
     pub(crate) fn told(&self) -> Option<Error> {
         let text = self.error.render().to_string();
         let mut lines = text.lines().map(str::trim);
@@ -69,7 +70,7 @@ impl Rejected {
     }
 }
 
-/// The form of the report, as typed before whatever is wrong or behind it: clap reads no further than to that.
+/// The format of the report, looked for in the whole command line: clap stops at the first error.
 fn wanted_format(args: &[OsString], variable: Option<&str>) -> Format {
     let words: Vec<_> = args.iter().map_while(|arg| arg.to_str().filter(|arg| *arg != "--")).collect();
     let typed = words.iter().enumerate().find_map(|(at, word)| match *word {
@@ -81,7 +82,7 @@ fn wanted_format(args: &[OsString], variable: Option<&str>) -> Format {
     format.and_then(|format| Format::from_str(format, false).ok()).unwrap_or_default()
 }
 
-/// The command and those below it, without the variables that are set to nothing.
+/// The command and its subcommands, so changed that arguments ignore variables that are empty.
 fn heed(command: clap::Command, is_empty: &impl Fn(&OsStr) -> bool) -> clap::Command {
     let heed_arg = |arg: Arg| if arg.get_env().is_some_and(is_empty) { arg.env(None::<&str>) } else { arg };
     command.mut_args(heed_arg).mut_subcommands(|command| heed(command, is_empty))
@@ -112,7 +113,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Runs a command, and tells its exit code.
+    /// Runs the command, and returns the exit code.
     ///
     /// # Errors
     /// Whatever keeps it from starting.
@@ -138,7 +139,7 @@ impl Command {
     pub(crate) fn output(&self) -> OutputArgs {
         match self {
             Self::Static(args) => args.output.clone(),
-            // Standard output is the program's own.
+            // Standard output belongs to the program that runs.
             Self::Run(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Test(args) => args.output.clone(),
             Self::Shell(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
@@ -147,7 +148,7 @@ impl Command {
             Self::SetupCabal(args) => args.output.clone(),
             Self::Doctor(args) => args.output(),
             Self::Cache(args) => args.output().clone(),
-            // Standard output is what is sent.
+            // Standard output carries the archive of the source.
             Self::Source(args) => OutputArgs { format: Format::Text, messages: args.messages.clone() },
             Self::Completions(_) | Self::Man(_) => OutputArgs::default(),
             Self::New(args) => args.output.clone(),
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
     use crate::settings;
 
-    /// The variables that arguments of a command, and of those below it, may be set by; with the argument's own name.
+    /// The variables that can set the arguments of a command and its subcommands, each with the argument's name.
     fn variables(command: &clap::Command) -> Vec<(String, String)> {
         let own = command.get_arguments().filter_map(|arg| {
             let positional = || Some(arg.get_value_names()?.first()?.to_ascii_lowercase());

@@ -1,6 +1,6 @@
-//! Text of others, spoilt: whatever engines, containers, projects and the system say, hsx reads it without a panic and
-//! without work that has no end. `cargo test` tries a few hundred of each, always the same; `HSX_FUZZ_CASES` and
-//! `HSX_FUZZ_SEED` make it more, and others (CONTRIBUTING.md).
+//! Fuzz tests: whatever engines, containers, projects and the system say, hsx reads it without panicking and without
+//! running forever. `cargo test` tries a few hundred damaged texts in each test, always the same ones. `HSX_FUZZ_CASES`
+//! and `HSX_FUZZ_SEED` choose how many, and which (CONTRIBUTING.md).
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ use crate::tools::system::System;
 use crate::tools::{binfmt, cabal, git_index, upx};
 use crate::world::ask::tree::{Tree, unescaped};
 
-/// What is likely to matter to one parser or another.
+/// Text that has a special meaning to one parser or another.
 const WORDS: [&[u8]; 30] = [
     b"\0",
     b"\xff\xfe",
@@ -63,7 +63,7 @@ const WORDS: [&[u8]; 30] = [
     b"--",
 ];
 
-/// One change of a text.
+/// One way to damage a text.
 #[derive(Clone, Debug)]
 enum Change {
     Flip(u8),
@@ -103,7 +103,7 @@ fn changed(text: &[u8], changes: &[(u32, Change)]) -> Vec<u8> {
     text
 }
 
-/// Has something read each of some texts, spoilt in many ways.
+/// Calls `read` with the texts, damaged in many ways.
 fn read_spoilt(texts: &[&[u8]], read: impl Fn(&[u8])) {
     let variable = |name: &str| {
         #[expect(clippy::disallowed_methods, reason = "the person who tests says how long")]
@@ -123,7 +123,7 @@ fn read_spoilt(texts: &[&[u8]], read: impl Fn(&[u8])) {
     run.unwrap();
 }
 
-/// The same for what is read as text.
+/// Calls `read` with the texts, damaged in many ways, but always valid UTF-8.
 fn read_spoilt_text(texts: &[&str], read: impl Fn(&str)) {
     let texts: Vec<_> = texts.iter().map(|text| text.as_bytes()).collect();
     read_spoilt(&texts, |text| read(&String::from_utf8_lossy(text)));

@@ -61,7 +61,7 @@ fn main() -> ExitCode {
     ExitCode::from(if code == 0 { unwritten.kind.exit_code() } else { code })
 }
 
-/// Reports what kept a command from starting, in the form that was asked for.
+/// Reports the error that kept a command from starting, in the format that was asked for, and returns the exit code.
 fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
     let unexpected = || Error::new(ErrorKind::Host, format!("{error:#}"));
     let error = error.downcast_ref::<Error>().cloned().unwrap_or_else(unexpected);
@@ -70,7 +70,7 @@ fn fail(error: &anyhow::Error, format: Format, ui: &Ui) -> u8 {
     error.kind.exit_code()
 }
 
-/// Reports an error for programs.
+/// Reports an error as JSON, if the format is one of JSON.
 fn tell(error: &Error, format: Format, ui: &Ui) {
     if format == Format::JsonLines {
         ui.tell(Event::End { exit_code: error.kind.exit_code(), error: Some(report::error_json(error)) });
