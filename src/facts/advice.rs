@@ -1,11 +1,12 @@
-//! What a failure of cabal's may mean for a project: known from its files before anything is built, said when it fails so.
+//! Hints for when cabal fails. They are made from the project's files before the build, and shown if cabal's output
+//! calls for them.
 
 use crate::project::{ComponentKind, Project, freeze};
 
-/// A hint, and the words of cabal's that call for it.
+/// A hint, and the words in cabal's output that call for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Advice {
-    /// One of these is said.
+    /// The output contains one of these texts.
     pub when: Vec<String>,
     pub hint: String,
 }
@@ -16,7 +17,7 @@ impl Advice {
     }
 }
 
-/// What cabal and GHC say of files that are not where they look.
+/// What cabal and GHC say when they do not find a file.
 pub(crate) const NOT_THERE: [&str; 8] = [
     "can't find source for",
     "does not exist",
@@ -28,7 +29,7 @@ pub(crate) const NOT_THERE: [&str; 8] = [
     "no such file or directory",
 ];
 
-/// All that is to be said of a project.
+/// All hints for a project.
 pub(crate) fn of_project(project: &Project) -> Vec<Advice> {
     let mut advice = Vec::new();
     for empty in &project.empty_packages {
@@ -78,9 +79,9 @@ pub(crate) fn of_project(project: &Project) -> Vec<Advice> {
     advice
 }
 
-/// Those hints that what was said calls for.
+/// The hints that an output calls for.
 pub(crate) fn hints(advice: &[Advice], said: &str) -> Vec<String> {
-    // cabal breaks its lines anywhere.
+    // cabal may break its lines at any blank.
     let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
     let is_said = |words: &String| said.contains(words) || flat.contains(words.trim_end());
     let called = advice.iter().filter(|advice| advice.when.iter().any(is_said));

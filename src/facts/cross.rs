@@ -1,13 +1,13 @@
-//! The `cross` strategy: the host's GHC, started in the target's container on the target's libraries.
+//! The `cross` strategy: the host's GHC runs in the target's container, against the target's libraries.
 //!
-//! How and why it works is told in `scripts/container/cross`, whose scripts make the toolchain, and in ARCHITECTURE.md.
+//! `scripts/container/cross`, whose scripts make the toolchain, and ARCHITECTURE.md explain how and why it works.
 
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
 use crate::base::version::is_older;
 use crate::tools::engine::Mount;
 
-/// Makes the toolchain; runs in the host's image.
+/// The script that makes the toolchain; it runs in the host's image.
 pub(crate) const MAKE_TOOLCHAIN: &str = concat!(
     include_str!("../../scripts/container/cross/look.sh"),
     include_str!("../../scripts/container/cross/begin.sh"),
@@ -18,7 +18,7 @@ pub(crate) const MAKE_TOOLCHAIN: &str = concat!(
     include_str!("../../scripts/container/cross/enter.sh"),
 );
 
-/// Copies the host's image into a volume, for engines that cannot mount an image.
+/// The script that copies the host's image into a volume, for engines that cannot mount an image.
 pub(crate) const COPY_IMAGE: &str = include_str!("../../scripts/container/copy-image.sh");
 
 /// Where [`COPY_IMAGE`] copies to.
@@ -30,27 +30,27 @@ pub(crate) const TOOLCHAIN_DIR: &str = "/hsx/cross";
 /// Where the host's image is, in the target's container.
 pub(crate) const NATIVE_DIR: &str = "/native";
 
-/// What a container of the target starts with: the host's shell, through the host's loader, so that nothing is
-/// emulated before the script decides so.
+/// The command that a container of the target starts with: the host's shell, run by the host's loader. So nothing is
+/// emulated unless the script decides so.
 pub(crate) const ENTRY: &[&str] =
     &["/hsx/cross/boot/ld.so", "--library-path", "/hsx/cross/boot/lib", "/hsx/cross/boot/sh"];
 
-/// The volumes and mounts of a pair of images.
+/// The toolchain for a pair of images: its volumes and mounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Toolchain {
     /// The volume with the toolchain.
     pub volume: String,
     /// The volume with a copy of the host's image, where the engine cannot mount the image itself.
     pub copy: Option<String>,
-    /// The host's image, as the engine is asked for it.
+    /// The reference by which the engine is asked for the host's image.
     pub native_image: String,
 }
 
 impl Toolchain {
-    /// `images` are the target's and the host's; `state_id` tells users and engines apart.
+    /// `images` are the target's image and the host's image. `state_id` tells users and engines apart.
     pub(crate) fn new(target: Platform, images: [&str; 2], image_mounts: bool, state_id: &str) -> Self {
         let [target_image, native_image] = images;
-        // Made by another script, it is another toolchain.
+        // The script is part of the hash: another script makes another toolchain.
         let hash = short_hash(&[target_image, native_image, MAKE_TOOLCHAIN, state_id]);
         Self {
             volume: format!("hsx-cross-{}-{hash}", target.slug()),
@@ -75,7 +75,7 @@ impl Toolchain {
     }
 }
 
-/// Why a GHC on `host` cannot compile for `target`, as half a sentence; `None` when it can, or nobody knows better.
+/// Why a GHC on `host` cannot compile for `target`, as half a sentence; `None` if it can, or if its version is unknown.
 ///
 /// Source: `GHC.CmmToAsm`, which dispatches on the target at run time; all its back ends are in every GHC binary.
 pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> Option<String> {
@@ -92,15 +92,16 @@ pub(crate) fn obstacle(host: Platform, target: Platform, ghc: Option<&str>) -> O
     if is_older(ghc, first)? {
         return Some(format!("GHC {ghc} cannot compile for {target} on {host}, GHC {first} and later can"));
     }
-    // GHC #24731; its tools come from `lib/targets/default.target` then, and no longer from `settings`.
+    // Later GHCs have no interpreter (GHC #24731), and name their tools in `lib/targets/default.target`, not in
+    // `settings`.
     let has_interpreter = is_older(ghc, "9.15")?;
     (!has_interpreter).then(|| format!("GHC {ghc} comes without `ghc-iserv`, which would run Template Haskell"))
 }
 
-/// What [`MAKE_TOOLCHAIN`] prints before its reason, when an image is not fit for it.
+/// [`MAKE_TOOLCHAIN`] prints this before the reason why an image is unfit for it.
 const NO_TOOLCHAIN: &str = "cross: ";
 
-/// What [`MAKE_TOOLCHAIN`] prints before what a better image would gain.
+/// [`MAKE_TOOLCHAIN`] prints this before what would be faster with a better image.
 const NOTE: &str = "note: ";
 
 /// Why there is no toolchain, from the output of the script that should have made it.
@@ -109,13 +110,14 @@ pub(crate) fn why_no_toolchain(output: &str) -> String {
     reason.map_or("the toolchain could not be made".to_owned(), str::to_owned)
 }
 
-/// What a better image would gain, from the output of the script that made the toolchain.
+/// What would be faster with a better image, from the output of the script that made the toolchain.
 pub(crate) fn note(output: &str) -> Option<&str> {
     output.lines().find_map(|line| line.strip_prefix(NOTE))
 }
 
-/// What the toolchain could not do and the target's own compiler did, emulated, in words: from the counted lines that a
-/// build leaves. Lines of another form are a project's own, and say nothing.
+/// Describes the compiler calls that the toolchain could not do, so that the target's own compiler did them, emulated.
+/// `counted` has the lines that a build leaves, each with a count and a kind of call. Lines of another form come from
+/// the project and are ignored.
 pub(crate) fn emulated_calls(counted: &str) -> Vec<String> {
     let note = |line: &str| {
         let (count, call) = line.trim().split_once(' ')?;
@@ -134,12 +136,12 @@ pub(crate) fn emulated_calls(counted: &str) -> Vec<String> {
     counted.lines().filter_map(note).collect()
 }
 
-/// Why emulation may succeed where a `cross` build failed, from the end of its output; `None` when it would fail alike.
+/// Why emulation may succeed where a `cross` build failed, from the end of its output; `None` if it would fail too.
 ///
-/// Only what GHC and the interpreter say in their own name counts: they also quote the project's files.
+/// Only messages of GHC and the interpreter themselves count: their output also quotes the project's files.
 pub(crate) fn emulation_may_help(output: &str) -> Option<&'static str> {
     output.lines().find_map(|line| {
-        // "ghc-9.6.6: MESSAGE", "<no location info>: error: MESSAGE", or indented on the line after that.
+        // "ghc-9.6.6: MESSAGE" or "<no location info>: error: MESSAGE"; the MESSAGE may be indented on the next line.
         let speaker = line.split_once(": ").map_or("", |(speaker, _)| speaker);
         let is_ghc = speaker.starts_with("ghc") && !speaker.contains(' ');
         let said = if is_ghc { &line[speaker.len() + 2..] } else { line.trim_start() };
@@ -148,15 +150,15 @@ pub(crate) fn emulation_may_help(output: &str) -> Option<&'static str> {
             return Some("GHC plugins need a compiler of the platform's own");
         }
         let died = ["ghc-iserv terminated (", "External interpreter terminated ("].iter().any(|by| said.starts_with(by))
-            // What is left in GHC's hands of an interpreter that died.
+            // GHC says this when it reads from an interpreter that has died.
             || said.starts_with("{handle: ") && said.ends_with("}: GHCi.Message.remoteCall: end of file");
         (died || is_ghc && speaker.starts_with("ghc-iserv")).then_some("Template Haskell's interpreter failed")
     })
 }
 
-/// What had to start and could not, from the end of the output of a build without emulation.
+/// What needed emulation in a build that had none, from the end of the build's output.
 pub(crate) fn needed_emulation(output: &str) -> Option<String> {
-    // hsc2hs asks the C compiler for each number then, but a text needs a program that prints it.
+    // In cross-compilation mode hsc2hs learns numbers from the C compiler, but it must run a program to print a text.
     if let Some(line) = output.lines().find(|line| line.ends_with("cannot be handled in cross-compilation mode")) {
         return Some(format!("hsc2hs for {}", line.split(':').next().unwrap_or_default()));
     }

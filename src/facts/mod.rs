@@ -1,6 +1,6 @@
-//! The facts that a plan depends on: what the machine and its engines are, asked once by `world::ask::host`, and what
-//! follows from that: the `strategy`, the `cross` toolchain, the `source` that is sent elsewhere. No steps here, and
-//! nothing that asks: `steps` and `plan` stand above.
+//! The facts that a plan depends on. `world::ask::host` asks the machine and its engines, once. The answers decide the
+//! `strategy`, the `cross` toolchain, and the `source` that is sent to an engine elsewhere. Nothing here asks, and
+//! nothing here is a step: `steps` and `plan` stand above.
 
 pub(crate) mod advice;
 pub(crate) mod cross;
@@ -24,23 +24,24 @@ use strategy::Strategy;
 /// The machine that hsx runs on, and the engines that it builds with.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// What this machine starts by itself; it need not be an engine's. `None` where that is no Linux.
+    /// The platform whose programs this machine starts without emulation; an engine's may differ. `None` if this is not
+    /// Linux.
     pub machine: Option<Platform>,
-    /// What a container that people use reads: a terminal only where hsx has one.
+    /// The standard input of containers that people use. It is a terminal only if hsx has one.
     pub stdin: Stdin,
-    /// Tells this run's own containers from those of others that run at a time.
+    /// hsx's process ID. It tells this run's containers from those of other runs at the same time.
     pub process: u32,
-    /// For advice.
+    /// The system that hsx runs on, for advice on what to install and start.
     pub system: System,
-    /// Whether programs of the platforms that are built for start on this machine.
+    /// Whether this machine starts programs of the platforms that hsx builds for.
     pub emulation: BTreeMap<Platform, Emulation>,
     pub upx: Option<Packer>,
     pub out_dir_exists: bool,
     /// Names of the caller's variables that a build needs to see.
     pub pass_env: Vec<String>,
-    /// A digest of the values that are given to these builds alone, where there are any.
+    /// A digest of the values that the user's own arguments give to the containers; empty if there are none.
     pub given: String,
-    /// Each platform is built for by one of them.
+    /// The engines in use. Each platform has exactly one that builds for it.
     pub hosts: Vec<Host>,
 }
 
@@ -56,28 +57,28 @@ impl Facts {
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub engine: Engine,
-    /// The platforms that it builds for here.
+    /// The platforms that it builds for in this run.
     pub builds: Vec<Platform>,
-    /// Its containers can be shown no directory of this machine: what they need is sent.
+    /// Its containers cannot mount directories of this machine, so hsx sends what they need.
     pub is_remote: bool,
-    /// Its own platform.
+    /// The engine's own platform.
     pub platform: Platform,
     pub emulation: BTreeMap<Platform, Emulation>,
-    /// By platform: each build's image.
+    /// Each build's image, by platform.
     pub images: BTreeMap<Platform, Image>,
-    /// By foreign platform: the host's image of the same tag, or why there is none.
+    /// For each foreign platform, the host's image with the same tag, or why there is none.
     pub native_images: BTreeMap<Platform, Result<Image, String>>,
     /// The engine can mount an image into a container.
     pub image_mounts: bool,
-    /// Volumes that were filled to the end: with a cross toolchain, or with a copy of an image.
+    /// Volumes that were filled completely: with a cross toolchain, or with a copy of an image.
     pub filled: BTreeSet<String>,
     /// The engine's volumes that hsx made.
     pub volumes: BTreeSet<String>,
-    /// Containers of hsx runs that are no more.
+    /// Containers left by hsx runs that have ended.
     pub stale: Vec<String>,
     /// What each build's fetch phase last depended on, by the build's key.
     pub fetched: BTreeMap<String, String>,
-    /// Its cores, and the memory that programs could get, in bytes.
+    /// The cores of the engine's host, and the memory that programs could get there, in bytes.
     pub cores: usize,
     pub memory: u64,
     /// Tells this user's state from that of others who share the engine.
@@ -89,7 +90,8 @@ impl Host {
         self.emulation.get(&platform).unwrap_or(&Emulation::Unknown)
     }
 
-    /// What the engine has once a plan's preparation is done: all images, and these volumes; the last ones are filled.
+    /// Updates the facts to what holds after a plan's preparation: all images are there, and so are `volumes` and
+    /// `filled`, and the latter are filled.
     pub(crate) fn prepare(&mut self, volumes: Vec<String>, filled: Vec<String>) {
         for image in self.images.values_mut().chain(self.native_images.values_mut().flatten()) {
             image.present = true;
@@ -105,41 +107,41 @@ impl Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Elsewhere {
     pub connection: Option<String>,
-    /// Tells whether it answers.
+    /// The command that shows whether it answers.
     pub check: Cmd,
 }
 
 /// A builder image, found and pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Image {
-    /// What the engine is asked for: by digest or id where one is known.
+    /// The reference that the engine is asked for, with a digest or as an ID if one is known.
     pub reference: String,
-    /// In the engine's storage, and of the right architecture.
+    /// Whether it is in the engine's storage, with the right architecture.
     pub present: bool,
-    /// What it is made from; `None` for one as it is published.
+    /// The image that it is derived from; `None` for a published image.
     pub base: Option<Base>,
 }
 
 impl Image {
-    /// An image as it is published.
+    /// A published image, with nothing added.
     pub(crate) fn published(reference: String, present: bool) -> Self {
         Self { reference, present, base: None }
     }
 
-    /// This image with something added, and whether that is there already.
+    /// This image with something added. `present` says whether the result is already in the engine's storage.
     pub(crate) fn with(self, addition: Addition, present: bool) -> Self {
         let reference = self.reference_with(&addition);
         let base = Base { reference: self.reference, present: self.present, addition };
         Self { reference, present, base: Some(base) }
     }
 
-    /// The name of this image with something added: another for another digest or another addition.
+    /// The name of this image with something added. It changes with the image's digest and with the addition.
     pub(crate) fn reference_with(&self, addition: &Addition) -> String {
         let script = addition.script();
         let args = addition.args();
         let added = match addition {
             Addition::Packages(_) => None,
-            // What it finds missing depends on the script.
+            // The script finds out what is missing, so another script may add something else.
             Addition::Toolchain { .. } => Some(script),
         };
         let words: Vec<_> =
@@ -153,8 +155,8 @@ impl Image {
 pub(crate) enum Addition {
     /// Packages of the image's distribution.
     Packages(Vec<String>),
-    /// The tools that cross builds for a platform need and the image lacks, and packages of its distribution that the user
-    /// names.
+    /// The tools that cross builds for a platform need and the image lacks. Also the packages of the image's
+    /// distribution that the user names.
     Toolchain { target: Platform, packages: Vec<String> },
 }
 
@@ -169,7 +171,7 @@ impl Addition {
         Self::Toolchain { target: build.platform, packages: build.native_packages.clone() }
     }
 
-    /// Nothing is added, and the image stays the published one.
+    /// Whether nothing is added, so that the published image is used.
     pub(crate) fn is_nothing(&self) -> bool {
         matches!(self, Self::Packages(packages) if packages.is_empty())
     }
@@ -209,17 +211,17 @@ impl fmt::Display for Addition {
     }
 }
 
-/// What an image is made from.
+/// The published image that another one is derived from, and what is added to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    /// What the engine is asked for.
+    /// The reference that the engine is asked for.
     pub reference: String,
-    /// In the engine's storage.
+    /// Whether it is in the engine's storage.
     pub present: bool,
     pub addition: Addition,
 }
 
-/// What git knows of the person: `user.name`, `user.email` and `github.user`.
+/// What git knows about the user: `user.name`, `user.email` and `github.user`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub name: Option<String>,
@@ -227,13 +229,13 @@ pub(crate) struct Identity {
     pub github: Option<String>,
 }
 
-/// What a build's tests are known by: their log, and what they last fetched.
+/// The key of a build's tests. It names their log and the record of what they last fetched.
 pub(crate) fn test_key(build_key: &str) -> String {
     format!("{build_key}-test")
 }
 
-/// The name of a build, which its volume, containers, lock and log carry: one a project, platform, image, strategy
-/// and user.
+/// The key of a build: one for each project, platform, image, strategy and user. It names the build's volume,
+/// containers, lock and log.
 pub(crate) fn build_key(
     project: &Project,
     platform: Platform,

@@ -1,4 +1,5 @@
-//! The source on an engine elsewhere: in volumes, at the places where an engine here would mount the project's directories.
+//! The source on an engine elsewhere. It is in volumes, mounted where a local engine would mount the project's
+//! directories.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -7,19 +8,19 @@ use crate::base::digest::short_hash;
 use crate::project::{Project, SOURCE, SourceMount};
 use crate::tools::engine::Mount;
 
-/// What of a project a container is to see, and where it is kept for that.
+/// The parts of a project that a container sees, and the volumes that hold them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub root: Utf8PathBuf,
-    /// Directories, and files that take the place of others in them.
+    /// Directories to send, and files that replace other files in them.
     pub mounts: Vec<SourceMount>,
-    /// Files that decide cabal's plan, and packages whose `.cabal` file hpack writes: they are sent also where git
-    /// ignores them.
+    /// Files that decide cabal's plan. They are sent even if git ignores them, and so are the `.cabal` files that hpack
+    /// writes for `packages`.
     pub inputs: Vec<Utf8PathBuf>,
     pub packages: Vec<Utf8PathBuf>,
-    /// Directories that were named to be seen too.
+    /// The directories outside the project that `--source-dir` names.
     pub dirs: Vec<Utf8PathBuf>,
-    /// At least one; what is remembered of all bears the first one's name.
+    /// At least one. What hsx remembers about all of them is stored under the name of the first.
     pub volumes: Vec<SourceVolume>,
 }
 
@@ -34,7 +35,7 @@ impl Source {
     pub(crate) fn new(project: &Project, state_id: &str) -> Self {
         let mut targets: Vec<_> = project.mounts.iter().map(|mount| mount.target.as_str()).collect();
         targets.sort_unstable();
-        // With another file in a file's place it is another source.
+        // A source in which a file is replaced is another source: its targets differ.
         let all = [project.root.as_str(), state_id].into_iter().chain(targets.iter().copied());
         let all = short_hash(&all.collect::<Vec<_>>());
         let outside = targets.iter().copied().filter(|target| !is_within(target, SOURCE));

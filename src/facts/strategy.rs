@@ -1,4 +1,4 @@
-//! How a platform is built for, and why.
+//! The strategy by which hsx builds for a platform, and how it is chosen.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::tools::binfmt::Emulation;
 pub(crate) enum Strategy {
     /// The platform is the engine host's own.
     Native,
-    /// The host's compiler on the platform's libraries.
+    /// The host's compiler runs against the platform's libraries.
     Cross,
     /// The platform's own compiler, under QEMU.
     Emulate,
@@ -45,7 +45,7 @@ pub(crate) struct Question<'a> {
     pub host: Platform,
     pub ghc: Option<&'a str>,
     pub emulation: &'a Emulation,
-    /// Why the host's image of the same tag is not to be had, if so.
+    /// An error says why there is no host's image with the same tag.
     pub native_image: Result<(), &'a str>,
     /// How to set up emulation on this system.
     pub setup: &'a str,
@@ -54,7 +54,7 @@ pub(crate) struct Question<'a> {
 /// Chooses the fastest strategy that works.
 ///
 /// # Errors
-/// When the one asked for does not, or none does.
+/// When the strategy that was asked for does not work, or none does.
 pub(crate) fn choose(question: Question<'_>) -> Result<Choice, Error> {
     let Question { asked, platform, host, ghc, emulation, native_image, setup } = question;
     let choice = |strategy, reason: String| Ok(Choice { strategy, reason });
@@ -80,7 +80,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Choice, Error> {
     }
 }
 
-/// The error of a platform whose programs do not start here.
+/// The error for a platform whose programs do not start on this machine.
 pub(crate) fn missing_emulation(platform: Platform, why: &str, setup: &str) -> Error {
     Error::host(format!("{platform} programs do not start on this machine: {why}")).hint(format!("set it up: {setup}"))
 }
