@@ -10,27 +10,27 @@ use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::project::Project;
 
-/// Its name in the project's directory.
+/// The file's name in the project's directory.
 pub(crate) const FILE_NAME: &str = "hsx.lock";
 
 /// The version of hsx that writes the file.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What is in the file.
+/// The content of the file.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Lockfile {
-    /// The version of hsx that wrote it: its scripts decide too.
+    /// The version of hsx that wrote the file: its scripts affect the result too.
     hsx: String,
     /// The time of the package index, as cabal spells it.
     index_state: String,
-    /// By the image's name and the platform: the digest of the platform's image.
+    /// The digest of each image, by the image's name and the platform.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     image: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Lockfile {
-    /// `images` are names with the digests of their platforms; `now` is the time, in seconds since 1970.
+    /// `images` has the digests of each image, by its name and the platform. `now` is in seconds since 1970.
     pub(crate) fn new(project: &Project, images: BTreeMap<String, BTreeMap<Platform, String>>, now: i64) -> Self {
         let image = images.into_iter().map(|(name, digests)| {
             (name, digests.into_iter().map(|(platform, digest)| (platform.to_string(), digest)).collect())
@@ -52,13 +52,13 @@ impl Lockfile {
         })
     }
 
-    /// The file.
+    /// The file's text.
     pub(crate) fn text(&self) -> String {
         let table = toml::to_string(self).expect("text and tables of text are TOML");
         format!("# Written by `hsx lock`; `--locked` builds with what is here.\n{table}")
     }
 
-    /// What differs from an older file, a line each.
+    /// The differences from an older file, one line each.
     pub(crate) fn changes(&self, old: &Self) -> Vec<String> {
         let mut lines = Vec::new();
         for (name, digests) in &self.image {
@@ -79,7 +79,7 @@ impl Lockfile {
     /// The digest of an image for a platform.
     ///
     /// # Errors
-    /// When the file has none: another image is asked for than was locked.
+    /// When the file has none: the image that is asked for is not one that was locked.
     pub(crate) fn digest(&self, image: &str, platform: Platform) -> Result<&str, Error> {
         let digest = self.image.get(image).and_then(|digests| digests.get(&platform.to_string()));
         digest.map(String::as_str).ok_or_else(|| {
@@ -90,10 +90,10 @@ impl Lockfile {
         })
     }
 
-    /// The index-state that a project gets by being locked; `None` where it has one of its own.
+    /// The index-state that the file gives to a project; `None` if the project sets one itself.
     ///
     /// # Errors
-    /// When hsx or the project's index-state is another than was locked.
+    /// When the version of hsx, or the project's index-state, is not the one that was locked.
     pub(super) fn index_state_for(&self, project: &Project) -> Result<Option<&str>, Error> {
         let drift = |what: String| Err(Error::usage(format!("`{FILE_NAME}` is out of date: {what}")).hint(WRITE));
         if self.hsx != VERSION {
@@ -109,12 +109,12 @@ impl Lockfile {
     }
 }
 
-/// The error of a project that has none.
+/// The error for a project that has no lock file.
 pub(crate) fn missing(root: &Utf8Path) -> Error {
     Error::usage(format!("`--locked` needs a `{FILE_NAME}` in `{root}`")).hint(WRITE)
 }
 
-/// How to mend what is wrong with the file.
+/// The hint for everything that may be wrong with the file.
 const WRITE: &str = "`hsx lock` writes it anew";
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default. What a setting is
-//! called in a file, what wins and what may not be set together is decided here, and what `hsx.lock` holds; what a
-//! setting does is not.
+//! Settings, resolved once: flag > `HSX_*` > `hsx.toml` > the user's file > the project > default. This folder decides
+//! what a setting is called in a file, which value wins, which settings exclude each other, and what `hsx.lock` holds.
+//! It does not decide what a setting does.
 
 pub(crate) mod lockfile;
 
@@ -45,7 +45,7 @@ macro_rules! settings_file {
         }
 
         impl SettingsFile {
-            /// What the file says for all platforms of that which may differ between them.
+            /// The values for all platforms, of the settings that may differ between platforms.
             fn common(&self) -> PlatformTable {
                 PlatformTable { $($key: self.$key.clone(),)* }
             }
@@ -78,7 +78,7 @@ settings_file! {
         image: ImageTable,
         connection: String,
     }
-    // What reaches the host: no project may set it.
+    // These reach the host, so no project may set them.
     users_own {
         engine: String,
         engine_args: Vec<String>,
@@ -98,7 +98,7 @@ struct ImageTable {
 /// Reads a settings file; `path` is for messages.
 ///
 /// # Errors
-/// When it is not TOML, has an unknown key or a wrong type; with the line.
+/// When it is not TOML, has an unknown key or a wrong type. The error quotes the line.
 pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
     let wrong = |message: String| Error::usage(format!("`{path}` is not valid")).said(message.trim_end());
     let file: SettingsFile = toml::from_str(text).map_err(|error| {
@@ -110,7 +110,7 @@ pub(crate) fn parse(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> 
     Ok(file)
 }
 
-/// What to write for a version without quotes, in the line that has the fault.
+/// The hint for a version without quotes, if the line of the error has one. `fault` is the error's position, in bytes.
 fn unquoted_version(text: &str, fault: usize) -> Option<String> {
     let start = text.get(..fault)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text[start..].lines().next()?;
@@ -119,13 +119,14 @@ fn unquoted_version(text: &str, fault: usize) -> Option<String> {
     (!version.is_empty()).then(|| format!("a version is written as text: ghc = \"{version}\""))
 }
 
-/// A project's `hsx.toml`, which may come from a stranger: what could reach the host is refused.
+/// Reads a project's `hsx.toml`. It may come from a stranger, so what could reach the host is refused.
 ///
 /// # Errors
-/// As [`parse`]; when it sets an engine, arguments for host programs, or an output directory outside the project.
+/// As for [`parse`]. Also when it sets an engine, arguments for host programs, or an output directory outside the
+/// project, or when a key or value has a character that is not shown.
 pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile, Error> {
     let file = parse(text, path).map_err(|mut error| {
-        // What an unknown key may have meant is none of those.
+        // The message lists all keys. A project may not set the user's own, so they are left out.
         for line in &mut error.said {
             let own = SettingsFile::default().users_own();
             *line = own.iter().fold(line.clone(), |line, (key, _)| line.replace(&format!(", `{key}`"), ""));
@@ -152,7 +153,7 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
     Ok(file)
 }
 
-/// The key whose value, or whose name, has a character that does something instead of being shown.
+/// The first key with a line break or a character that is not shown, in its name or its value.
 fn key_of_control(table: &toml::Table) -> Option<String> {
     fn has_control(value: &toml::Value) -> bool {
         match value {
@@ -166,16 +167,16 @@ fn key_of_control(table: &toml::Table) -> Option<String> {
     found.map(|(key, _)| harmless::line(key))
 }
 
-/// What to build, resolved.
+/// All settings of a command, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "a switch is one")]
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
-    /// Absolute: engines mount nothing else.
+    /// An absolute path: engines mount no other.
     pub out_dir: Utf8PathBuf,
     pub jobs: Option<u32>,
-    /// One platform after the other.
+    /// Builds for one platform after the other.
     pub serial: bool,
     pub cabal_args: Vec<String>,
     pub strip: bool,
@@ -186,19 +187,19 @@ pub(crate) struct Settings {
     pub pull: bool,
     /// The project's own packages are built from scratch.
     pub clean: bool,
-    /// The build may write to its source, which is a copy then.
+    /// The build may write to its source, which is then a copy.
     pub writable_source: bool,
     /// Data files are delivered too.
     pub data_files: bool,
-    /// What `--locked` builds with.
+    /// The lock file that `--locked` builds with.
     pub lockfile: Option<Lockfile>,
 }
 
 impl Settings {
-    /// Has a project built with what was locked.
+    /// Makes the project build with the images and the index-state of the lock file.
     ///
     /// # Errors
-    /// When something has changed since.
+    /// When the lock file no longer fits hsx, the project or its images.
     pub(crate) fn apply(&mut self, lockfile: Lockfile, project: &mut Project) -> Result<(), Error> {
         if let Some(state) = lockfile.index_state_for(project)? {
             self.cabal_args.push(format!("--index-state={state}"));
@@ -216,18 +217,18 @@ impl Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct PlatformSettings {
     pub platform: Platform,
-    /// The GHC's version; `None` where an image is named whose tag does not tell.
+    /// The version of GHC; `None` if an image is named whose tag does not tell.
     pub ghc: Option<String>,
-    /// What in the project's files decided on it; `None`: what was typed or set, or nothing did.
+    /// What in the project's files decided the version; `None` if nothing there did.
     pub ghc_reason: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
     /// Packages of the image's distribution to be added to it, sorted.
     pub packages: Vec<String>,
-    /// The same for the host's image of a cross build.
+    /// Packages of the distribution to be added to the host's image of a cross build, sorted.
     pub native_packages: Vec<String>,
     pub strategy: StrategyChoice,
-    /// The name by which the engine program knows the engine that builds for it; `None`: the one here.
+    /// The podman connection or docker context whose engine builds for it; `None` for the engine here.
     pub connection: Option<String>,
     pub warnings: Vec<String>,
 }
@@ -252,7 +253,7 @@ pub(crate) struct Arguments<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Platforms {
     Several,
-    /// The host's unless another is typed: those that a project is delivered for do not count.
+    /// The host's platform, unless another is typed. The platforms in the settings files are ignored.
     One,
 }
 
@@ -261,8 +262,8 @@ pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
     args.program.clone().or_else(|| user.engine.clone())
 }
 
-/// The connection to the engine of a platform, or, without one, of all that name none of their own. One that is typed
-/// as nothing stands for the engine here.
+/// The connection to the engine for a platform. For `None`, the connection for all platforms that have none of their
+/// own. An empty name that is typed stands for the engine here.
 pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: Option<Platform>) -> Option<String> {
     let typed = |of: Option<Platform>| args.connections.iter().rfind(move |typed| typed.platform == of);
     let typed = platform.and_then(|_| typed(platform)).or_else(|| typed(None)).map(|typed| typed.name.clone());
@@ -276,12 +277,13 @@ pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: O
 }
 
 /// Resolves all settings.
-/// `files` are the project's, which `parse_project` has cleared of what reaches the host, and the user's; a typed
-/// output directory is relative to `cwd`. `host` tells the platform of the engine that a connection leads to.
+///
+/// `files` are the project's file, from which `parse_project` refuses what reaches the host, and the user's file. A
+/// typed output directory is relative to `cwd`. `host` returns the platform of the engine that a connection leads to.
 ///
 /// # Errors
-/// When an image variant is known not to exist, flags contradict each other, or there is a platform too many; those of
-/// `host`.
+/// When an image variant is known not to exist, flags contradict each other, or a command for one platform gets
+/// several. Also the errors of `host`.
 pub(crate) fn resolve(
     typed: Arguments<'_>,
     files: [&SettingsFile; 2],
@@ -381,7 +383,7 @@ fn for_platform(
     let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
     let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
     let ghc_reason = reason.filter(|_| is_heeded);
-    // Only what was typed: a project's own GHC gives way to a named image.
+    // There is a warning only if the version was typed: a named image takes precedence over the project's own GHC.
     let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
     Ok(PlatformSettings {
         platform,
@@ -399,7 +401,7 @@ fn for_platform(
 /// The packages to add to the image: those typed, or those of the first table that lists some.
 ///
 /// # Errors
-/// When one is not the name of a package: it would reach the package manager as something else.
+/// When one is not a package's name: the package manager might take it for something else, such as an option.
 fn packages(
     typed: &[String],
     tables: &[PlatformTable],
@@ -433,7 +435,7 @@ impl SettingsFile {
     }
 }
 
-/// A target as it was typed in a directory; a path in it is made absolute.
+/// A target that was typed in the directory `cwd`. If it begins with a path, the path is made absolute.
 pub(crate) fn seen_from(cwd: &Utf8Path, target: &str) -> String {
     let (path, rest) = target.split_once(':').map_or((target, None), |(path, rest)| (path, Some(rest)));
     if !path.starts_with('.') && !path.contains('/') {
