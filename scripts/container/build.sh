@@ -3,7 +3,7 @@
 # "data" or "no-data"; patterns for PACKAGE:EXECUTABLE, between blanks; then those of "cabal build".
 # Exits with 100 where cabal failed, 101 where strip did.
 set -eu
-# In one stream, what cabal says keeps its order.
+# One stream keeps cabal's output and errors in order.
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
@@ -11,19 +11,19 @@ show_repositories
 strip=$1 reuse=$2 values=$3 data=$4 patterns=$5
 shift 5
 mkdir -p "$HOME"
-# GHC does not know which variables a splice has read: other values make the project's own packages anew.
+# GHC does not know which variables a splice has read. So the project's own packages are rebuilt when the values change.
 known=/hsx/build/hsx-values
 if [ "$reuse" = clean ] || [ "$(cat "$known" 2> /dev/null || :)" != "$values" ]; then
   rm -rf /hsx/build/build /hsx/build/packagedb
   if [ -n "$values" ] || [ -e "$known" ]; then printf %s "$values" > "$known"; fi
 fi
 without_network
-# Not "--offline": from cabal 3.12 on that refuses what is downloaded but not yet built.
+# No "--offline": with it, cabal 3.12 and later refuse packages that are downloaded but not yet built.
 cabal build "$@" || exit 100
 
 out=/hsx/out plan=/hsx/build/cache/plan.json
 mkdir -p "$out/bin"
-# Which of these were asked for hsx tells by the plan; the patterns fit at least them.
+# The patterns match at least the executables that were asked for. hsx picks these by the plan.
 set -f
 grep -o "\"bin-file\":\"[^\"]*\"" "$plan" | cut -d "\"" -f 4 | sort -u | while read -r file; do
   # PLATFORM/COMPILER/PACKAGE-VERSION/x/NAME/…; test suites and benchmarks have a "t" or "b" there.
@@ -44,7 +44,7 @@ grep -o "\"bin-file\":\"[^\"]*\"" "$plan" | cut -d "\"" -f 4 | sort -u | while r
           break
         fi
         cp "$file" "$out/bin/$name"
-        # The container has the tools of its platform: a foreign strip refuses the file.
+        # strip runs in the container, which has the one for its platform. A foreign strip refuses the file.
         [ "$strip" = keep ] || strip "$out/bin/$name" || exit 101
         break
         ;;
@@ -66,5 +66,5 @@ for dir in "$CABAL_DIR"/store/*/*/share; do
   fi
 done
 [ ! -s /hsx/emulated-calls ] || sort /hsx/emulated-calls | uniq -c > "$out/emulated-calls"
-# Last, so that its presence says that all is there.
+# The plan comes last: its presence says that everything is there.
 cp "$plan" "$out/plan.json"

@@ -2,7 +2,7 @@
 # Arguments: the freeze file's text, its index-state or nothing, the project below /src, then those of "cabal build".
 # Exits with 100 where cabal failed.
 set -eu
-# Standard output is for hsx, and it has nothing to tell.
+# Standard output is for hsx, which expects nothing here.
 exec >&2
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter

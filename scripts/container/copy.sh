@@ -1,9 +1,9 @@
-# A copy of the project, made of links, in which cabal may write a freeze file and does not see the one that is there.
+# Makes a copy of the project out of links. There cabal may write a freeze file, and does not see the existing one.
 copy() { # TOP BELOW TO: the project is at TOP/BELOW, and all that it needs is below TOP
   copy_from=$1 copy_below=$2 copy_to=$3
   while :; do
     mkdir -p "$copy_to"
-    # The directory on the way to the project, which is made; all else is linked.
+    # The directory that leads to the project is made anew; everything else is linked.
     copy_next=${copy_below%%/*}
     for copy_entry in "$copy_from"/* "$copy_from"/.[!.]*; do
       case ${copy_entry##*/} in

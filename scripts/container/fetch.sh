@@ -2,7 +2,7 @@
 # Arguments: the index-state of the project or nothing, then those of "cabal build".
 # Exits with 100 where cabal failed.
 set -eu
-# In one stream, what cabal says keeps its order.
+# One stream keeps cabal's output and errors in order.
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
@@ -13,17 +13,18 @@ mkdir -p "$HOME"
 
 fetch() {
   cabal build --only-download "$@" || return
-  # What cabal cloned or unpacked it looks for again when it starts next, with network; and then no more.
+  # After cabal has cloned or unpacked sources, its next run looks for them once more, with network. Later runs do not.
   [ -z "$(ls /hsx/build/src /hsx/build/*/src 2> /dev/null)" ] || cabal build --only-download "$@"
 }
 
 updates=yes
 if is_missing_or_older_than "$index_state" && ! update; then
-  # All that is needed may be there: in the image, in the project, or in a repository that answers.
+  # Everything that is needed may be there: in the image, in the project, or in a repository that answers.
   echo "hsx: the package index could not be updated: going on with the packages that are there"
   updates=no
 fi
-# A plan may fail only because a package is newer than the index: one more try, unless the index is.
+# A plan may fail because a package is newer than the index. So there is one more try with a new index, unless the index
+# has just been updated.
 fetch "$@" && exit 0
 if [ "$updates" = no ] || is_just_updated; then exit 100; fi
 update && fetch "$@" || exit 100

@@ -1,5 +1,5 @@
-# Tells what the host's GHC has installed, and what the host's cabal freezes the project at; runs on the host, and writes
-# only to a directory that it removes. Standard output is for hsx, the rest for people.
+# Prints what the host's GHC has installed, and the versions at which the host's cabal freezes the project. It runs on
+# the host, and writes only to a directory that it removes. Standard output is for hsx, the rest for people.
 # Arguments: the program ghc-pkg or nothing, "solve" or "ask", the directory above all that the project needs, the project
 # below it, then those of "cabal freeze". Exits with 100 where cabal failed.
 set -eu

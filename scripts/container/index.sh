@@ -2,7 +2,8 @@
 updated=$CABAL_DIR/hsx-index-updated
 
 update() {
-  # In the project, for the repositories it names; with the build directory, for the source is read-only.
+  # This runs in the project, whose files may name repositories. The build directory is given because the source is
+  # read-only.
   cabal update --builddir=/hsx/build && date -u +%Y-%m-%dT%H:%M:%SZ > "$updated"
 }
 
@@ -10,7 +11,7 @@ update() {
 knows_another_repository() {
   names=$(sed -n "s/^repository[[:blank:]]*//p" cabal.project cabal.project.local 2> /dev/null || :)
   for name in $names; do
-    # Those of files have a suffix.
+    # The directory of a repository in files has a suffix.
     set -- "$CABAL_DIR/packages/$name"*
     [ -e "$1" ] || return 0
   done

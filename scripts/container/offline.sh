@@ -1,7 +1,7 @@
 # What a build needs where it has no network; sourced before a script that builds.
 
-# cabal downloads what a project file imports from elsewhere each time that it starts, unless a server says that it has not
-# changed. Nothing but the download of the fetch phase can be meant here: it says so.
+# cabal downloads the URLs that a project file imports each time it starts, unless a server says that they have not
+# changed. Here a curl of hsx's own says so for everything that the fetch phase has downloaded.
 without_network() {
   imports=$(sed -n "s/^[[:blank:]]*import:[[:blank:]]*\(https*:.*\)/\1/p" cabal.project cabal.project.local 2> /dev/null || :)
   [ -n "$imports$(find /hsx/build/src /hsx/build/*/src -maxdepth 1 -name "http*:*" 2> /dev/null)" ] || return 0
@@ -21,7 +21,7 @@ exit 6" > /hsx/offline/curl
   chmod 755 /hsx/offline/curl
   PATH=/hsx/offline:$PATH
   export PATH
-  # For "http:" cabal asks curl only where it is told to.
+  # cabal uses curl for "http:" only if it is told to.
   # shellcheck disable=SC2317 # the script that sources this calls it
   cabal() { command cabal --http-transport=curl "$@"; }
 }

@@ -12,7 +12,8 @@ while [ "$count" -gt 0 ]; do
   shift
 done
 mkdir -p "$HOME" /hsx/bin
-# cabal with the build's flags, where it takes any: without them it would make another plan, and write into the source.
+# A cabal that adds the build's flags to each command that takes them. Without them it would make another plan, and
+# write into the source.
 cabal=$(command -v cabal)
 printf "%s\n" "#!$(command -v sh)" "case \${1-} in build | bench | exec | haddock | list-bin | repl | run | test)
   command=\$1
@@ -21,11 +22,11 @@ printf "%s\n" "#!$(command -v sh)" "case \${1-} in build | bench | exec | haddoc
 esac
 exec $cabal \"\$@\"" > /hsx/bin/cabal
 chmod 755 /hsx/bin/cabal
-# The home is on a volume that stays.
+# No history file: the home is on a volume that stays.
 PATH=/hsx/bin:$PATH HISTFILE="" PS1="hsx $platform:\w\\\$ "
 export PATH HISTFILE PS1
 if [ "$#" -eq 0 ]; then
-  # A distribution's own start-up file would take the prompt away.
+  # bash's start-up files would replace the prompt.
   if command -v bash > /dev/null; then set -- bash --norc; else set -- sh; fi
 fi
 exec "$@"

@@ -1,5 +1,5 @@
-# Tells what the image has to build with; asked to "solve", also what cabal freezes the project at. Runs in the builder
-# image, with network. Standard output is for hsx, the rest for people.
+# Prints what the image has to build with, and for "solve" also the versions at which cabal freezes the project. It runs
+# in the builder image, with network. Standard output is for hsx, the rest for people.
 # Arguments: "solve" or "ask", the index-state of the project or nothing, the project below /src, then those of
 # "cabal freeze". Exits with 100 where cabal failed.
 set -eu

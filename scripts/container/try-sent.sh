@@ -1,4 +1,4 @@
-# Takes what is to be started from standard input: a tar archive of what is mounted elsewhere.
+# Reads the executables to be started from standard input, as a tar archive. A local engine mounts them instead.
 set -eu
 mkdir -p /hsx/try
 tar -x -o -f - -C /hsx/try

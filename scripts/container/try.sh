@@ -1,14 +1,14 @@
 # Starts each executable that is not known to start, as built and as packed; runs in the builder image, without network.
-# Argument: a time limit in seconds. Prints "bin NAME STATUS" or "packed NAME STATUS" a line, and "said NAME TEXT" for what
-# one that did not succeed has said.
+# Argument: a time limit in seconds. Prints a line "bin NAME STATUS" or "packed NAME STATUS" for each start, and lines
+# "said NAME TEXT" with the first output of an unpacked executable that failed.
 set -eu
 limit=$1
 cd /tmp
-# A program that does not heed the first signal gets the one that cannot be ignored, where timeout knows how.
+# A program that ignores SIGTERM gets SIGKILL, if this timeout can send it.
 if timeout -k 1 1 true 2> /dev/null; then kill='-k 5'; else kill=''; fi
 start() { # FILE
-  # "--help" ends most programs at once; one that serves on is stopped, which is an answer too.
-  # What it leaves running may hold its output open: that is not waited for.
+  # "--help" ends most programs at once. One that keeps running is stopped, and that is an answer too.
+  # A process that the program leaves running may hold the output open. It is not waited for.
   # shellcheck disable=SC2086 # words, or none
   { timeout $kill "$limit" "$1" --help < /dev/null 2>&1 && echo 0 > /tmp/hsx-status || echo "$?" > /tmp/hsx-status; } |
     timeout "$((limit + 10))" sh -c 'head -c 2000 > /tmp/hsx-said; cat > /dev/null' || :
@@ -21,7 +21,7 @@ for path in /hsx/try/bin/*; do
     [ -e "/hsx/try/$form/$name" ] || continue
     start "/hsx/try/$form/$name"
     case $status in
-      # Some die without a terminal, and that is no fault of the file.
+      # Some programs die without a terminal. The file is not at fault.
       13[2-9]) [ -n "${TERM-}" ] || TERM=dumb start "/hsx/try/$form/$name" ;;
     esac
     echo "$form $name $status"

@@ -1,13 +1,14 @@
-# Makes the toolchain of the cross strategy in /hsx/cross; runs once for a pair of images, in the host's, natively. Its
-# parts follow in this order: boot.sh, tools.sh, c.sh, ghc.sh, enter.sh; look.sh comes before all.
+# Makes the toolchain of the cross strategy in /hsx/cross. It runs natively in the host's image, once for each pair of
+# images. Its parts, in order: look.sh, begin.sh, boot.sh, tools.sh, c.sh, ghc.sh, enter.sh.
 # Argument: the target's architecture as GNU triples spell it (aarch64).
 #
-# A GHC has every code generator of its version and takes its target from the settings in the libdir that -B names. So
-# the host's GHC, started on the target's libdir, is a cross compiler. Builds run in the target's container, where the
-# host's image is /native: both are the same tag, so what is found here is at the same place there.
+# Every GHC has all code generators of its version, and reads its target from the settings in the libdir that -B names.
+# So the host's GHC with the target's libdir is a cross compiler. Builds run in the target's container, where the host's
+# image is mounted at /native. Both images have the same tag, so a program of this image has the same path in the
+# target's.
 #
-# Prints one line "cross: REASON" and exits with 102 where this image cannot do it, and "note: …" lines of what would be
-# faster in a better one.
+# Prints one line "cross: REASON" and exits with 102 if this image is unfit. Prints lines "note: …" about what would be
+# faster with a better image.
 set -eu
 target=$1
 out=/hsx/cross
@@ -19,7 +20,7 @@ look
 cannot() { echo "cross: $*"; exit 102; }
 note() { echo "note: $*"; }
 
-# A program for the target's container: a script for the host's shell. Busybox needs to be told which tool it is.
+# Writes a program for the target's container, as a script for the host's shell. Busybox needs the name of its tool, sh.
 shell=/native$(real sh)
 case $shell in */busybox) shell="$shell sh" ;; esac
 wrapper() { # NAME COMMAND [FIRST]

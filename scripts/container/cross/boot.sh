@@ -1,5 +1,6 @@
-# boot: what starts in the target's container before the host's loader is in its place there, by naming the loader:
-# boot/ld.so --library-path boot/lib boot/sh. A shell, ln and mkdir are enough to put the loader there.
+# boot: the programs that start in the target's container before the host's loader is in its place there. They are
+# started through the loader: boot/ld.so --library-path boot/lib boot/sh. A shell, ln and mkdir are enough to put it in
+# its place.
 #
 # By hand: copy the loader that `ldd` names for the shell, the three programs, and the libraries that `ldd` lists.
 
@@ -13,7 +14,7 @@ for tool in sh ln mkdir; do
   done
 done
 case $loader in
-  # musl has one search path for all, in a file of its own for each architecture.
+  # musl reads one search path for all programs from a file. Each architecture has a file of its own.
   */ld-musl-*) libraries="" search_path=/etc/$(basename "$loader" .so.1).path ;;
   *) libraries=$(dirname "$(ldd "$(real sh)" | grep -o "/[^ ]*/libc\.so[^ ]*" | head -n 1)") search_path="" ;;
 esac

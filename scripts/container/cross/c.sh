@@ -1,24 +1,24 @@
-# c: assembler, linker, C compiler and archiver. Each is chosen for itself, and of each the best that works:
+# c: assembler, linker, C compiler and archiver. For each, the first of these that works is chosen:
 #
 #   assembler    GNU's for the target; else llvm-mc; else clang; else the target's own, emulated
 #   linker       GNU's for the target; else lld
 #   C compiler   clang; else the target's own gcc, emulated, with GNU's assembler and linker where they are there
 #
-# GNU's assembler takes a quarter of clang's time for what GHC writes, and its objects are those of the target's own.
+# GNU's assembler takes a quarter of clang's time for GHC's output, and makes the same objects as the target's own.
 # lld cannot link the static GMP of ghc-musl's regular images (llvm-project#142307); GNU's linker can.
 #
 # By hand: the commands in the files of bin/ that this makes.
 
-# LLVM's programs find their libraries by an absolute RPATH (Alpine: /usr/lib/llvm20/lib), which in the target's root
-# leads to the target's libraries, and musl's loader takes them. LD_LIBRARY_PATH goes first. It is set for these
-# programs only: an emulated one would be given the host's libraries by it.
+# LLVM's programs find their libraries by an absolute RPATH (Alpine: /usr/lib/llvm20/lib). In the target's root that
+# path leads to the target's libraries, and musl's loader would take them. LD_LIBRARY_PATH comes before RPATH. It is set
+# for these programs only: an emulated program would get the host's libraries by it.
 set_libraries() { # PROGRAM: a command for a script
   directories=$(ldd "$1" 2> /dev/null | grep -o "=> /[^ ]*/" | cut -c 4- | sort -u | sed "s|^\(.*\)/\$|/native\1|" | tr "\n" ":")
   if [ -n "$directories" ]; then echo "export LD_LIBRARY_PATH=${directories%:}"; else echo :; fi
 }
 
-# "ld" and "as" for compilers, each by the name that it is looked for by; and lld by its own, for it is another program
-# under each.
+# Compilers look for "ld" and "as" by name, so the links have these names. lld keeps its own name, ld.lld: under another
+# name it behaves like another linker.
 mkdir "$out/gnu"
 [ -z "$gnu_as" ] || ln -s "/native$gnu_as" "$out/gnu/as"
 [ -z "$gnu_ld" ] || ln -s "/native$gnu_ld" "$out/gnu/ld"
@@ -29,19 +29,22 @@ if [ -n "$gnu_ld" ]; then
 elif [ -n "$lld" ]; then
   linker=$out/ld.lld
 fi
-# Where the target's own compiler did a call, emulated: a line with what the call was for and what could not do it.
+# This file gets a line for each call that the target's own compiler did, emulated: what the call was for, and which
+# program could not do it.
 calls=/hsx/emulated-calls
 
-# What the target has by these names; a compiler's name may tell its machine.
+# The path of a program in the target's image. The machine in a compiler's name is replaced.
 own() { # PROGRAM
   path_of "$1" | sed "s/$host/$target/g"
 }
-# It finds the native assembler and linker by this; -B would also change where it looks for libraries.
+# The target's compiler finds the native assembler and linker by COMPILER_PATH. -B would also change where it looks for
+# libraries.
 with_gnu=""
 [ -z "$gnu_as$gnu_ld" ] || with_gnu="COMPILER_PATH=$out/gnu "
 
-# A compiler that does what it can, and asks the target's own for the rest. Not where standard input was read: it cannot
-# be read twice. Only calls in which the target's own did better count: the others show nothing but a wrong program.
+# Writes a compiler that runs clang, then the target's own compiler if clang fails. There is no second try if the input
+# came from standard input, which cannot be read twice. A call is counted only if the target's own compiler succeeds: if
+# both fail, the fault is in the program.
 compiler() { # NAME CLANG-COMMAND OWN
   [ -n "$2$3" ] || return 0
   if [ -n "$2" ]; then
@@ -69,7 +72,7 @@ esac >> $calls" > "$bin/$1"
 clang_command="" clangxx_command=""
 if [ -n "$clang" ]; then
   options="--target=$triple --sysroot=/ --gcc-toolchain=/usr -Wno-unused-command-line-argument"
-  # A later -fuse-ld, the image's or the project's own, stands above it; --ld-path would not give way.
+  # A later -fuse-ld of the image or the project overrides this one. It would not override --ld-path.
   [ -z "$linker" ] || options="$options -fuse-ld=$linker -Wno-fuse-ld-path"
   clang_command="/native$clang $options" clangxx_command="/native$clang --driver-mode=g++ $options"
   wrapper clang "$clang_command" "$(set_libraries "$clang")"
@@ -83,8 +86,8 @@ if [ -n "$linker" ]; then
 fi
 [ -z "$lld" ] || wrapper ld.lld "$out/ld.lld"
 
-# GHC's assembler (-pgma) is called as a C compiler: "-x assembler -c IN -o OUT". So one script stands between GHC and
-# the assembler; it gives every other call to the C compiler. What is left out has no meaning for what GHC writes.
+# GHC calls its assembler (-pgma) like a C compiler: "-x assembler -c IN -o OUT". So a script stands between GHC and the
+# assembler, and passes all other calls to the C compiler. The options that it drops mean nothing for GHC's output.
 assembler="" assemble=""
 if [ -n "$gnu_as" ]; then
   assemble="/native$gnu_as"
@@ -109,8 +112,8 @@ if [ -n "$assemble" ]; then
 case \" \$* \" in *\" -x assembler -c \"*) assemble \"\$@\" ;; esac"
 fi
 
-# Haskell is preprocessed by the same program as on the target, for clang has its own idea of what traditional C is. With
-# "-undef" the program knows nothing of its machine but the directories of its headers.
+# Haskell is preprocessed by the same program as on the target: clang treats traditional C differently. With "-undef"
+# the program knows nothing of its machine except the directories of its headers, which are replaced here.
 cpp=$(ghc --info | sed -n "s/.*\"Haskell CPP command\",\"\(.*\)\".*/\1/p")
 if has "$cpp"; then
   headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s|^ \(.*\)|-isystem \1|p" | sed "s/$host/$target/g")
@@ -119,14 +122,14 @@ fi
 
 for name in ar ranlib strip nm objcopy; do
   program=$(llvm "llvm-$name")
-  # ranlib is ar, and strip is objcopy, by another name.
+  # ranlib is ar under another name, and strip is objcopy.
   [ -z "$program" ] || { ln -s "/native$program" "$out/llvm-$name"; wrapper "$name" "$out/llvm-$name" "$(set_libraries "$program")"; }
   program=$(gnu "$name")
   [ -z "$program" ] || wrapper "$name" "/native$program"
 done
 
-# Objects of another assembler than the target's own get a store of their own: the same package must not differ by who built
-# it first. The host's image has the version of the target's.
+# If the assembler is not the target's own, there is a separate store. Otherwise a package would differ by which
+# assembler built it first. The host image's own assembler has the same version as the target's.
 store=/hsx/cabal/store
 version_of() { "$1" --version 2> /dev/null | grep -o "[0-9][0-9.]*[0-9]" | head -n 1; }
 if [ -z "$gnu_as" ]; then

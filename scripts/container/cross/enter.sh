@@ -1,4 +1,5 @@
-# enter: what the container of a build does first. Its script sources it, in a shell that boot/ld.so has started.
+# enter: the first commands in the container of a build. The build's script sources it, in a shell started by
+# boot/ld.so.
 #
 # By hand: link the loader and the libraries to their places, put bin/ first on PATH, and make the private libdir: links to
 # everything in the target's libdir, with settings that name the programs of bin/.

@@ -1,8 +1,9 @@
-# Adds to the host's image what cross builds need and it lacks; runs in the host's image, with network.
+# Adds the tools for cross builds that the host's image lacks; runs in that image, with network.
 # Arguments: the target's architecture as GNU triples spell it, then packages that the user wants there.
 #
-# What the user names must be there to be had. Of the rest each is left out where it is not, for the build goes on without
-# it, slower; the script that makes the toolchain says so. A package is added whole or not at all.
+# The script fails if a package that the user names cannot be added. Other packages are left out if they cannot be
+# added: the build goes on without them, slower, and the script that makes the toolchain says so. A package is added
+# whole or not at all.
 set -eu
 exec 2>&1
 target=$1
@@ -11,7 +12,7 @@ look
 
 if has apk; then
   binutils=binutils-$target
-  # The index is asked for with each call; one that does not answer is given up soon.
+  # Each call downloads the index. The timeout soon gives up on a server that does not answer.
   add() { apk --timeout 20 add --no-cache "$@"; }
 elif has apt-get; then
   export DEBIAN_FRONTEND=noninteractive

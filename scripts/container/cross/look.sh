@@ -1,9 +1,9 @@
-# What an image has for cross builds: looks for programs, and tries them. Sourced first by all that runs in the host's
-# image. `target` is the target's architecture as GNU triples spell it (aarch64).
+# Looks for the programs in an image that cross builds can use, and tries them. This part comes first in all scripts
+# that run in the host's image. `target` is the target's architecture as GNU triples spell it (aarch64).
 #
-# A program counts only if it does its work here: an image with a broken clang is an image without clang.
+# A program counts only if it works: an image with a broken clang is treated as an image without clang.
 
-# By PATH: of "printf" and others "command -v" tells only that the shell has its own.
+# Searches PATH: for "printf" and others "command -v" only says that the shell has a command of that name.
 path_of() { # PROGRAM, or the path of one
   case $1 in
     "") return 1 ;;
@@ -15,7 +15,8 @@ has() { path_of "$1" > /dev/null; }
 real() { readlink -f "$(path_of "$1")"; }
 is_elf() { [ -x "$1" ] && [ "$(head -c 4 "$1" | tail -c 3)" = ELF ]; }
 
-# Of LLVM's programs the newest: distributions keep several versions side by side, Alpine outside PATH.
+# Finds the newest version of an LLVM program. Distributions install several side by side, and Alpine does so outside
+# PATH.
 llvm() { # PROGRAM
   newest=$(for candidate in /usr/lib/llvm*/bin/"$1" /usr/lib/llvm*/bin/"$1"-[0-9]*; do
     version=${candidate#/usr/lib/llvm}
@@ -27,7 +28,8 @@ llvm() { # PROGRAM
   readlink -f "$newest"
 }
 
-# GNU binutils for the target, as distributions call them. Those of bare-metal toolchains link for no system.
+# Finds a program of GNU binutils for the target, by the names that distributions use. Those of bare-metal toolchains do
+# not link for Linux.
 gnu() { # PROGRAM
   for candidate in "/usr/bin/$triple-$1" /usr/bin/"$target"-*-"$1"; do
     case $candidate in *-none-* | *-elf-*) continue ;; esac
@@ -55,7 +57,7 @@ own_triple() {
 
 look() {
   host=$(uname -m)
-  # As the image's C compiler calls its machine, with the other architecture: aarch64-alpine-linux-musl.
+  # The triple of the image's C compiler, with the target's architecture: aarch64-alpine-linux-musl.
   triple=$(own_triple)
   triple=$target${triple#"$host"}
   gnu_as=$(gnu as)

@@ -1,5 +1,5 @@
-# tools: the host's plain programs, which builds and configure scripts start often, as links in bin/. Not uname: its answer
-# must be the target's.
+# tools: links in bin/ to plain programs of the host that builds and configure scripts often start. uname is not one of
+# them: its answer must be the target's.
 #
 # By hand: a link to /native/PATH for each, by its real path: an absolute link in the host's image would lead into the
 # target's root.
@@ -10,7 +10,7 @@ for tool in [ alex awk basename bash cat chmod cmp comm cp cut date diff dirname
   if has "$tool"; then ln -s "/native$(real "$tool")" "$bin/$tool"; fi
 done
 if has pkg-config; then
-  # The host's would find the host's libraries.
+  # Without this, the host's pkg-config would find the host's libraries.
   directories=$(pkg-config --variable pc_path pkg-config | sed "s/$host/$target/g")
   wrapper pkg-config "/native$(real env) PKG_CONFIG_LIBDIR=$directories /native$(real pkg-config)"
 fi
