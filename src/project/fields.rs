@@ -1,17 +1,18 @@
-//! The syntax that `.cabal` files, `cabal.project` and freeze files share: fields and sections, by indentation or in braces.
+//! The syntax that `.cabal` files, `cabal.project` and freeze files share: fields and sections, by indentation or
+//! braces.
 //!
-//! It is read leniently: cabal reads the same files again, and what it says counts.
+//! The reader is lenient: cabal reads the same files again, and reports their errors.
 
 /// A field, or a section with what is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Element {
     /// The name in lower case; continuation lines joined by blanks.
     Field { name: String, value: String },
-    /// The first word in lower case, and what follows it in the line.
+    /// The first word in lower case, and the rest of the line.
     Section { name: String, argument: String, elements: Vec<Element> },
 }
 
-/// Sections within sections are read down to this depth: nobody nests deeper, and a stack has an end.
+/// How deep sections may nest: deeper than anybody writes them, and not so deep that the stack overflows.
 const DEPTH: usize = 32;
 
 /// Reads a file. A byte-order mark, tabs and any line ends are taken as cabal takes them.
@@ -24,7 +25,7 @@ pub(crate) fn parse(text: &str) -> Vec<Element> {
     });
     let mut reader = Reader { lines: lines.collect(), at: 0 };
     let mut elements = Vec::new();
-    // A brace too many ends nothing.
+    // A closing brace too many does not end the file.
     while reader.at < reader.lines.len() {
         let before = reader.at;
         reader.elements(0, false, 0, &mut elements);
@@ -44,7 +45,7 @@ pub(crate) fn fields(text: &str) -> Vec<(String, String)> {
     fields.collect()
 }
 
-/// What is left to be read: lines that say something, with their indentation.
+/// The file's lines without blank lines and comments, each with its indentation, and the index of the next one.
 struct Reader {
     lines: Vec<(usize, String)>,
     at: usize,
@@ -55,7 +56,8 @@ impl Reader {
         self.lines.get(self.at).map(|(indent, line)| (*indent, line.as_str()))
     }
 
-    /// Puts the rest of a line in its place, where it stood; nothing where nothing is left.
+    /// Replaces the current line by its unread rest, with the rest's indentation. Goes to the next line if nothing is
+    /// left.
     fn leave(&mut self, rest: &str) {
         let rest = rest.trim();
         if rest.is_empty() {
@@ -66,7 +68,7 @@ impl Reader {
         }
     }
 
-    /// Reads elements: up to a closing brace, or to a line that is indented less.
+    /// Reads elements up to a closing brace, or up to a line that is indented less.
     fn elements(&mut self, indent: usize, in_braces: bool, depth: usize, elements: &mut Vec<Element>) {
         while let Some((found, line)) = self.line() {
             if let Some(rest) = line.strip_prefix('}') {
@@ -104,7 +106,7 @@ impl Reader {
         elements.push(Element::Section { name, argument, elements: inner });
     }
 
-    /// The rest of a section's first line, and whether braces open there or in the next.
+    /// Reads the argument of a section. Also returns whether a brace opens on its line or the next.
     fn argument(&mut self, rest: &str, in_braces: bool) -> (String, bool) {
         if let Some((argument, rest)) = rest.split_once('{') {
             self.leave(rest);
@@ -122,7 +124,7 @@ impl Reader {
         (rest.to_owned(), next.is_some())
     }
 
-    /// The value of a field: the rest of its line and what is indented further, or what is in braces.
+    /// Reads the value of a field: the rest of its line and the lines that are indented further, or the text in braces.
     fn value(&mut self, indent: usize, first: &str, in_braces: bool) -> String {
         let mut words = Vec::new();
         let mut next = |reader: &mut Self, text: &str| {
@@ -160,7 +162,7 @@ impl Reader {
     }
 }
 
-/// Splits a list of words: at blanks and commas, but for those in quotes and, of a glob, in braces.
+/// Splits a list at blanks and commas, but not within quotes or within the braces of a glob.
 pub(crate) fn words(value: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted, mut depth) = (Vec::new(), String::new(), false, 0_u32);
     for c in value.chars() {

@@ -1,30 +1,31 @@
-//! What `cabal.project` and `.cabal` files say, as far as hsx reads them: a guess, for messages and mounts. cabal decides.
+//! Reads `cabal.project` and `.cabal` files as far as hsx needs them. The result is a guess, for messages and mounts:
+//! cabal decides.
 
 use camino::Utf8PathBuf;
 
 use super::fields::{Element, parse, words};
 use super::package::{Package, Stanza};
 
-/// What a project file says, in all branches of its conditionals: which of them hold only cabal knows.
+/// What a project file says, in all branches of its conditionals: only cabal knows which branches apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProjectFile {
     /// `packages:` and `optional-packages:`, as written.
     pub packages: Vec<String>,
     pub with_compiler: Option<String>,
     pub index_state: Option<String>,
-    /// `import:`; cabal reads them as if they stood here.
+    /// `import:`, as written. cabal reads the imported files as if their text stood here.
     pub imports: Vec<String>,
-    /// It has packages that are not in the project: of `source-repository-package`, or from elsewhere.
+    /// Whether it has packages from outside the project: from `source-repository-package`, or from elsewhere.
     pub has_foreign_packages: bool,
     /// Package repositories in directories: absolute paths, as cabal wants them.
     pub repositories: Vec<Utf8PathBuf>,
-    /// Conditionals decide on some of them.
+    /// Whether some of this depends on conditionals.
     pub has_conditionals: bool,
-    /// What is set for the developer's machine, or in the way of a static build.
+    /// Settings that are for the developer's machine, or in the way of a static build.
     pub settings: Vec<Setting>,
 }
 
-/// A setting of a project file that hsx overrides or tells of: its name, its value and the package it is for.
+/// A setting of a project file that hsx overrides or reports: its name, its value and the package it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub name: String,
@@ -116,7 +117,7 @@ fn newest_time(value: &str) -> Option<String> {
     words(value).into_iter().filter(is_time).max()
 }
 
-/// Reads a `.cabal` file; a package that it does not name has the name of the file.
+/// Reads a `.cabal` file. A package without a `name:` gets the name of the file.
 pub(crate) fn parse_package(text: &str, file_stem: &str) -> Package {
     let elements = parse(text);
     let mut package = Package { name: file_stem.to_owned(), ..Package::default() };
@@ -129,7 +130,7 @@ pub(crate) fn parse_package(text: &str, file_stem: &str) -> Package {
                 "tested-with" => tested.push(value.as_str()),
                 "data-files" => package.data_files.extend(words(value)),
                 "data-dir" => package.data_dir = Some(unquoted(value).into()),
-                // Before cabal 1.2 there were no stanzas.
+                // Before cabal 1.2 an executable was a field, not a stanza.
                 "executable" => package.executables.push(Stanza { name: unquoted(value), is_certain: true }),
                 _ => {}
             },
@@ -156,7 +157,7 @@ fn unquoted(text: &str) -> String {
     text.trim().trim_matches('"').to_owned()
 }
 
-/// Whether a stanza, or a common one that it imports, says when it is buildable.
+/// Whether a stanza, or a common stanza that it imports, has a `buildable:` field.
 fn mentions_buildable(stanza: &[Element], file: &[Element]) -> bool {
     stanza.iter().any(|element| match element {
         Element::Field { name, .. } if name == "buildable" => true,
@@ -173,7 +174,7 @@ fn mentions_buildable(stanza: &[Element], file: &[Element]) -> bool {
     })
 }
 
-/// Directories and files of the build that lie outside the package's own directory, as written.
+/// Directories and files that the build needs outside the package's own directory, as written.
 fn outside(elements: &[Element]) -> Vec<Utf8PathBuf> {
     const FIELDS: [&str; 9] = [
         "hs-source-dirs",

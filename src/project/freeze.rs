@@ -1,7 +1,7 @@
-//! Freeze files: read, and translated for the GHC and the repositories of a builder image.
+//! Reads freeze files, and translates them for the GHC and the repositories of a builder image.
 //!
-//! `cabal freeze` pins what came with a GHC too, so with another GHC no plan fits; and it writes down the repositories of
-//! the machine that it ran on. Every line that is dropped or changed is told, with its reason.
+//! `cabal freeze` also pins the packages that came with a GHC, so no plan fits another GHC. It also writes down the
+//! repositories of the machine that it ran on. Every line that is dropped or changed is reported, with the reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use crate::base::platform::Platform;
 /// The freeze file of a project, beside its `cabal.project`.
 pub(crate) const FILE: &str = "cabal.project.freeze";
 
-/// What decides the versions, as asked for.
+/// Where the versions come from, as the user asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Origin {
     /// The host where it has cabal, else the image
@@ -30,14 +30,14 @@ pub(crate) enum Origin {
     File,
 }
 
-/// What there is to build with: of a builder image, or of the host.
+/// What a builder image, or the host, has to build with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Survey {
     pub ghc: Option<String>,
     /// The versions of each package in the GHC's global database.
     packages: BTreeMap<String, BTreeSet<String>>,
     repositories: BTreeSet<String>,
-    /// What cabal froze the project at there.
+    /// The freeze file that cabal made there.
     pub freeze: Option<String>,
 }
 
@@ -48,23 +48,23 @@ pub(crate) struct Frozen {
     pub active_repositories: Option<String>,
     pub index_state: Option<String>,
     pub changes: Vec<Change>,
-    /// What else there is to know.
+    /// Other remarks for the user.
     pub notes: Vec<String>,
 }
 
-/// A line that is not as it was.
+/// A line that was dropped, changed or added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Change {
     pub action: Action,
-    /// As it was; of an added line, as it is.
+    /// The line before the change, or the line that was added.
     pub line: String,
-    /// As it is, where it changed.
+    /// The line after the change; `None` if it was dropped or added.
     pub becomes: Option<String>,
     pub reason: String,
 }
 
 impl Change {
-    /// What happened to which line.
+    /// The change as text: what happened, and to which line.
     pub(crate) fn shown(&self) -> String {
         let action = match self.action {
             Action::Dropped => "dropped",
@@ -84,7 +84,7 @@ pub(crate) enum Action {
     Added,
 }
 
-/// Translates a freeze file for images. `host` is what the freeze was made with, where that is known and no image.
+/// Translates a freeze file for images. `host` is what the file was made with, if that is known and is not an image.
 pub(crate) fn translate(text: &str, host: Option<&Survey>, images: &[(Platform, Survey)]) -> Frozen {
     let mut frozen = Frozen::default();
     let (mut constraints, mut index_states) = (Vec::new(), Vec::new());
@@ -111,7 +111,7 @@ pub(crate) fn translate(text: &str, host: Option<&Survey>, images: &[(Platform, 
 }
 
 impl Frozen {
-    /// The file, as cabal writes it.
+    /// The file's text, in the form that cabal writes.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         if let Some(repositories) = &self.active_repositories {
@@ -126,15 +126,15 @@ impl Frozen {
         text
     }
 
-    /// The same as arguments of `cabal build`, for one that leaves no file. It has none for the repositories, and needs
-    /// none: the versions are pinned.
+    /// The constraints and the index-state as arguments of `cabal build`, for a build that leaves no file. The
+    /// repositories have no argument, and need none: the versions are pinned.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let constraints = self.constraints.iter().map(|constraint| format!("--constraint={constraint}"));
         let state = self.index_state.iter().map(|state| format!("--index-state={state}"));
         constraints.chain(state).collect()
     }
 
-    /// The latest time of the index that it needs.
+    /// The latest time in its index-state.
     pub(crate) fn time(&self) -> Option<String> {
         let words = self.index_state.iter().flat_map(|state| state.split([' ', ',']));
         words.filter(|word| word.contains('T') && word.ends_with('Z')).max().map(str::to_owned)
@@ -144,7 +144,7 @@ impl Frozen {
         self.changes.push(Change { action: Action::Dropped, line, becomes: None, reason });
     }
 
-    /// The packages that are pinned at what the host had installed, and that an image would have to build.
+    /// The packages that are pinned at a version that the host had installed, and that an image would have to build.
     fn installed(&self, host: Option<&Survey>, images: &[(Platform, Survey)]) -> Vec<String> {
         let pinned = self.constraints.iter().filter_map(|line| Constraint::parse(line));
         let was_installed = |pin: &Constraint| host.is_some_and(|host| host.has_one_of(&pin.name, &pin.versions));
@@ -171,7 +171,7 @@ impl Frozen {
         self.keep_off_this_machine();
     }
 
-    /// hashable 1.4.5 and 1.4.6 compile C for the processor of the machine that builds, unless told not to.
+    /// Adds the flag that keeps hashable 1.4.5 and 1.4.6 from compiling C for the processor of the machine that builds.
     fn keep_off_this_machine(&mut self) {
         const FLAG: &str = "-arch-native";
         let reason = "hashable 1.4.5 and 1.4.6 compile for the processor of the machine that builds (`-march=native`)";
@@ -201,7 +201,8 @@ impl Frozen {
         self.changes.push(Change { action, line, becomes, reason: reason.to_owned() });
     }
 
-    /// `active-repositories:`, unless it rules out what an image needs or knows.
+    /// The value of `active-repositories:`, unless it rules out all repositories or names one that an image does not
+    /// know.
     fn repositories(&mut self, value: &str, images: &[(Platform, Survey)]) -> Option<String> {
         let reason = if value.contains(":none") {
             "it was made without a repository, and the container has to download".to_owned()
@@ -215,7 +216,7 @@ impl Frozen {
         None
     }
 
-    /// `index-state:`, as far as it says something that holds for the images.
+    /// The value of `index-state:`, without the parts that do not hold for the images.
     fn index_state(
         &mut self,
         states: Vec<String>,
@@ -250,7 +251,8 @@ fn is_known(repository: &str, images: &[(Platform, Survey)]) -> bool {
 fn misfit(line: &Constraint, host: Option<&Survey>, images: &[(Platform, Survey)]) -> Option<String> {
     let name = &line.name;
     let only_with_a_ghc = PARTS_OF_GHC.contains(&name.as_str());
-    // What the host's cabal would have built, the container's can build: only what came with a GHC goes with it.
+    // The container can build whatever the host's cabal would have built. Only a package that came with a GHC may not
+    // fit.
     let came_with_a_ghc = only_with_a_ghc || host.is_none_or(|host| host.has_one_of(name, &line.versions));
     images.iter().find_map(|(platform, image)| {
         if image.has_one_of(name, &line.versions) {
@@ -272,12 +274,12 @@ fn misfit(line: &Constraint, host: Option<&Survey>, images: &[(Platform, Survey)
     })
 }
 
-/// Each base belongs to one GHC.
+/// Whether the image's GHC is not the host's. Each version of base belongs to one GHC.
 fn is_another_ghc(host: Option<&Survey>, image: &Survey) -> bool {
     host.is_some_and(|host| host.packages.get("base") != image.packages.get("base"))
 }
 
-/// Packages of later GHCs that earlier ones can do without, and build.
+/// Packages that come with later GHCs only. Earlier ones can do without them, and can build them.
 const NOT_WITH_EVERY_GHC: [&str; 5] = ["Cabal-syntax", "exceptions", "file-io", "os-string", "semaphore-compat"];
 
 /// Packages that cannot be built: they belong to the GHC that they came with.
@@ -304,18 +306,19 @@ const PARTS_OF_GHC: [&str; 20] = [
     "template-haskell",
 ];
 
-/// A constraint on a package: on its version, else on its flags.
+/// A constraint on a package's version or flags.
 struct Constraint {
     text: String,
     name: String,
-    /// `==V`, or several by `||`. None: of flags, or of a form that no freeze file of cabal's has.
+    /// The versions after `==`, joined by `||`. Empty for flags, and for forms that cabal does not write into freeze
+    /// files.
     versions: Vec<String>,
 }
 
 impl Constraint {
     fn parse(text: &str) -> Option<Self> {
         let (name, rest) = text.split_once(' ')?;
-        // After `any.`, `setup.` or `OTHER:setup.`: a name itself has no point.
+        // The name follows `any.`, `setup.` or `OTHER:setup.`, and has no dot itself.
         let name = name.rsplit('.').next().unwrap_or(name).to_owned();
         let versions =
             rest.split("||").map(|part| part.trim().strip_prefix("==").map(|version| version.trim().to_owned()));
@@ -351,7 +354,7 @@ impl Survey {
         survey
     }
 
-    /// A freeze file of all that is installed, but for the project's own packages: where there is no cabal to make one.
+    /// A freeze file of all installed packages but the project's own, for a host that has no cabal to make one.
     pub(crate) fn freeze_installed(&self, own: &[&str]) -> String {
         let others = self.packages.iter().filter(|(name, _)| !own.contains(&name.as_str()));
         let pins = others.map(|(name, versions)| {
@@ -396,7 +399,7 @@ mod tests {
             ("any.text ==2.1.3 || ==2.1.2", Some("GHC 9.6.6 comes with text 2.0.2")),
             ("any.ghc-internal ==9.1003.0", Some("GHC 9.6.6 has no ghc-internal, and only a GHC can bring it")),
             ("any.ghc-prim ==0.12.0", Some("GHC 9.6.6 comes with ghc-prim 0.10.0")),
-            // The same version; another's own; one that can be built; one that the host's cabal chose to build.
+            // The first came with the host's GHC. The others are in the image, or the image can build them.
             ("any.os-string ==2.0.7", Some("os-string came with the host's GHC, and GHC 9.6.6 has none")),
             ("any.mtl ==2.3.1", None),
             ("any.os-string ==2.0.6", None),

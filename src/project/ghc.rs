@@ -1,4 +1,4 @@
-//! Which GHC a project is for, and why: as far as its files tell.
+//! Which GHC a project is for, and why, as far as its files tell.
 
 use super::Project;
 use super::image::{self, DEFAULT_GHC};
@@ -10,7 +10,7 @@ use crate::base::version::Version;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ghc {
     pub version: String,
-    /// What in the project's files, as it follows "GHC X.Y.Z by"; `None`: nothing.
+    /// What in the project's files decided it, as it follows "GHC X.Y.Z by"; `None` if nothing did.
     pub reason: Option<String>,
 }
 
@@ -31,7 +31,7 @@ const SNAPSHOTS: [(u32, &str); 13] = [
     (24, "9.10"),
 ];
 
-/// The series of GHC that a snapshot is made with; found in any text that names one, as an address does.
+/// The series of GHC that a snapshot is made with. The snapshot may be named anywhere in the text, as in an address.
 pub(crate) fn series_of_snapshot(text: &str) -> Option<&'static str> {
     let after = text.find("lts-").map(|at| &text[at + 4..]).or_else(|| Some(text.split_once("/lts/")?.1))?;
     let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
@@ -39,7 +39,7 @@ pub(crate) fn series_of_snapshot(text: &str) -> Option<&'static str> {
     SNAPSHOTS.iter().find(|(known, _)| *known == number).map(|(_, series)| *series)
 }
 
-/// The versions of `base` before their last parts, and the series of GHC that each belongs to.
+/// The first two numbers of versions of `base`, and the series of GHC that each belongs to.
 const BASES: [(&str, &str); 11] = [
     ("4.22", "9.14"),
     ("4.21", "9.12"),
@@ -64,10 +64,10 @@ pub(crate) fn series_of_base(range: &str) -> Option<&'static str> {
     BASES.iter().find(|(base, _)| has(base)).map(|(_, series)| *series)
 }
 
-/// A version as somebody types it: `9.6.6`, `9.6`, `ghc-9.6.6`, `latest`.
+/// Reads a version as people type it: `9.6.6`, `9.6`, `ghc-9.6.6`, `latest`.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is no version.
 pub(crate) fn typed(text: &str) -> Result<String, Error> {
     let lower = text.trim().to_ascii_lowercase();
     let version = ["ghc-", "ghc", "v"].iter().find_map(|prefix| lower.strip_prefix(prefix)).unwrap_or(&lower).trim();
@@ -105,7 +105,7 @@ pub(crate) fn of_project(project: &Project) -> Ghc {
         .unwrap_or_else(|| Ghc { version: DEFAULT_GHC.to_owned(), reason: None })
 }
 
-/// The newest published, unbroken GHC that all packages name, or else one that as many as possible do.
+/// The newest published, unbroken GHC that all packages accept by `tested-with:`, or else as many packages as possible.
 fn tested(project: &Project) -> Option<Ghc> {
     let fields = project.packages.iter().filter_map(|package| Some((package, package.tested_with.as_deref()?)));
     let tested: Vec<_> = fields
@@ -114,7 +114,7 @@ fn tested(project: &Project) -> Option<Ghc> {
         .collect();
     let sound = image::published().filter(|(text, _)| !image::is_broken(text));
     let count = |version: &Version| tested.iter().filter(|(_, tested)| tested.accepts(version)).count();
-    // The last of the greatest, and so the newest.
+    // `max_by_key` takes the last of several maxima, which is the newest version.
     let (accepted, version) = sound.map(|(text, version)| (count(&version), text)).max_by_key(|(count, _)| *count)?;
     if accepted == 0 {
         return None;

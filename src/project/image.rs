@@ -7,7 +7,7 @@ use crate::base::version::Version;
 /// Where ghc-musl is published; `docker.io/benz0li/ghc-musl` and `glcr.b-data.ch/ghc/ghc-musl` mirror it.
 pub(crate) const DEFAULT_REPOSITORY: &str = "quay.io/benz0li/ghc-musl";
 
-/// The GHC used when nobody says otherwise: the newest of the series that `ghcup` recommends.
+/// The GHC used if nothing else is asked for: the newest of the series that `ghcup` recommends.
 pub(crate) const DEFAULT_GHC: &str = "9.10.3";
 
 /// A published GHC version and whether its `-int-native` variant exists.
@@ -60,7 +60,8 @@ const TAGS: &[(&str, bool)] = &[
     ("9.14.1", true),
 ];
 
-/// Compilers that ghc-musl's README calls broken, where, and what to use instead.
+/// Compilers that ghc-musl's README calls broken: the version, the platform if it is one, and the version to use
+/// instead.
 const BROKEN: &[(&str, Option<Platform>, &str)] =
     &[("9.12.3", None, "9.12.4"), ("9.12.1", None, "9.12.2"), ("9.2.1", Some(Platform::Arm64), "9.2.2")];
 
@@ -75,9 +76,9 @@ pub(crate) enum Bignum {
     Native,
 }
 
-/// The image to build in, as a person would name it, and the GHC in it, if the name tells.
+/// The image to build in, as a person would name it, and its GHC, if the image's name tells.
 ///
-/// A reference with a tag or digest stands as it is; one without gets the tag of the GHC version.
+/// A reference with a tag or digest is taken as it is. Any other gets the tag of the GHC version.
 ///
 /// # Errors
 /// When the GHC is known to have no `-int-native` variant.
@@ -98,14 +99,14 @@ pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(Strin
     Ok((format!("{image}:{ghc}{suffix}"), Some(ghc.to_owned())))
 }
 
-/// The version that a reference's tag begins with, if it is one that a GHC may have.
+/// The version at the beginning of a reference's tag, if it can be a version of GHC.
 fn tagged_ghc(reference: &str) -> Option<&str> {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);
     let tag = name.strip_prefix(repository(reference))?.strip_prefix(':')?;
     let version = tag.split_once('-').map_or(tag, |(version, _)| version);
     let parsed: Version = version.parse().ok()?;
     let is_known = || published().any(|(_, known)| known.starts_with(&parsed));
-    // A newer one than those known has three parts, as every GHC; an image's own version rarely has.
+    // A GHC that is newer than this table has three parts, as every GHC. An image's own version rarely has three.
     (parsed.len() >= 2 && is_known() || parsed.len() == 3 && parsed.major() >= 9).then_some(version)
 }
 
@@ -124,16 +125,16 @@ pub(crate) fn repository(reference: &str) -> &str {
     }
 }
 
-/// The version that a person means by one, or by the beginning of one: then the newest that is not broken.
+/// The full version for a text that people type. For the first numbers of one it is the newest that is not broken.
 pub(crate) fn full_version(text: &str) -> Option<String> {
     let wanted: Version = text.parse().ok()?;
     let newest = || published().rev().find(|(text, known)| known.starts_with(&wanted) && !is_broken(text));
     let found = published().find(|(_, known)| *known == wanted).or_else(newest).map(|(text, _)| text.to_owned());
-    // One that was published after this was written has three parts, as every GHC.
+    // A GHC that is newer than this table has three parts, as every GHC.
     found.or_else(|| (wanted.len() == 3).then(|| text.to_owned()))
 }
 
-/// The published versions, oldest first: as text, and to be compared.
+/// The published versions, oldest first, each as text and parsed.
 pub(super) fn published() -> impl DoubleEndedIterator<Item = (&'static str, Version)> {
     TAGS.iter().filter_map(|(text, _)| Some((*text, text.parse().ok()?)))
 }
@@ -149,7 +150,7 @@ pub(crate) fn broken_compiler(ghc: &str, platform: Platform) -> Option<String> {
     Some(format!("ghc-musl calls GHC {ghc} broken on {platform}; GHC {instead} is the one to use"))
 }
 
-/// What to say of a tag that the registry does not have.
+/// The hint for a tag that the registry does not have.
 pub(crate) fn known_tags_hint(reference: &str) -> Option<String> {
     let ours = repository(reference);
     let tag = reference.strip_prefix(ours)?.strip_prefix(':').filter(|_| ours.ends_with("/ghc-musl"))?;

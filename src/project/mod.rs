@@ -1,7 +1,7 @@
-//! A Haskell project as hsx guesses it before cabal has spoken: its packages, executables and compiler; and beside it
-//! what else is a project's own: freeze files, the image it is built in, the files of a new one. Which packages and
-//! components there are cabal decides: what is read here is for messages, for what to mount, and for which GHC to take.
-//! No file is opened here: text comes in, facts go out.
+//! A Haskell project as hsx guesses it before cabal has run: its packages, executables and compiler. Also what else
+//! belongs to a project: freeze files, the image it is built in, and the files of a new one. cabal decides which
+//! packages and components there are. What is read here is for messages, for mounts, and for the choice of GHC. No file
+//! is opened here: text comes in, facts go out.
 
 mod fields;
 mod files;
@@ -22,7 +22,7 @@ pub(crate) use files::{ProjectFile, Setting, parse_package, parse_project_file};
 pub(crate) use package::{ComponentKind, Executable, Package};
 use target::{Target, plain};
 
-/// A project and everything of it that the container must see.
+/// A project, and everything that the container must see of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Project {
     /// The directory of `cabal.project`, or of the only `.cabal` file.
@@ -34,38 +34,39 @@ pub(crate) struct Project {
     pub imports: Vec<String>,
     /// `resolver:` of a `stack.yaml` beside them.
     pub resolver: Option<String>,
-    /// What the project files set for the developer's machine, or in the way of a static build.
+    /// Settings of the project files that are for the developer's machine, or in the way of a static build.
     pub settings: Vec<Setting>,
-    /// Packages that only cabal can tell of: from git, from elsewhere, in archives, or in files that cannot be read here.
+    /// Whether there are packages that only cabal can find: from git, from elsewhere, in archives, or in files that hsx
+    /// cannot read.
     pub has_unseen_packages: bool,
     /// `index-state:`, where it is a time; in ISO 8601, so that times compare as text.
     pub index_state: Option<String>,
-    /// Places that `packages:` names, and where there is none.
+    /// Places that `packages:` names, but where there is no package.
     pub empty_packages: Vec<EmptyPackage>,
-    /// A project of stack's, here or above.
+    /// A project of stack, in this directory or above it.
     pub stack: Option<StackProject>,
-    /// Package repositories in directories that the container sees, at other places than the project says.
+    /// Package repositories in directories that the container sees under other paths than those in the project files.
     pub repositories: Vec<Utf8PathBuf>,
     /// Package repositories in directories that the container does not see.
     pub unseen_repositories: Vec<Utf8PathBuf>,
-    /// Directories outside it that were named to be seen too.
+    /// The directories outside the project that `--source-dir` names.
     pub source_dirs: Vec<Utf8PathBuf>,
     /// Host directories to mount, and where.
     pub mounts: Vec<SourceMount>,
     /// The project root inside the container.
     pub workdir: String,
-    /// Paths and contents of all files that decide cabal's plan, for recognising an unchanged one.
+    /// Paths and contents of all files that decide cabal's plan. They tell whether a project has changed.
     pub plan_inputs: Vec<(Utf8PathBuf, String)>,
-    /// Packages whose `.cabal` file hpack must write first.
+    /// Directories of packages whose `.cabal` file hpack must write first.
     pub hpack: Vec<Utf8PathBuf>,
 }
 
 /// A directory that should be a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EmptyPackage {
-    /// As written.
+    /// The path, as written.
     pub path: String,
-    /// `.gitmodules` lists it.
+    /// Whether `.gitmodules` lists it.
     pub is_submodule: bool,
 }
 
@@ -73,18 +74,18 @@ pub(crate) struct EmptyPackage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StackProject {
     pub dir: Utf8PathBuf,
-    /// As written; `.` where it lists none.
+    /// Its `packages:`, as written; `.` if it lists none.
     pub packages: Vec<String>,
 }
 
-/// A host directory of the project's and its place in the container.
+/// A host directory of the project, and its place in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct SourceMount {
     pub source: Utf8PathBuf,
     pub target: String,
 }
 
-/// What to build: targets for cabal, and the executables or test suites that they stand for by the project's files.
+/// What to build: targets for cabal, and the executables or test suites that the project's files suggest for them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Selection {
     pub targets: Vec<Target>,
@@ -100,7 +101,7 @@ impl Selection {
 }
 
 impl Project {
-    /// The name people know the project by: its only package, or its directory.
+    /// The project's name for people: that of its only package, or of its directory.
     pub(crate) fn name(&self) -> &str {
         match self.packages.as_slice() {
             [package] => &package.name,
@@ -114,26 +115,26 @@ impl Project {
         self.plan_inputs.iter().find(|(input, _)| *input == path).map(|(_, text)| text.as_str())
     }
 
-    /// Has the container see another file in place of one in the project's directory.
+    /// Makes the container see another file in place of one in the project's directory.
     pub(crate) fn hide(&mut self, name: &str, by: Utf8PathBuf) {
         self.mounts.push(SourceMount { source: by, target: format!("{}/{name}", self.workdir) });
     }
 
-    /// The host's directory that is [`SOURCE`] in the container, and the project's place below it.
+    /// The host directory that is mounted at [`SOURCE`], and the project's path below it.
     pub(crate) fn place(&self) -> (&Utf8Path, String) {
         let below = self.workdir.strip_prefix(SOURCE).unwrap_or_default().trim_start_matches('/');
         let depth = below.split('/').filter(|part| !part.is_empty()).count();
         (self.root.ancestors().nth(depth).unwrap_or(&self.root), below.to_owned())
     }
 
-    /// What hsx reads of the components of a kind.
+    /// The components of a kind that the project's files name.
     pub(crate) fn components(&self, kind: ComponentKind) -> impl Iterator<Item = Executable> {
         self.packages
             .iter()
             .flat_map(move |package| kind.stanzas(package).iter().map(|stanza| package.component(&stanza.name)))
     }
 
-    /// Reads targets as cabal spells them; none means every executable.
+    /// Reads targets as cabal spells them. An empty list means every executable.
     ///
     /// # Errors
     /// When one cannot stand for an executable, or two executables would get one file name.
@@ -152,7 +153,7 @@ impl Project {
         })
     }
 
-    /// The same for test suites; none means every one.
+    /// Reads targets that stand for test suites. An empty list means every test suite.
     ///
     /// # Errors
     /// When one cannot stand for a test suite.
@@ -165,7 +166,7 @@ impl Project {
         let what = kind.description();
         let mut selection = Selection { targets: Vec::new(), guess: Vec::new() };
         if targets.is_empty() {
-            // Whatever cabal makes of the files, a stanza has its word.
+            // Every component needs a stanza, so a project without the word has none.
             if !self.has_unseen_packages && !self.mentions(kind.stanza()) {
                 let purpose = if kind == ComponentKind::Executable { " to build" } else { "" };
                 return Err(Error::usage(format!("this project has no {what}{purpose}")).hint(format!(
@@ -195,7 +196,7 @@ impl Project {
         Ok(selection)
     }
 
-    /// What a target stands for by the project's files.
+    /// The components that a target stands for, as far as the project's files tell.
     fn guess(&self, kind: ComponentKind, target: &Target) -> Vec<Executable> {
         let planned = self.packages.iter().flat_map(|package| {
             kind.stanzas(package).iter().map(|stanza| target::Planned {
@@ -207,13 +208,13 @@ impl Project {
         target.select(&planned.collect::<Vec<_>>()).into_iter().map(|planned| planned.component).collect()
     }
 
-    /// Whether cabal may know a target: some file names it, or there are packages that are not seen from here.
+    /// Whether cabal may know a target: the project's files mention it, or there are packages that hsx does not see.
     fn may_have(&self, target: &Target) -> bool {
         self.has_unseen_packages
             || target.needs().into_iter().chain(target.names_package()).all(|name| self.mentions(name))
     }
 
-    /// Whether one of the files that decide cabal's plan has a text, in any case of its letters.
+    /// Whether a text occurs in one of the files that decide cabal's plan, in upper or lower case.
     fn mentions(&self, text: &str) -> bool {
         let text = text.to_lowercase();
         let is_named = |package: &Package| package.name.to_lowercase() == text;
@@ -221,7 +222,7 @@ impl Project {
             || self.plan_inputs.iter().any(|(_, input)| input.to_lowercase().contains(&text))
     }
 
-    /// What packages name and the container does not see: the package, and the path as written.
+    /// Paths that packages name and the container does not see: the package, and the path as written.
     pub(crate) fn unseen_paths(&self) -> Vec<(&str, &Utf8Path)> {
         let of = |package: &'_ Package, path: &Utf8PathBuf| self.place_of(&package.dir.join(path)).is_none();
         let unseen = self.packages.iter().flat_map(|package| {
@@ -231,7 +232,7 @@ impl Project {
         unseen.collect()
     }
 
-    /// The place of a path of the host's in the container.
+    /// The place in the container of a path on the host; `None` if the container does not see it.
     pub(crate) fn place_of(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
         let path = plain(path);
         let covering = self.mounts.iter().filter(|mount| path.starts_with(&mount.source));
@@ -240,7 +241,7 @@ impl Project {
         Some(plain(&Utf8Path::new(&mount.target).join(below)))
     }
 
-    /// The place in the container of a path that was typed, and the same as seen from the project's root there.
+    /// The place in the container of a path that was typed, both absolute and relative to the project's root there.
     fn typed_place(&self, text: &str) -> Option<(Utf8PathBuf, String)> {
         let place = self.place_of(&self.root.join(text))?;
         let seen = self.seen_from_workdir(&place);
@@ -256,10 +257,10 @@ impl Project {
     }
 }
 
-/// Fails where two executables would get one file name.
+/// Checks that no two executables get the same file name.
 ///
 /// # Errors
-/// Then, with how to build one of them.
+/// When two do. The hint says how to build one of them.
 pub(crate) fn one_of_each_name(executables: &[Executable]) -> Result<(), Error> {
     let mut names: Vec<_> = executables.iter().map(|exe| (&exe.name, &exe.package)).collect();
     names.sort();
@@ -269,10 +270,10 @@ pub(crate) fn one_of_each_name(executables: &[Executable]) -> Result<(), Error> 
         .hint(format!("build one at a time: `hsx static {one}:exe:{name} --out-dir …`")))
 }
 
-/// Places the host's directories under `/src` so that the relative paths between them stay as they are.
+/// Places the host's directories under `/src`, so that the relative paths between them stay as they are.
 ///
-/// `roots` are the project root and whatever lies outside it; nested ones are covered by the outer one.
-/// Returns the mounts and the project root's place.
+/// `roots` are the project root and the directories outside it. A directory inside another one needs no mount of its
+/// own. Returns the mounts and the project root's place.
 pub(crate) fn lay_out(root: &Utf8Path, roots: &[Utf8PathBuf]) -> (Vec<SourceMount>, String) {
     let mut outer: Vec<&Utf8PathBuf> = Vec::new();
     let mut sorted: Vec<_> = roots.iter().collect();
@@ -291,17 +292,17 @@ pub(crate) fn lay_out(root: &Utf8Path, roots: &[Utf8PathBuf]) -> (Vec<SourceMoun
     (mounts, place(root))
 }
 
-/// What hpack would write for the `package.yaml` in a directory, on standard output.
+/// The command that prints what hpack would write for the `package.yaml` in a directory.
 pub(crate) fn hpack_show(dir: &Utf8Path) -> Cmd {
     Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str(), "-"])
 }
 
-/// Writes the `.cabal` file beside `package.yaml`, where hpack's users expect it.
+/// The command that writes the `.cabal` file beside `package.yaml`, where hpack's users expect it.
 pub(crate) fn hpack_write(dir: &Utf8Path) -> Cmd {
     Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str()])
 }
 
-/// Where the source is seen in the container: a fixed place, so that no host path gets into an executable.
+/// Where the source is in the container. The place is fixed, so that no host path gets into an executable.
 pub(crate) const SOURCE: &str = "/src";
 
 fn common_ancestor(paths: &[&Utf8PathBuf]) -> Utf8PathBuf {
@@ -371,7 +372,7 @@ mod tests {
         let error = project(true).select(&[]).unwrap_err();
         assert_eq!(error.message, "two executables are named `server`: in `a` and in `b`");
         assert_eq!(names(&project(true).select(&["b:exe:server".to_owned()]).unwrap()), ["server"]);
-        // Whether there are two cabal knows.
+        // Only cabal knows whether the second is built.
         assert!(project(false).select(&[]).is_ok());
     }
 

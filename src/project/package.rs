@@ -1,4 +1,4 @@
-//! A package of the project, as its `.cabal` file tells.
+//! A package of the project, as its `.cabal` file describes it.
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
@@ -18,9 +18,9 @@ pub(crate) struct Package {
     pub data_files: Vec<String>,
     /// `data-dir:`, where the data files are.
     pub data_dir: Option<Utf8PathBuf>,
-    /// Directories and files of the build that are not below `dir`, as written.
+    /// Directories and files that the build needs outside `dir`, as written.
     pub outside: Vec<Utf8PathBuf>,
-    /// No conditional decides whether it is one of the project's.
+    /// Whether it belongs to the project in any case, without a conditional that decides.
     pub is_certain: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Package {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stanza {
     pub name: String,
-    /// Nothing in the file says that it is not always buildable.
+    /// Whether it is always buildable, as far as the file tells.
     pub is_certain: bool,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Executable {
 }
 
 impl Package {
-    /// One of its components.
+    /// The package's component of this name.
     pub(crate) fn component(&self, name: &str) -> Executable {
         Executable { package: self.name.clone(), version: self.version.clone(), name: name.to_owned() }
     }
@@ -62,7 +62,7 @@ pub(crate) enum ComponentKind {
 }
 
 impl ComponentKind {
-    /// As cabal spells it in targets.
+    /// The kind's word in cabal's targets.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Executable => "exe",
@@ -70,7 +70,7 @@ impl ComponentKind {
         }
     }
 
-    /// For messages.
+    /// The kind's name in messages.
     pub(crate) fn description(self) -> &'static str {
         match self {
             Self::Executable => "executable",
@@ -78,7 +78,7 @@ impl ComponentKind {
         }
     }
 
-    /// The word that its stanzas begin with.
+    /// The word at the beginning of its stanzas.
     pub(crate) fn stanza(self) -> &'static str {
         match self {
             Self::Executable => "executable",
@@ -86,7 +86,7 @@ impl ComponentKind {
         }
     }
 
-    /// The article before that word.
+    /// The article for the stanza's word, in messages.
     pub(crate) fn article(self) -> &'static str {
         match self {
             Self::Executable => "an",
@@ -94,7 +94,7 @@ impl ComponentKind {
         }
     }
 
-    /// Those of a package.
+    /// The package's stanzas of this kind.
     pub(crate) fn stanzas(self, package: &Package) -> &[Stanza] {
         match self {
             Self::Executable => &package.executables,

@@ -1,4 +1,4 @@
-//! Targets, as cabal spells them: what each stands for, and what of cabal's plan fits it.
+//! Targets, as cabal spells them: what each stands for, and which components of cabal's plan match it.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::package::{ComponentKind, Executable, Package};
 /// A target that stands for components of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Target {
-    /// What cabal is given: narrowed to components of the kind, where the project's files tell how.
+    /// The target that cabal is given. It names only components of the kind, as far as the project's files allow that.
     pub spelled: String,
     pub means: Means,
 }
@@ -23,9 +23,9 @@ pub(crate) enum Means {
         package: Option<String>,
         name: String,
     },
-    /// cabal looks for a package first.
+    /// A name that may be either: cabal looks for a package first.
     PackageOrComponent(String),
-    /// The package in a directory, or of a `.cabal` file, in the container.
+    /// The package in a directory, or of a `.cabal` file; the path is one in the container.
     Place(Utf8PathBuf),
 }
 
@@ -35,19 +35,21 @@ pub(crate) struct Planned {
     pub component: Executable,
     /// Its package's directory in the container.
     pub place: Option<Utf8PathBuf>,
-    /// Of one of the project's own packages, and not of what it depends on.
+    /// Whether it belongs to one of the project's own packages, not to a dependency.
     pub is_local: bool,
 }
 
 impl Target {
-    /// Everything of a kind.
+    /// The target for all components of a kind.
     pub(crate) fn all(kind: ComponentKind) -> Self {
         Self { spelled: format!("all:{}s", kind.word()), means: Means::All }
     }
 
-    /// Reads a target. `None`: it stands for components of another kind, or has a form that cabal has not.
+    /// Reads a target. Returns `None` if it stands for components of another kind, or is not in a form that cabal
+    /// knows.
     ///
-    /// `packages` are those that are known, and `place` tells of a path where it is in the container, and how cabal is told.
+    /// `packages` are the known ones. `place` returns a path's place in the container, and how cabal is told that
+    /// place.
     pub(crate) fn parse(
         text: &str,
         kind: ComponentKind,
@@ -69,7 +71,8 @@ impl Target {
         if !parts.iter().all(is_name) {
             return None;
         }
-        // A component may be called like all of its kind: a suite `tests`. Then cabal wants to hear that a package is meant.
+        // A component may have the name that cabal uses for all of its kind, such as a suite `tests`. Then `pkg:` tells
+        // cabal that a package is meant.
         let all_of = |name: &str| {
             let of_package = packages.iter().filter(|package| package.name == name);
             let is_ambiguous = of_package.flat_map(|package| kind.stanzas(package)).any(|known| known.name == words);
@@ -109,7 +112,8 @@ impl Target {
         })
     }
 
-    /// What of cabal's plan it stands for: the project's own, and only where there is none of these, others'.
+    /// The components of cabal's plan that the target stands for. Those of other packages count only if the project has
+    /// none.
     pub(crate) fn select(&self, planned: &[Planned]) -> Vec<Planned> {
         let is_package = |name: &str| planned.iter().any(|planned| planned.component.package == name);
         let fits = |planned: &&Planned| {
@@ -132,7 +136,7 @@ impl Target {
         if local.is_empty() { foreign } else { local }
     }
 
-    /// Patterns of the shell for `PACKAGE:NAME` that fit at least all it stands for.
+    /// Shell patterns for `PACKAGE:NAME` that match at least everything the target stands for.
     pub(crate) fn patterns(&self) -> Vec<String> {
         match &self.means {
             Means::All | Means::Place(_) => vec!["*:*".to_owned()],
@@ -142,7 +146,7 @@ impl Target {
         }
     }
 
-    /// A word that some file of the project must have for cabal to know the target.
+    /// A word that must occur in some file of the project if cabal is to know the target.
     pub(crate) fn needs(&self) -> Option<&str> {
         match &self.means {
             Means::All | Means::Place(_) => None,
@@ -150,7 +154,7 @@ impl Target {
         }
     }
 
-    /// The package that it names.
+    /// The package that the target names, if it does.
     pub(crate) fn names_package(&self) -> Option<&str> {
         match &self.means {
             Means::Package(name) => Some(name),
@@ -160,7 +164,7 @@ impl Target {
     }
 }
 
-/// A path without `.` and `..`, as far as that can be told from its text.
+/// The path without `.` and `..`, as far as the text alone allows.
 pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     let mut plain = Utf8PathBuf::new();
     for part in path.components() {
@@ -248,7 +252,7 @@ mod tests {
             ("x/", "./x:exes", "x:y x:other", "*:*"),
             ("x/x.cabal", "./x/x.cabal:exes", "x:y x:other", "*:*"),
             ("/h/p/app:exes", "./app:exes", "app:app app:tool", "*:*"),
-            // Only cabal knows.
+            // Only cabal knows whether this is a package or a component.
             ("other", "other", "x:other", "other:* *:other"),
             ("exe:dep-tool", "exe:dep-tool", "dep:dep-tool", "*:dep-tool"),
             ("nothing", "nothing", "", "nothing:* *:nothing"),

@@ -1,8 +1,8 @@
-//! Templates of new projects: those that hsx brings, and how any template becomes files.
+//! Templates of new projects: those that are built into hsx, and how any template becomes files.
 //!
-//! A template is a directory whose files are written as they are, but for placeholders in their paths and texts:
-//! `{= name =}`, and `{% if nix %}` … `{% endif %}`. GitHub's `${{ }}` and the braces of Haskell and Nix are
-//! left alone. A file of which conditions leave nothing is not written.
+//! A template is a directory. Its files are written as they are, except for placeholders in their paths and texts: `{=
+//! name =}`, and `{% if nix %}` … `{% endif %}`. GitHub's `${{ }}` and the braces of Haskell and Nix are left alone. A
+//! file that its conditions leave empty is not written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
 use crate::base::error::Error;
 
-/// A template that hsx brings.
+/// A template that is built into hsx.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Builtin {
     pub name: &'static str,
     pub about: &'static str,
-    /// Whether its projects have a library unless somebody says otherwise; they have an executable.
+    /// Whether its projects have a library by default, beside their executable.
     pub library: bool,
     own: &'static [(&'static str, &'static str)],
 }
 
-/// The files of a directory below `templates/`, embedded: a path and a text each.
+/// Embeds files of a directory below `templates/`, each as its path and its text.
 macro_rules! embed {
     ($dir:literal, [$($path:literal),* $(,)?]) => {
         &[$(($path, include_str!(concat!("../../templates/", $dir, "/", $path)))),*]
@@ -102,14 +102,14 @@ impl Builtin {
     }
 }
 
-/// What the placeholders stand for.
+/// The values of the placeholders, by name.
 pub(crate) type Values = BTreeMap<&'static str, Value>;
 
 /// Makes the files of a project from those of a template.
 ///
 /// # Errors
-/// When a file is no valid template, uses a placeholder that does not exist, or would get a path outside the project
-/// or that of another file; when there is none.
+/// When a file is not a valid template, uses a placeholder that does not exist, or would get a path outside the project
+/// or the path of another file. Also when there are no files.
 pub(crate) fn render(files: &[File], values: &Values) -> Result<Vec<File>, Error> {
     let environment = environment()?;
     let mut rendered: Vec<File> = Vec::new();
@@ -123,7 +123,7 @@ pub(crate) fn render(files: &[File], values: &Values) -> Result<Vec<File>, Error
         }
         let content = match std::str::from_utf8(&file.content) {
             Ok(text) => fill(&environment, text, values, Place { in_path: false, ..place })?.into_bytes(),
-            // A picture, or the like.
+            // Not text but a picture, say: it is copied as it is.
             Err(_) => file.content.clone(),
         };
         if content.is_empty() && !file.content.is_empty() {
@@ -141,10 +141,10 @@ pub(crate) fn render(files: &[File], values: &Values) -> Result<Vec<File>, Error
     Ok(rendered)
 }
 
-/// Fills in one text that hsx brings.
+/// Fills in one text that is built into hsx.
 ///
 /// # Errors
-/// As [`render`].
+/// As for [`render`].
 pub(crate) fn fill_in(text: &str, values: &Values) -> Result<String, Error> {
     fill(&environment()?, text, values, Place { file: "LICENSE".into(), in_path: false })
 }
@@ -190,7 +190,7 @@ fn fill(environment: &Environment<'_>, text: &str, values: &Values, place: Place
             .hint("`hsx new --help` tells what a template may contain; `{% raw %}` … `{% endraw %}` is left as it is")
     };
     let template = environment.template_from_str(text).map_err(|error| invalid(&error))?;
-    // Not only those that would be met: the next project may have other options.
+    // All placeholders are checked, also those in branches not taken: the next project may have other options.
     let mut unknown: Vec<_> = template.undeclared_variables(false).into_iter().collect();
     unknown.retain(|name| !values.contains_key(name.as_str()) && environment.globals().all(|(known, _)| known != name));
     unknown.sort();

@@ -1,14 +1,14 @@
-//! `tested-with:`, the versions of GHC that a package says it was built with.
+//! The field `tested-with:`: the versions of GHC that a package says it was built with.
 
 use crate::base::version::Version;
 
-/// What a package says of GHC, as ranges of which a version is to be in one.
+/// The ranges of GHC versions that a package names. A version is accepted if it is in one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TestedWith(Vec<Range>);
 
 impl TestedWith {
-    /// Reads a field: compilers with a range each, between commas or not. What is no range accepts nothing, and `GHC` alone,
-    /// or with `-any`, says nothing.
+    /// Reads a field: compilers, each with a range, with or without commas between them. A range that cannot be read
+    /// accepts no version. `GHC` alone, or with `-any`, names no version.
     pub(crate) fn parse(field: &str) -> Self {
         let tokens = tokens(field);
         let mut reader = Reader { tokens: &tokens, depth: 0 };
@@ -38,7 +38,7 @@ impl TestedWith {
 enum Range {
     Any,
     None,
-    /// An operator and a version, which may end in `.*`.
+    /// An operator and its version, which may end in `.*`.
     Is(String, String),
     All(Vec<Range>),
     One(Vec<Range>),
@@ -62,7 +62,7 @@ fn satisfies(version: &Version, operator: &str, operand: &str) -> bool {
     }
     let Ok(operand) = operand.parse::<Version>() else { return false };
     match operator {
-        // No GHC has two parts: whoever writes `==9.6` means the series.
+        // Every GHC has three parts, so `==9.6` means the series.
         "==" if operand.len() == 2 => version.starts_with(&operand),
         "==" => *version == operand,
         ">=" => *version >= operand,
@@ -79,7 +79,7 @@ fn satisfies(version: &Version, operator: &str, operand: &str) -> bool {
 enum Token {
     /// A compiler, a version, `-any` or `-none`.
     Word(String),
-    /// Also brackets and commas.
+    /// An operator, a bracket or a comma.
     Sign(String),
 }
 
@@ -111,7 +111,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Ranges in brackets are read down to this depth.
+    /// How deep brackets may nest.
     const DEPTH: usize = 32;
 
     fn starts_range(&self) -> bool {
