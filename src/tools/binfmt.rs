@@ -10,21 +10,21 @@ pub(crate) enum Emulation {
     Ready,
     /// What is wrong, as half a sentence.
     Missing(String),
-    /// The kernel in question is not this machine's, or does not tell.
+    /// The engine's kernel is not this machine's, or does not tell.
     Unknown,
 }
 
-/// What the kernel has for executables of a platform.
+/// The kernel's handler for executables of a platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Handler {
-    /// The kernel in question is not this machine's, or `binfmt_misc` is not mounted.
+    /// The engine's kernel is not this machine's, or `binfmt_misc` is not mounted.
     Unknown,
     /// `binfmt_misc` as a whole is disabled.
     AllDisabled,
     NotThere,
-    /// There, but disabled.
+    /// The handler is registered, but disabled.
     Disabled(Entry),
-    /// Without the flag F the interpreter is looked up inside the container, where it is not.
+    /// The handler lacks the flag F, so the kernel looks for the interpreter inside the container, where it is not.
     NotForContainers(Entry),
     Ready(Entry),
 }
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
     pub flags: String,
 }
 
-/// Decides from the files of `/proc/sys/fs/binfmt_misc`: their names and contents.
+/// Decides whether emulation works, from the files of `/proc/sys/fs/binfmt_misc`: their names and contents.
 pub(crate) fn emulation(platform: Platform, entries: &[(String, String)]) -> Emulation {
     Emulation::Missing(match handler(platform, entries) {
         Handler::Unknown => return Emulation::Unknown,
@@ -58,7 +58,7 @@ pub(crate) fn handler(platform: Platform, entries: &[(String, String)]) -> Handl
     if status.trim() != "enabled" {
         return Handler::AllDisabled;
     }
-    // An entry is known by what it matches: names differ between systems.
+    // Entries are told apart by what they match: their names differ between systems.
     let fitting = entries.iter().filter(|(_, text)| matches_executables_of(platform, text));
     let is_enabled = |text: &str| text.lines().next().is_some_and(|line| line.trim() == "enabled");
     let handlers = fitting.map(|(name, text)| {
@@ -91,7 +91,7 @@ fn matches_executables_of(platform: Platform, text: &str) -> bool {
     let header = elf_header(platform);
     magic.len() <= header.len()
         && magic.len() == mask.len()
-        // A handler for everything is no emulator: it must look at the machine field.
+        // A handler for every executable is no emulator: an emulator's handler checks the machine field.
         && magic.len() >= 20
         && magic.iter().zip(&mask).zip(&header).all(|((magic, mask), byte)| magic & mask == byte & mask)
 }

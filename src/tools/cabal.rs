@@ -1,4 +1,4 @@
-//! cabal: the only file that knows its flags and what it writes.
+//! cabal: this is the only file that knows cabal's flags and what cabal writes.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,25 +11,25 @@ use crate::project::ghc;
 use crate::project::target::{Planned, is_component_name, plain};
 use crate::project::{ComponentKind, Executable, Setting};
 
-/// The names of hsx among cabal's external commands, and what a person types for each.
+/// hsx's names as an external command of cabal, and what a person types for each.
 pub(crate) const EXTERNAL_COMMANDS: [(&str, &str); 2] = [("cabal-static", "cabal static"), ("cabal-hsx", "cabal hsx")];
 
-/// The first cabal that has external commands.
+/// The first version of cabal that has external commands.
 pub(crate) const EXTERNAL_COMMANDS_SINCE: &str = "3.12";
 
-/// A command line as hsx itself takes it.
+/// A command line in the form that hsx itself parses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CommandLine {
     pub args: Vec<OsString>,
-    /// What stands for `hsx` in its help, where cabal started it.
+    /// What the help shows in place of `hsx`, if cabal started it.
     pub typed: Option<&'static str>,
 }
 
 /// Reads how hsx was started: by its own name, or by cabal, which runs `cabal-NAME` for a command NAME it does not know.
 ///
-/// cabal 3.12 to 3.16.0 repeat NAME as the first argument and set `CABAL`; later ones do not, and set
+/// cabal 3.12 to 3.16.0 repeat NAME as the first argument and set `CABAL`. Later versions do not repeat it, and set
 /// `CABAL_EXTERNAL_CABAL_PATH` (cabal's manual, "External Commands"; cabal #11295). A first argument that a person
-/// typed, by either way or in a shell, is kept.
+/// typed is kept, whether cabal or a shell started hsx.
 pub(crate) fn command_line(args: impl IntoIterator<Item = OsString>, is_set: impl Fn(&str) -> bool) -> CommandLine {
     let mut args: Vec<_> = args.into_iter().collect();
     let started_as = args.first().and_then(|program| Path::new(program).file_name()).and_then(OsStr::to_str);
@@ -47,13 +47,14 @@ pub(crate) fn command_line(args: impl IntoIterator<Item = OsString>, is_set: imp
     CommandLine { args, typed: Some("cabal") }
 }
 
-/// The package store, the package index and cabal's own home: a volume per platform and image.
+/// The package store, the package index and cabal's own home. It is a volume per platform and image.
 pub(crate) const CABAL_DIR: &str = "/hsx/cabal";
 
-/// The build directory: a volume per project, platform and image.
+/// The build directory. It is a volume per project, platform and image.
 pub(crate) const BUILD_DIR: &str = "/hsx/build";
 
-/// The build directory of tests: in that of builds cabal would configure all packages anew for each change between them.
+/// The build directory of tests. In the one of builds, cabal would configure all packages anew after each change
+/// between the two.
 const TEST_BUILD_DIR: &str = "/hsx/build/tests";
 
 /// Arguments of `cabal test`, and of the `cabal build` before it.
@@ -64,7 +65,7 @@ pub(crate) fn test_args(targets: &[String], jobs: Option<u32>, extra: &[String])
     args
 }
 
-/// Arguments of `cabal build`, the same for fetching and building: another flag would make another plan.
+/// Arguments of `cabal build`. They are the same for fetching and building: another flag would make another plan.
 pub(crate) fn build_args(targets: &[String], jobs: Option<u32>, extra: &[String]) -> Vec<String> {
     let mut args = vec![
         format!("--builddir={BUILD_DIR}"),
@@ -78,21 +79,22 @@ pub(crate) fn build_args(targets: &[String], jobs: Option<u32>, extra: &[String]
     args
 }
 
-/// Arguments for a plan that nothing is built by: it does not take the place of the builds' own.
+/// Arguments for solving without building. The plan goes to another directory, so that it does not replace the builds'
+/// plan.
 pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
     let mut args = build_args(targets, None, extra);
     args[0].push_str("/freeze");
     args
 }
 
-/// Arguments that take back what project files set for the developer's machine, or in the way of a static build; and what is
-/// to be told of that.
+/// Arguments that override what project files set for the developer's machine, or in the way of a static build. Also
+/// returns what the user must know about that.
 pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     let (mut args, mut names, mut told) = (Vec::new(), Vec::new(), Vec::new());
     for Setting { name, value, package } in settings {
         let program = name.strip_suffix("-location").or_else(|| name.strip_prefix("with-"));
         let arg = match name.as_str() {
-            // What is set for one package alone, no argument takes back.
+            // No argument overrides what is set for one package alone.
             "executable-dynamic" if let Some(package) = package => {
                 told.push(format!(
                     "`executable-dynamic: {value}` of the package `{package}` is in the way of a static build"
@@ -103,7 +105,7 @@ pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) ->
             "documentation" => "--disable-documentation".to_owned(),
             "write-ghc-environment-files" => "--write-ghc-environment-files=never".to_owned(),
             "store-dir" => format!("--store-dir={CABAL_DIR}/store"),
-            // A directory more on PATH is in nobody's way, and cabal asks the compiler that it is given.
+            // One more directory on PATH does no harm, and cabal uses the compiler that it is given.
             "extra-prog-path" | "ghc-location" => continue,
             _ if let Some(program) = program => {
                 let in_image = if program == "hc-pkg" { "ghc-pkg" } else { program };
@@ -150,9 +152,9 @@ struct Unit {
     #[serde(default)]
     pkg_version: String,
     pkg_src: Option<PackageSource>,
-    /// One component a unit, as cabal builds most packages.
+    /// The only component of the unit. cabal builds most packages in this way.
     component_name: Option<String>,
-    /// All components in one unit: packages with a Custom setup.
+    /// All components of the unit, for a package with a Custom setup.
     #[serde(default)]
     components: BTreeMap<String, Needs>,
     #[serde(flatten)]
@@ -171,6 +173,8 @@ struct Needs {
 }
 
 impl CabalPlan {
+    /// Reads `plan.json`.
+    ///
     /// # Errors
     /// When it is not a plan of cabal's.
     pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
@@ -180,13 +184,13 @@ impl CabalPlan {
     /// The executables, or the test suites, that cabal planned to build.
     ///
     /// # Errors
-    /// When one has a name that cabal gives none: the name, as it may be shown.
+    /// When a name is not one that cabal gives to components: the error is that name, made harmless.
     pub(crate) fn components(&self, kind: ComponentKind) -> Result<Vec<Planned>, String> {
         let mut planned = Vec::new();
         let prefix = format!("{}:", kind.word());
         for unit in self.install_plan.iter().filter(|unit| unit.kind == "configured") {
             let style = unit.style.as_deref().unwrap_or_default();
-            // One from a store was built for others to use.
+            // A unit in the store was built as a dependency.
             if style == "global" {
                 continue;
             }
@@ -235,7 +239,7 @@ pub(crate) fn data_variable(package: &str) -> String {
     format!("{}_datadir", package.replace('-', "_"))
 }
 
-/// A test suite that ran.
+/// The result of a test suite that ran.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct Suite {
     pub package: String,
@@ -248,8 +252,8 @@ pub(crate) struct Suite {
     pub log: Option<Utf8PathBuf>,
 }
 
-/// Reads how test suites ended, from the lines that cabal notes for programs (`--test-machine-log`): a `PackageLog` as
-/// Haskell shows it. The log of a suite is its path in the container.
+/// Reads the results of test suites from the lines that cabal writes for programs (`--test-machine-log`): each is a
+/// `PackageLog` as Haskell shows it. A suite's log is given by its path in the container.
 pub(crate) fn test_suites(log: &str) -> Vec<Suite> {
     let text_after = |text: &str, key: &str| {
         let rest = &text[text.find(key)? + key.len()..];
@@ -279,20 +283,20 @@ pub(crate) fn test_suites(log: &str) -> Vec<Suite> {
     suites.collect()
 }
 
-/// What a failed build most likely lacks, read from the end of its output.
+/// A hint at what a failed build most likely lacks, from the end of its output.
 pub(crate) fn failure_hint(output: &str) -> Option<String> {
-    // Cabal breaks its lines anywhere.
+    // cabal may break its lines at any blank.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
     let named = |before: &str| {
         let rest = &output[output.find(before)? + before.len()..];
         let name = rest.split(|c: char| c.is_whitespace() || "'\"’,:;<>=^".contains(c)).next()?;
-        // Of any version: the solver of cabal before 3.10 writes `libpq-any`.
+        // The solver of cabal before 3.10 writes `libpq-any` for any version.
         Some(name.trim_end_matches("-any")).filter(|name| !name.is_empty())
     };
     // Cabal's solver: "(conflict: pkg-config package libpq>=9, not found in the pkg-config database)"; its configure
     // step: "The pkg-config package 'libpq' is required but it could not be found", "* Missing (or bad) C library: bz2",
     // "* Missing (or bad) header file: bzlib.h"; ld: "cannot find -lpq"; lld.
-    // A header is the last resort: cabal names it before the library that brings it.
+    // Headers come last: cabal names a missing header before the library that it belongs to.
     let patterns = [
         ("(conflict: pkg-config package ", "static C library"),
         ("pkg-config package '", "static C library"),
@@ -329,11 +333,11 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
     None
 }
 
-/// What `fetch.sh` says where `cabal update` failed.
+/// What `fetch.sh` prints if `cabal update` failed.
 const NO_INDEX: &str = "hsx: the package index could not be updated";
 
-/// What to do where the solver refuses the compiler's own `base`: "base-4.20.2.0/installed-inplace (conflict: tracker =>
-/// base^>=4.18.0.0)".
+/// The hint for when the solver rejects the compiler's own `base`: "base-4.20.2.0/installed-inplace (conflict: tracker
+/// => base^>=4.18.0.0)".
 fn foreign_base(output: &str) -> Option<String> {
     let (before, rest) = output.split_once("=> base")?;
     let package = before.rsplit([' ', '(']).find(|word| !word.is_empty())?;
@@ -345,7 +349,7 @@ fn foreign_base(output: &str) -> Option<String> {
     Some(format!("`{package}` wants base {range}, which is that of GHC {series}: `--ghc {series}`"))
 }
 
-/// Symbols of C libraries, by how they begin, and the libraries.
+/// How the symbols of C libraries begin, and the libraries.
 const SYMBOLS: [(&str, &str); 21] = [
     ("BZ2_", "bz2"),
     ("lzma_", "lzma"),
@@ -370,8 +374,8 @@ const SYMBOLS: [(&str, &str); 21] = [
     ("icu", "icuuc"),
 ];
 
-/// Which library a static one wants, and does not name: GNU's `ld` speaks of an "undefined reference", `lld` of an "undefined
-/// symbol".
+/// The hint for a missing library that a static library needs without naming it. GNU's `ld` reports an "undefined
+/// reference", `lld` an "undefined symbol".
 fn undefined_reference(output: &str) -> Option<String> {
     let after =
         ["undefined reference to ", "undefined symbol: "].iter().find_map(|words| Some(output.split_once(words)?.1))?;
@@ -394,17 +398,17 @@ fn undefined_reference(output: &str) -> Option<String> {
     })
 }
 
-/// Whether cabal does not know a target.
+/// Whether cabal's output says that it does not know a target.
 pub(crate) fn is_unknown_target(output: &str) -> bool {
     output.contains("Unknown target '") || output.contains("Unrecognised target syntax")
 }
 
-/// Whether cabal found no plan.
+/// Whether cabal's output says that it found no plan.
 pub(crate) fn is_unsolvable(output: &str) -> bool {
     output.contains("Could not resolve dependencies")
 }
 
-/// The messages of GHC and cabal in the end of a failed build's output: each with its lines, as it was said.
+/// The messages of GHC and cabal at the end of a failed build's output. Each keeps its lines as they were printed.
 pub(crate) fn messages(output: &str) -> Vec<String> {
     const LIMIT: usize = 50;
     let begins = |line: &str| {
@@ -435,7 +439,7 @@ pub(crate) fn messages(output: &str) -> Vec<String> {
 
 /// Whether an offline build failed for want of a package that was never downloaded.
 pub(crate) fn wants_download(output: &str) -> bool {
-    // Without a network cabal's own downloader and curl fail to resolve the host.
+    // Without a network, cabal's own downloader and curl fail to resolve the host's name.
     ["Failed to download", "getAddrInfo", "Could not resolve host"].iter().any(|words| output.contains(words))
 }
 
@@ -457,7 +461,7 @@ mod tests {
             ("cabal-static static --help", old, "static --help", Some("cabal")),
             ("cabal-static --help", new, "static --help", Some("cabal")),
             ("cabal-static static", old, "static", Some("cabal")),
-            // A target that is called like the command.
+            // The second `static` is a target that has the command's name.
             ("cabal-static static static", old, "static static", Some("cabal")),
             ("cabal-static static", new, "static static", Some("cabal")),
             ("cabal-static static", both, "static static", Some("cabal")),
@@ -530,7 +534,7 @@ mod tests {
 
     #[test]
     fn a_suite_is_read_as_cabal_shows_it() {
-        // Cabal 3.10, of an `exitcode-stdio-1.0` suite that passed, one that failed, and a `detailed-0.9` one.
+        // From cabal 3.10: an `exitcode-stdio-1.0` suite that passed, one that failed, and a `detailed-0.9` one.
         let log = "PackageLog {package = PackageIdentifier {pkgName = PackageName \"b\", pkgVersion = mkVersion [0,2]}, \
             compiler = CompilerId GHC (mkVersion [9,6,6]), platform = Platform X86_64 Linux, testSuites = [TestSuiteLog \
             {testSuiteName = UnqualComponentName \"spec\", testLogs = TestLog {testName = \"spec\", testOptionsReturned = \

@@ -1,15 +1,15 @@
-//! Git's index (gitformat-index(5)), as far as it tells what is staged.
+//! Git's index (gitformat-index(5)), as far as hsx must know what is staged.
 
-/// What an index says, without the times and inodes it remembers of the work tree, which every `git status` may renew.
-/// Of an index that is not understood, all of it.
+/// The staged content of an index, without the times and inodes of the work tree, which every `git status` may change.
+/// For an index that hsx does not understand, the whole index.
 pub(crate) fn meaning(data: &[u8]) -> Vec<u8> {
     entries(data).unwrap_or_else(|| data.to_vec())
 }
 
-/// Mode, object, flags and path of each entry.
+/// Mode, object, flags and path of each entry; `None` if the index is not understood.
 fn entries(data: &[u8]) -> Option<Vec<u8>> {
     let number = |at: usize| Some(u32::from_be_bytes(data.get(at..at + 4)?.try_into().ok()?));
-    // Version 4 compresses paths; repositories with SHA-256 have longer names.
+    // Version 4 compresses paths. Repositories with SHA-256 have longer object names.
     if data.get(..4)? != b"DIRC" || !(2..=3).contains(&number(4)?) {
         return None;
     }
@@ -25,7 +25,7 @@ fn entries(data: &[u8]) -> Option<Vec<u8>> {
         // Entries end with one to eight zeros, at a multiple of eight.
         at += (path + length - at) / 8 * 8 + 8;
     }
-    // The extensions: those that remember, resolve and speed up say nothing about what is staged; any other may.
+    // The extensions that hold caches or resolved conflicts say nothing about what is staged. Any other may.
     let end = data.len().checked_sub(20)?;
     while at < end {
         let (name, size) = (data.get(at..at + 4)?, number(at + 4)?);

@@ -1,4 +1,4 @@
-//! What an executable is: its machine, and whether it is static. Read from the ELF file, never from a tool's word.
+//! The machine of an executable, and whether it is static. Both are read from the ELF file, not from a tool's output.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::base::platform::Platform;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Linkage {
     Static,
-    /// Static and position independent: a dynamic section that needs nothing.
+    /// Static and position independent: it has a dynamic section, which needs no library.
     StaticPie,
 }
 
@@ -39,7 +39,7 @@ const DYNAMIC: u64 = 1 << 20;
 /// Checks that `data` is a static executable for `platform`.
 ///
 /// # Errors
-/// When it is no ELF file, of another machine, has an interpreter, or needs a shared library.
+/// When it is not an ELF file, is for another machine, has an interpreter, or needs a shared library.
 pub(crate) fn verify<'data>(data: impl ReadRef<'data>, platform: Platform) -> Result<Linkage, Fault> {
     let malformed = |error: object::Error| format!("is not a readable 64-bit ELF file ({error})");
     let header = FileHeader64::<LittleEndian>::parse(data).map_err(malformed)?;
@@ -74,11 +74,12 @@ pub(crate) fn verify<'data>(data: impl ReadRef<'data>, platform: Platform) -> Re
     Ok(linkage)
 }
 
-/// Whether a static executable, which comes in pieces, contains GMP, which is LGPL: by a message of GMP's own allocator.
+/// Searches a static executable, which comes in pieces, for GMP, which is LGPL. It looks for a message of GMP's own
+/// allocator.
 #[derive(Default)]
 pub(crate) struct GmpSearch {
     pub found: bool,
-    /// The end of the last piece: the message may go on in the next one.
+    /// The end of the last piece: the message may continue in the next one.
     end: Vec<u8>,
 }
 

@@ -1,6 +1,6 @@
-//! The dialects of the tools that hsx starts or reads after: a file or folder each, with the tool's flags, its answers
-//! and its known faults. Pure: a tool's command is made here and run by `world`, and what it said is read here. Nothing
-//! here decides what to build or how; a flag of a tool's anywhere else is in the wrong place.
+//! The tools that hsx starts, or whose files it reads: each has a file or folder with its flags, its answers and its
+//! known faults. All of it is pure: a command is made here and run by `world`, and its output is read here. Nothing
+//! here decides what to build or how. A tool's flags appear nowhere else.
 
 pub(crate) mod binfmt;
 pub(crate) mod cabal;

@@ -1,4 +1,4 @@
-//! The system that hsx runs on, and what to type there: how programs are installed and services started.
+//! The system that hsx runs on, and the commands that install programs and start services there.
 
 use crate::base::platform::Platform;
 use crate::base::version::Version;
@@ -8,9 +8,9 @@ use crate::base::version::Version;
 pub(crate) struct System {
     ids: Vec<String>,
     version: Option<u32>,
-    /// Linux inside Windows.
+    /// Whether this is WSL: Linux inside Windows.
     wsl: bool,
-    /// systemd runs.
+    /// Whether systemd runs.
     systemd: bool,
 }
 
@@ -19,18 +19,18 @@ pub(crate) enum Family {
     NixOs,
     Debian,
     Fedora,
-    /// Red Hat's and its rebuilds, which lack some of Fedora's packages.
+    /// Red Hat's distribution and its rebuilds, which lack some of Fedora's packages.
     Rhel,
     Arch,
     Alpine,
     Suse,
-    /// hsx knows no other system without os-release.
+    /// Taken for every system without os-release: hsx knows no other.
     MacOs,
     Other,
 }
 
 impl System {
-    /// `os_release` is the text of `/etc/os-release`; empty where there is none.
+    /// Reads `os_release`, the text of `/etc/os-release`; empty where there is none.
     pub(crate) fn of(os_release: &str) -> Self {
         let value = |key: &str| {
             let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
@@ -42,13 +42,13 @@ impl System {
         Self { ids, version, wsl: false, systemd: true }
     }
 
-    /// `kernel` is its release (`uname -r`), by which that of WSL2 is known.
+    /// Adds what os-release does not tell. `kernel` is the kernel's release (`uname -r`), which shows WSL2.
     pub(crate) fn on(self, kernel: &str, systemd: bool) -> Self {
         Self { wsl: kernel.to_ascii_lowercase().contains("microsoft"), systemd, ..self }
     }
 
     pub(crate) fn family(&self) -> Family {
-        // The first that fits: `rhel` before `fedora`, which its rebuilds are like too.
+        // The first match counts. `rhel` comes before `fedora`, which the rebuilds of Red Hat's also name.
         let families = [
             ("nixos", Family::NixOs),
             ("debian", Family::Debian),
@@ -65,13 +65,15 @@ impl System {
         known.unwrap_or(if self.ids.is_empty() { Family::MacOs } else { Family::Other })
     }
 
-    /// Debian 13 and Ubuntu 25 split the registration into `qemu-user-binfmt`.
+    /// Whether there is a package that only registers the handlers: Debian 13 and Ubuntu 25 split off
+    /// `qemu-user-binfmt`.
     fn has_binfmt_package(&self) -> bool {
         let first = if self.ids.first().is_some_and(|id| id == "debian") { 13 } else { 25 };
         self.version.is_none_or(|version| version >= first)
     }
 
-    /// Installs packages by Debian's names of them; `None` where this system has a way of its own.
+    /// The command that installs packages, which are given by their names in Debian; `None` where this system does it
+    /// differently.
     fn install(&self, packages: &str) -> Option<String> {
         let command = match self.family() {
             Family::Debian => "sudo apt-get install",
@@ -85,7 +87,7 @@ impl System {
         Some(format!("{command} {packages}"))
     }
 
-    /// Starts a service, now and after each boot.
+    /// The command that starts a service, now and after each boot.
     pub(crate) fn start(&self, service: &str) -> String {
         match self.family() {
             Family::Alpine => format!("sudo rc-update add {service} && sudo rc-service {service} start"),
@@ -94,7 +96,7 @@ impl System {
         }
     }
 
-    /// Starts an engine that does not answer; any of these may be what is missing, the likeliest first.
+    /// The commands that may start an engine that does not answer, the likeliest first.
     pub(crate) fn start_engine(&self, program: &str) -> Vec<String> {
         let is_docker = program.rsplit('/').next().is_some_and(|name| name.starts_with("docker"));
         let several = |commands: &[&str]| commands.iter().map(|&command| command.to_owned()).collect();
@@ -107,17 +109,18 @@ impl System {
                 let desktop = "or, with Docker Desktop: its Settings, Resources, WSL integration";
                 vec![self.start("docker"), desktop.to_owned()]
             }
-            // Where nobody but root starts daemons, as in a container, an init script may want to be allowed more.
+            // Without systemd, as in a container, the init script may lack the rights to start docker. Then root starts
+            // it directly.
             (true, _) if !self.systemd && self.family() != Family::Alpine => {
                 vec![self.start("docker"), "sudo sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 &'".to_owned()]
             }
             (true, _) => vec![self.start("docker")],
-            // Nothing has to run for podman itself; what a remote one reaches is its socket.
+            // Podman itself needs no service. A remote client reaches podman's socket.
             (false, _) => vec![self.start("podman.socket")],
         }
     }
 
-    /// Has the handlers registered anew whose files the packages brought; `file` is that of one handler.
+    /// The command that registers the installed handlers again. `file` is the file of one handler.
     pub(crate) fn register(&self, file: &str) -> String {
         match self.family() {
             Family::Alpine => "sudo rc-service qemu-binfmt restart".to_owned(),
@@ -126,7 +129,7 @@ impl System {
         }
     }
 
-    /// What to type so that executables of `platform` start in containers.
+    /// The command that makes executables of `platform` start in containers.
     pub(crate) fn setup_emulation(&self, platform: Platform) -> String {
         let machine = platform.machine();
         let package = match self.family() {
@@ -164,14 +167,14 @@ impl System {
             ("docker", Family::NixOs) => "in configuration.nix: virtualisation.docker.enable = true;".to_owned(),
             ("docker", Family::Debian) => "sudo apt-get install docker.io".to_owned(),
             ("docker", Family::Arch | Family::Alpine | Family::Suse) => self.install("docker").unwrap_or_default(),
-            // Red Hat's have docker in a repository of docker's own.
+            // On Red Hat's systems docker comes from docker's own repository.
             ("docker", _) => "https://docs.docker.com/get-started/get-docker/".to_owned(),
             _ => return "`--engine` takes `podman`, `docker`, or the path of one".to_owned(),
         };
         format!("install {program}: {install}")
     }
 
-    /// How to install a tool that hsx starts on the host.
+    /// How to install a tool that hsx runs on the host.
     pub(crate) fn install_tool(&self, tool: &str) -> String {
         let package = match (tool, self.family()) {
             ("upx", Family::Debian) => "upx-ucl",
@@ -186,7 +189,7 @@ impl System {
         self.install(package).unwrap_or_else(nix)
     }
 
-    /// How to give a user ids for rootless containers, from `first` on.
+    /// The command that gives a user IDs for rootless containers, from `first` on.
     pub(crate) fn add_subids(&self, user: &str, first: u64) -> String {
         if self.family() == Family::NixOs {
             return format!("in configuration.nix: users.users.{user}.autoSubUidGidRange = true;");
@@ -196,7 +199,8 @@ impl System {
     }
 }
 
-/// Registers QEMU's handler by a container, where no package does; `engine` is the engine as root.
+/// The command that registers QEMU's handler from a container, where no package does. `engine` is the engine's program,
+/// run as root.
 pub(crate) fn handler_by_container(engine: &str, platform: Platform) -> String {
     let arch = platform.oci_arch();
     format!("{engine} run --privileged --rm docker.io/tonistiigi/binfmt --install {arch}  # until the next reboot")

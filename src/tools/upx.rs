@@ -5,11 +5,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::base::cmd::Cmd;
 use crate::base::platform::Platform;
 
-/// An upx, and how it is used.
+/// The upx that is installed, and how it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packer {
     pub program: Utf8PathBuf,
-    /// What it says of its version, in full; `None` when it says nothing.
+    /// The version that it reports; `None` if it reports none.
     pub version: Option<String>,
     /// The user's own arguments.
     pub args: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Packer {
 impl Packer {
     /// Packs `input` into `output`, which must not exist; the input stays as it is.
     ///
-    /// The default level: `--best` took 413 s for a 14 MB executable where the default took 1.7 s.
+    /// It packs at upx's default level: `--best` took 413 s for a 14 MB executable where the default took 1.7 s.
     pub(crate) fn pack(&self, input: &Utf8Path, output: &Utf8Path) -> Cmd {
         let quiet = ["--quiet", "--quiet", "--no-progress"];
         let files = ["-o", output.as_str(), input.as_str()];
@@ -35,7 +35,7 @@ pub(crate) fn parse_version(output: &str) -> Option<&str> {
     output.lines().next()?.strip_prefix("upx ")?.split_whitespace().next()
 }
 
-/// What is known of an upx whose packed file does not behave.
+/// A known fault of a version of upx that may explain why a packed file fails.
 pub(crate) fn known_fault(version: &str, platform: Platform) -> Option<&'static str> {
     match (version, platform) {
         ("4.2.2", Platform::Arm64) => Some("upx 4.2.2 breaks static arm64 executables; 4.2.3 mends it (upx #758)"),

@@ -2,7 +2,8 @@
 
 use super::container::Network;
 
-/// The user's own arguments, without those about the network where a container has none: engines join several networks.
+/// The user's own arguments. Those about the network are left out if the container has none: engines join several
+/// networks.
 pub(crate) fn own_args(extra: &[String], network: Network) -> Vec<&str> {
     let mut args = extra.iter().map(String::as_str);
     let mut kept = Vec::new();
@@ -18,7 +19,8 @@ pub(crate) fn own_args(extra: &[String], network: Network) -> Vec<&str> {
     kept
 }
 
-/// Whether the user's own arguments show nothing to a container that could change what it builds.
+/// Whether the user's own arguments give a container nothing that may change what it builds, except variables with a
+/// value.
 pub(crate) fn reads_nothing(args: &[String]) -> bool {
     const HARMLESS: &[&str] = &[
         "--add-host",
@@ -53,7 +55,7 @@ pub(crate) fn reads_nothing(args: &[String]) -> bool {
     while let Some(arg) = args.next() {
         let (flag, value) = arg.split_once('=').map_or((arg.as_str(), None), |(flag, value)| (flag, Some(value)));
         let value = value.or_else(|| args.next().map(String::as_str));
-        // A variable without a value is the caller's, whatever that is.
+        // A variable without a value has the caller's value, which is not known here.
         let is_variable = ["--env", "-e"].contains(&flag) && value.is_some_and(|value| value.contains('='));
         if !HARMLESS.contains(&flag) && !is_variable {
             return false;
@@ -67,13 +69,13 @@ pub(crate) fn reads_nothing(args: &[String]) -> bool {
 pub(crate) enum Given {
     /// `NAME=VALUE`
     Value(String),
-    /// The caller's variable.
+    /// `NAME`: the value is that of the caller's variable.
     Variable(String),
-    /// A file of variables.
+    /// A file of variables, by its path.
     File(String),
 }
 
-/// The values that the user's own arguments give to containers: a splice may read them.
+/// The values that the user's own arguments give to containers. A splice may read them, so they can change a build.
 pub(crate) fn given(args: &[String]) -> Vec<Given> {
     let mut given = Vec::new();
     let mut args = args.iter();

@@ -1,5 +1,5 @@
-//! Engines elsewhere: podman's connections and docker's contexts, known by name. What is behind a name is the engine's own
-//! to know.
+//! Engines elsewhere: podman's connections and docker's contexts, known by name. Only the engine program knows what is
+//! behind a name.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::{Dialect, Engine};
 use crate::base::cmd::Cmd;
 
 impl Engine {
-    /// Lists what an engine program knows by name; each dialect has a command of its own.
+    /// The command that lists the connections or contexts of an engine program; each dialect has its own.
     pub(crate) fn connections(dialect: Dialect, program: &str) -> Cmd {
         let words: &[&str] = match dialect {
             Dialect::Podman => &["system", "connection", "list", "--format", "json"],
@@ -16,18 +16,18 @@ impl Engine {
         Cmd::new(program).args(words.iter().copied())
     }
 
-    /// Where a docker context leads.
+    /// The command that prints the address of a docker context.
     pub(crate) fn endpoint(program: &str, context: &str) -> Cmd {
         Cmd::new(program).args(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}", context])
     }
 
-    /// What tells a person whether the engine answers.
+    /// The command that shows a person whether the engine answers.
     pub(crate) fn check(&self) -> Cmd {
         self.cmd(&["info"])
     }
 }
 
-/// Reads the answer to [`Engine::connections`]. `None`: the program does not speak the dialect.
+/// Reads the answer to [`Engine::connections`]; `None` if the program does not speak the dialect.
 pub(crate) fn parse_connections(dialect: Dialect, text: &str) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Raw {
@@ -37,7 +37,7 @@ pub(crate) fn parse_connections(dialect: Dialect, text: &str) -> Option<Vec<Stri
     match dialect {
         Dialect::Podman => {
             let raw: Vec<Raw> = serde_json::from_str(text).ok()?;
-            // Podman 3 marks the default one.
+            // Podman 3 marks the default connection with a star.
             Some(raw.into_iter().map(|raw| raw.name.trim_end_matches('*').to_owned()).collect())
         }
         Dialect::Docker => {
@@ -46,7 +46,7 @@ pub(crate) fn parse_connections(dialect: Dialect, text: &str) -> Option<Vec<Stri
     }
 }
 
-/// Whether an engine's address is another machine's: a socket of this one is a path.
+/// Whether an engine's address is a network address. A socket of this machine is a path.
 pub(crate) fn is_elsewhere(address: &str) -> bool {
     ["ssh://", "tcp://", "http://", "https://"].iter().any(|scheme| address.starts_with(scheme))
 }

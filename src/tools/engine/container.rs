@@ -1,4 +1,4 @@
-//! A container as hsx starts one, as data.
+//! A container that hsx is to start, as data.
 
 use camino::Utf8PathBuf;
 
@@ -7,7 +7,7 @@ use crate::base::platform::Platform;
 /// The shell of the image itself.
 pub(crate) const SHELL: &[&str] = &["/bin/sh"];
 
-/// A host directory or a volume, seen in a container.
+/// A volume, an image or a host path that a container sees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mount {
     Volume {
@@ -15,7 +15,7 @@ pub(crate) enum Mount {
         target: String,
         read_only: bool,
     },
-    /// The root of an image, read-only. Not every engine can: see [`super::Info::image_mounts`].
+    /// The root of an image, read-only. Not every engine can mount one: see [`super::Info::image_mounts`].
     Image {
         reference: String,
         target: String,
@@ -39,9 +39,9 @@ pub(crate) enum Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stdin {
     Closed,
-    /// What the client reads.
+    /// The standard input of the client.
     Passed,
-    /// The same, in a terminal of the container's own that follows the client's.
+    /// The standard input of the client, in a terminal of the container that follows the client's.
     Terminal,
 }
 
@@ -76,7 +76,7 @@ pub(crate) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// A container that has no network, reads nothing, sees nothing of the host, and is gone with its script.
+    /// A container that has no network, reads nothing, sees nothing of the host, and is removed when its script ends.
     pub(crate) fn new(name: &'a str, platform: Platform, image: &'a str, script: &'a str) -> Self {
         Self {
             name,

@@ -1,4 +1,4 @@
-//! What an engine says of its own set-up, as far as it may spoil builds.
+//! What an engine says of its own set-up, as far as it may make builds fail or slow them down.
 
 use camino::Utf8PathBuf;
 use serde_json::Value;
@@ -9,7 +9,7 @@ pub(crate) struct Health {
     /// The storage driver: `overlay`, `overlay2`, `vfs`.
     pub driver: String,
     pub selinux: bool,
-    /// The version of control groups; `None` where the engine does not tell.
+    /// The version of control groups; `None` if the engine does not tell.
     pub cgroups: Option<u32>,
     /// Where the engine keeps images and volumes, on its own host.
     pub root: Utf8PathBuf,
@@ -24,11 +24,11 @@ pub(crate) enum Place {
     DockerDesktop,
     OrbStack,
     Colima,
-    /// In podman's virtual machine, or wherever else a podman client reaches.
+    /// In podman's virtual machine, or on another machine that a podman client reaches.
     PodmanRemote,
 }
 
-/// Reads it from the answer to [`super::Engine::info`]; what is missing there is as if all were well.
+/// Reads the set-up from the answer to [`super::Engine::info`]. If something is missing there, it counts as in order.
 pub(crate) fn parse_health(json: &str) -> Health {
     let info: Value = serde_json::from_str(json).unwrap_or_default();
     let text = |path: &str| info.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! Docker and podman: the only folder that knows an engine's flags and answers. Where the two agree, one spelling
-//! serves both; every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3. Who runs the commands is `world`.
+//! Docker and podman. This is the only folder that knows an engine's flags and answers. Where the two agree, one
+//! spelling serves both, and every flag here is accepted by docker ≥ 20.10 and podman ≥ 4.3. `world` runs the commands.
 
 pub(crate) mod args;
 pub(crate) mod connection;
@@ -15,7 +15,7 @@ use crate::base::cmd::Cmd;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 
-/// The label that every volume and container of hsx's carries; its value is what it is for.
+/// The label of every volume and container that hsx makes. Its value says what the object is for.
 pub(crate) const LABEL: &str = "hsx.kind";
 
 /// Which command line an engine program speaks.
@@ -30,7 +30,7 @@ pub(crate) enum Dialect {
 pub(crate) struct Engine {
     pub program: String,
     pub dialect: Dialect,
-    /// The connection, or context, by which the program knows an engine elsewhere; `None`: whichever it takes by itself.
+    /// The connection, or context, for an engine elsewhere; `None` for the program's own default.
     pub connection: Option<String>,
 }
 
@@ -38,19 +38,19 @@ pub(crate) struct Engine {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Info {
     pub dialect: Dialect,
-    /// The engine's own architecture; on macOS that of its virtual machine. `None`: one hsx has no platform for.
+    /// The engine's own platform; on macOS that of its virtual machine. `None` if hsx has no platform for it.
     pub platform: Option<Platform>,
     pub rootless: bool,
     /// The engine runs elsewhere: a virtual machine of Docker Desktop or podman machine, or a remote service.
     pub remote: bool,
-    /// The engine host's name and kernel release: with a local engine they are this machine's.
+    /// The name and the kernel release of the engine's host. With a local engine they are this machine's.
     pub host: String,
     pub kernel: String,
     pub version: String,
-    /// The engine host's cores, and its memory in bytes.
+    /// The cores of the engine's host, and its memory in bytes.
     pub cores: Option<usize>,
     pub memory: Option<u64>,
-    /// Docker's client: the context that it has taken.
+    /// The context that docker's client uses.
     pub context: Option<String>,
 }
 
@@ -61,35 +61,35 @@ impl Info {
     }
 }
 
-/// The capability (capabilities(7)) that builds need. Where the engine runs as root, so does the container, but the files it
-/// is shown, read-only, are the caller's, who may have closed them to others; and an image's own root directory may be one
-/// that nobody writes to by its mode.
+/// The capability (capabilities(7)) that builds need. If the engine runs as root, the container does too. But the files
+/// that it sees, read-only, are the caller's, who may have closed them to others. And the mode of an image's own root
+/// directory may let nobody write there.
 const BUILDERS: &[&str] = &["DAC_OVERRIDE"];
 
-/// The capabilities that package managers need; all of them are among those that engines give by default.
+/// The capabilities that package managers need. Engines give all of them by default.
 const INSTALLERS: &[&str] = &["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETFCAP", "SETGID", "SETUID", "SYS_CHROOT"];
 
-/// How many processes and threads a container may have: far more than any build has, far fewer than a machine bears. Podman
-/// sets a limit of its own (2048), where the system lets it. Memory has no limit: nobody knows what a build needs, and one
-/// that took too much would be killed just the same; `--engine-arg=--memory=…` sets one.
+/// How many processes and threads a container may have: far more than a build has, far fewer than a machine can bear.
+/// By itself podman sets a limit of 2048, where the system lets it. Memory has no limit: nobody knows what a build
+/// needs, and a build above the limit would be killed too. `--engine-arg=--memory=…` sets one.
 const PIDS: &str = "--pids-limit=8192";
 
 const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
 
-/// How an engine answered a question that needs its daemon or storage.
+/// An engine's answer to a question that needs its daemon or storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InfoAnswer {
     Ready(Info),
-    /// The client answered but not the service behind it, in the service's own words.
+    /// The client answered, but the service behind it did not. The text says why, if that is known.
     Unreachable(String),
 }
 
 /// What an image reference stands for on its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Manifest {
-    /// A multi-platform image: the digest of each platform's child, by the architecture's name and variant.
+    /// A multi-platform image: the digest of each platform's image, by the platform's architecture and variant.
     Index(Vec<(String, String)>),
-    /// An image of one platform, which only the image itself can tell.
+    /// An image of one platform. Only the image itself tells which.
     Single,
 }
 
@@ -112,18 +112,19 @@ impl Engine {
         Cmd::new(&self.program).args(connection.chain(words.iter().copied()))
     }
 
-    /// The name by which something in this engine is remembered: other engines may have the same.
+    /// The name under which hsx remembers something in this engine. It has the connection's name, because another
+    /// engine may have something of the same name.
     pub(crate) fn memory_of(&self, name: &str) -> String {
         self.connection.iter().map(|connection| format!("{connection} ")).chain([name.to_owned()]).collect()
     }
 
-    /// One question that tells dialect, platform and whether the service behind the client answers.
-    /// The long template is what docker before 23 understands too; `--format json` is not.
+    /// The command that asks for dialect, platform, and whether the service behind the client answers. It uses a long
+    /// template because docker before 23 does not understand `--format json`.
     pub(crate) fn info(program: &str) -> Cmd {
         Cmd::new(program).args(INFO)
     }
 
-    /// The same of an engine that a connection leads to.
+    /// Asks what [`Engine::info`] asks, but of the engine that the connection leads to.
     pub(crate) fn info_behind(&self) -> Cmd {
         self.cmd(&INFO)
     }
@@ -136,7 +137,8 @@ impl Engine {
     pub(crate) fn manifest_inspect(&self, reference: &str) -> Cmd {
         let loopback = ["127.", "localhost:", "[::1]"].iter().any(|host| reference.starts_with(host));
         match self.dialect {
-            // The daemon treats loopback registries as insecure by itself; this call is the client's own.
+            // The daemon treats loopback registries as insecure by itself. The client, which makes this call, must be
+            // told.
             Dialect::Docker if loopback => self.cmd(&["manifest", "inspect", "--insecure", reference]),
             Dialect::Docker | Dialect::Podman => self.cmd(&["manifest", "inspect", reference]),
         }
@@ -146,12 +148,12 @@ impl Engine {
         self.cmd(&["pull", "--platform"]).arg(platform.to_string()).arg(reference)
     }
 
-    /// The architecture of an image in storage, alone on a line.
+    /// The command that prints the architecture of an image in storage, and nothing else.
     pub(crate) fn image_arch(&self, reference: &str) -> Cmd {
         self.cmd(&["image", "inspect", "--format", "{{.Architecture}}", reference])
     }
 
-    /// The names of the volumes that carry a label, one a line.
+    /// The command that lists the volumes with a label, one name a line.
     pub(crate) fn volumes(&self, label: &str) -> Cmd {
         self.cmd(&["volume", "ls", "--format", "{{.Name}}", "--filter"]).arg(format!("label={label}"))
     }
@@ -161,16 +163,16 @@ impl Engine {
         self.cmd(&["volume", "create"]).args(labels).arg(name)
     }
 
-    /// `ID NAME` of every container, running or not, that carries a label.
+    /// The command that lists all containers with a label, running or not, a line `ID NAME` each.
     pub(crate) fn containers(&self, label: &str) -> Cmd {
         self.cmd(&["ps", "--all", "--format", "{{.ID}} {{.Names}}", "--filter"]).arg(format!("label={label}"))
     }
 
-    /// Ends and removes containers at once, running or not, there or not.
+    /// Removes containers at once, whether they run or not. It is no error if one does not exist.
     pub(crate) fn remove(&self, names: &[String]) -> Cmd {
         let words: &[&str] = match self.dialect {
             Dialect::Docker => &["rm", "--force", "--volumes"],
-            // Without a time podman waits ten seconds for the process to heed SIGTERM.
+            // Without `--time` podman waits ten seconds for the process to obey SIGTERM.
             Dialect::Podman => &["rm", "--force", "--ignore", "--volumes", "--time", "0"],
         };
         self.cmd(words).args(names)
@@ -185,8 +187,8 @@ impl Engine {
         self.cmd(&["commit"]).args(changes).arg(container).arg(reference)
     }
 
-    /// Copies the contents of a directory out of a container, also of one that has exited. The files belong to
-    /// the caller on every engine: the client writes them.
+    /// Copies the contents of a directory out of a container, even of one that has exited. The files belong to the
+    /// caller on every engine, because the client writes them.
     pub(crate) fn copy_out(&self, container: &str, path: &str, to: &str) -> Cmd {
         self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg(format!("{to}/"))
     }
@@ -196,8 +198,9 @@ impl Engine {
         self.run_with(container, BUILDERS)
     }
 
-    /// Starts a container that may do to its own files what package managers do, or a copy of an image that keeps its
-    /// owners: apk changes its root for scripts, apt its user for downloads. Nothing of a project runs there.
+    /// Starts a container with the rights of package managers over its own files: to add packages, or to copy an image
+    /// and keep the owners of its files. apk changes its root for scripts, and apt its user for downloads. Nothing of a
+    /// project runs there.
     pub(crate) fn run_installer(&self, container: &Container<'_>) -> Cmd {
         self.run_with(container, INSTALLERS)
     }
@@ -211,28 +214,29 @@ impl Engine {
             cmd = cmd.arg("--interactive");
         }
         if container.stdin == Stdin::Terminal {
-            // No keys leave the container running: podman takes none for that, docker a sequence that nobody types.
+            // No keys detach from the container. Podman takes an empty sequence for that, docker needs one that nobody
+            // types.
             let detach = match self.dialect {
                 Dialect::Podman => "--detach-keys=",
                 Dialect::Docker => "--detach-keys=ctrl-@,ctrl-_,ctrl-@",
             };
             cmd = cmd.args(["--tty", detach]);
         }
-        // `--init`: without it the script is PID 1 and survives SIGINT and SIGTERM.
-        // `--pull=never`: the image of the right platform is there by now; no other may take its place.
+        // `--init`: without it the script would be PID 1, which survives SIGINT and SIGTERM.
+        // `--pull=never`: the image of the right platform is there already, and no other may take its place.
         cmd = cmd.args(["--init", "--pull=never", "--platform"]).arg(container.platform.to_string());
-        // A label of its own keeps SELinux from denying reads of the source without relabelling the user's files.
+        // `label=disable` keeps SELinux from denying reads of the source, without relabelling the user's files.
         cmd = cmd.args(["--security-opt", "no-new-privileges", "--security-opt", "label=disable"]);
         cmd = cmd.arg("--cap-drop=all").args(capabilities.iter().map(|name| format!("--cap-add={name}")));
         if self.dialect == Dialect::Docker {
             cmd = cmd.arg(PIDS);
         }
-        // The output is streamed and kept by hsx; the engine need not write it a second time.
+        // hsx reads the output and keeps it. The engine need not write it a second time.
         cmd = cmd.args(["--log-driver", "none"]);
         if container.network == Network::None {
             cmd = cmd.args(["--network", "none"]);
             if self.dialect == Dialect::Podman {
-                // By itself podman hands on the caller's proxies, passwords and all.
+                // By default podman passes on the caller's proxy variables, with passwords in them.
                 cmd = cmd.arg("--http-proxy=false");
             }
         }
@@ -246,21 +250,22 @@ impl Engine {
             cmd = cmd.arg("--mount").arg(mount_spec(mount));
         }
         cmd = cmd.arg("--workdir").arg(container.workdir).args(args::own_args(container.extra, container.network));
-        // `hsx` is the script's `$0`: it names the speaker in the shell's own messages.
+        // `hsx` is the script's `$0`, the name that the shell puts before its own messages.
         let (program, arguments) = container.entry.split_first().unwrap_or((&"/bin/sh", &[]));
         cmd = cmd.args(["--entrypoint", program, container.image]).args(arguments.iter().copied());
         cmd.args(["-c", container.script, "hsx"]).args(&container.args)
     }
 }
 
-/// Whether a variable, or `NAME=VALUE`, is about a proxy, whose address may hold a password.
+/// Whether `NAME` or `NAME=VALUE` is about a proxy, whose address may hold a password.
 fn is_proxy(env: &str) -> bool {
     let name = env.split('=').next().unwrap_or_default();
     name.to_ascii_lowercase().ends_with("_proxy")
 }
 
-/// Whether a container did not start because an image that it was to mount had just been unmounted: podman (4.3 and 4.9
-/// at least) miscounts who uses an image while another container that mounts it is cleaned up. Nothing has run then.
+/// Whether a container did not start because an image that it was to mount had just been unmounted. Podman (4.3 and 4.9
+/// at least) miscounts the users of an image while it cleans up another container that mounts the image. Nothing has
+/// run in that case.
 pub(crate) fn image_mount_was_lost(code: Option<i32>, said: &str) -> bool {
     // runc: "error mounting "/…/userdata/overlay/1/merge" to rootfs at "/native": …: no such file or directory: OCI runtime
     // attempted to invoke a command that was not found"; crun: "mount `…/merge` to `native`: No such file or directory: …".
@@ -271,14 +276,14 @@ pub(crate) fn image_mount_was_lost(code: Option<i32>, said: &str) -> bool {
         && (has("no such file or directory") || has("No such file or directory"))
 }
 
-/// A label, which may be a path. Podman before 5 reads those of volumes, and every filter, as CSV: the characters that
-/// are special there are percent-encoded on every engine.
+/// A label as an argument. Its value may be a path. Podman before 5 reads labels of volumes, and all filters, as CSV,
+/// so the characters that are special in CSV are percent-encoded on every engine.
 fn label_spec(key: &str, value: &str) -> String {
     let value = value.replace('%', "%25").replace(',', "%2C").replace('"', "%22");
     format!("{key}={value}")
 }
 
-/// A mount in the comma-separated form that takes colons in paths; both engines read it as CSV.
+/// A mount in the comma-separated form, which allows colons in paths. Both engines read it as CSV.
 fn mount_spec(mount: &Mount) -> String {
     let field = |key: &str, value: &str| {
         let field = format!("{key}={value}");
@@ -286,7 +291,7 @@ fn mount_spec(mount: &Mount) -> String {
     };
     match mount {
         Mount::Volume { name, target, read_only } => {
-            // Podman 4 knows no `readonly` for volumes; both know `ro`.
+            // Podman 4 does not know `readonly` for volumes. Both engines know `ro`.
             let mode = if *read_only { ",ro" } else { "" };
             format!("type=volume,{},{}{mode}", field("source", name), field("target", target))
         }
@@ -319,7 +324,7 @@ pub(crate) fn parse_info(json: &str) -> Result<InfoAnswer, serde_json::Error> {
             context: None,
         }));
     }
-    // The docker client exits with 0 and an empty server when nobody answers; some versions list why.
+    // If nobody answers, the docker client exits with 0 and an empty server. Some versions list the reasons.
     if let Some(errors) = raw.server_errors.filter(|errors| !errors.is_empty()) {
         return Ok(InfoAnswer::Unreachable(errors.join("; ")));
     }
@@ -340,7 +345,7 @@ pub(crate) fn parse_info(json: &str) -> Result<InfoAnswer, serde_json::Error> {
     }))
 }
 
-/// Docker's answer and podman's in one: each ignores what it does not know.
+/// The fields of docker's answer and of podman's. Either answer has only its own.
 #[derive(Deserialize)]
 struct RawInfo {
     host: Option<PodmanHost>,
@@ -429,7 +434,7 @@ pub(crate) fn parse_manifest(json: &str) -> Result<Manifest, serde_json::Error> 
     let raw: Raw = serde_json::from_str(json)?;
     let Some(children) = raw.manifests else { return Ok(Manifest::Single) };
     let linux = children.into_iter().filter_map(|child| {
-        // Attestations are children too, of the platform `unknown/unknown`.
+        // Attestations are children too. Their platform is `unknown/unknown`.
         let platform = child.platform.filter(|platform| platform.os == "linux")?;
         Some((platform.architecture, child.digest))
     });

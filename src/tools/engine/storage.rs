@@ -1,4 +1,4 @@
-//! What an engine keeps: volumes, containers and images, how large they are, and how they are removed.
+//! What an engine stores: volumes, containers and images, how large they are, and how they are removed.
 
 use std::collections::BTreeMap;
 
@@ -19,21 +19,21 @@ pub(crate) enum ObjectKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub kind: ObjectKind,
-    /// Of an image the tags, of the others their one name.
+    /// An image's tags, or the one name of a volume or container.
     pub names: Vec<String>,
-    /// Of a volume its name.
+    /// The engine's ID for it; for a volume its name.
     pub id: String,
-    /// As the engine writes it: RFC 3339.
+    /// When it was made, as the engine writes it: RFC 3339.
     pub created: String,
-    /// As hsx wrote them.
+    /// The labels as hsx wrote them, decoded.
     pub labels: BTreeMap<String, String>,
-    /// In bytes, where the engine tells right here.
+    /// The size in bytes, if this answer of the engine tells it.
     pub size: Option<u64>,
     pub running: bool,
 }
 
 impl Engine {
-    /// Their ids or names, one a line; only those that carry hsx's label.
+    /// The command that lists the objects of a kind that carry hsx's label, by ID or name, one a line.
     pub(crate) fn list(&self, kind: ObjectKind) -> Cmd {
         let label = format!("label={LABEL}");
         match kind {
@@ -43,7 +43,7 @@ impl Engine {
         }
     }
 
-    /// What is known of each of some.
+    /// The command that prints all details of some objects.
     pub(crate) fn inspect(&self, kind: ObjectKind, ids: &[String]) -> Cmd {
         let words: &[&str] = match kind {
             ObjectKind::Container => &["container", "inspect", "--size"],
@@ -53,22 +53,23 @@ impl Engine {
         self.cmd(words).args(ids)
     }
 
-    /// How large the volumes are: only this tells, and it measures all that the engine has.
+    /// The command that measures the volumes. It measures everything that the engine stores, but no other command
+    /// tells.
     pub(crate) fn usage(&self) -> Cmd {
         match self.dialect {
             Dialect::Docker => self.cmd(&["system", "df", "--verbose", "--format", "{{json .}}"]),
-            // Podman prints the tables only.
+            // Podman prints the details only as tables.
             Dialect::Podman => self.cmd(&["system", "df", "--verbose"]),
         }
     }
 
-    /// Removes a volume, unless a container has it.
+    /// Removes a volume, unless a container uses it.
     pub(crate) fn remove_volume(&self, name: &str) -> Cmd {
-        // Without `--force`: podman would remove the containers too.
+        // No `--force`: with it, podman would remove the containers that use the volume too.
         self.cmd(&["volume", "rm", name])
     }
 
-    /// Removes an image by one of its names or its id, unless a container or another name has it.
+    /// Removes an image by one of its names or its ID, unless a container uses it or another name is left.
     pub(crate) fn remove_image(&self, name: &str) -> Cmd {
         self.cmd(&["image", "rm", name])
     }
@@ -77,7 +78,7 @@ impl Engine {
 /// Reads the answer to [`Engine::inspect`].
 ///
 /// # Errors
-/// When it is no list of JSON objects.
+/// When it is not a list of JSON objects.
 pub(crate) fn parse_stored(kind: ObjectKind, json: &str) -> Result<Vec<Stored>, serde_json::Error> {
     let raw: Vec<Raw> = serde_json::from_str(json)?;
     Ok(raw.into_iter().map(|raw| raw.stored(kind)).collect())
@@ -93,7 +94,7 @@ struct Raw {
     repo_tags: Option<Vec<String>>,
     created: Option<String>,
     created_at: Option<String>,
-    /// Of volumes, and of podman's images.
+    /// The labels of volumes, and of podman's images.
     labels: Option<BTreeMap<String, String>>,
     config: Option<RawConfig>,
     size: Option<u64>,
@@ -109,7 +110,7 @@ struct RawConfig {
 
 impl Raw {
     fn stored(self, kind: ObjectKind) -> Stored {
-        // Docker begins the names of containers with a slash.
+        // Docker writes a slash before the names of containers.
         let name = self.name.trim_start_matches('/').to_owned();
         let labels = self.labels.or_else(|| self.config.and_then(|config| config.labels)).unwrap_or_default();
         let status = self.state.get("Status").and_then(Value::as_str).unwrap_or_default();
@@ -125,7 +126,7 @@ impl Raw {
     }
 }
 
-/// A label's value as it was before `label_spec` encoded it.
+/// A label's value, decoded from what `label_spec` made of it.
 fn label_value(text: &str) -> String {
     text.replace("%22", "\"").replace("%2C", ",").replace("%25", "%")
 }
@@ -156,7 +157,7 @@ pub(crate) fn parse_usage(text: &str) -> BTreeMap<String, u64> {
     rows.filter_map(|(name, size)| Some((name, parse_size(size)?))).collect()
 }
 
-/// `21.08kB` in bytes: both engines count in thousands.
+/// Reads a size such as `21.08kB`, in bytes. Both engines count in thousands.
 fn parse_size(text: &str) -> Option<u64> {
     let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
     let number: f64 = text[..unit].parse().ok()?;
