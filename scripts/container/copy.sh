@@ -3,7 +3,7 @@ copy() { # TOP BELOW TO: the project is at TOP/BELOW, and all that it needs is b
   copy_from=$1 copy_below=$2 copy_to=$3
   while :; do
     mkdir -p "$copy_to"
-    # The directory that leads to the project is made anew; everything else is linked.
+    # The directory that leads to the project is made; everything else is linked.
     copy_next=${copy_below%%/*}
     for copy_entry in "$copy_from"/* "$copy_from"/.[!.]*; do
       case ${copy_entry##*/} in

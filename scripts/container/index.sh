@@ -11,7 +11,7 @@ update() {
 knows_another_repository() {
   names=$(sed -n "s/^repository[[:blank:]]*//p" cabal.project cabal.project.local 2> /dev/null || :)
   for name in $names; do
-    # The directory of a repository in files has a suffix.
+    # The directory of a repository of local files has a suffix after its name.
     set -- "$CABAL_DIR/packages/$name"*
     [ -e "$1" ] || return 0
   done

@@ -30,7 +30,7 @@ done
 private=/hsx/ghc/lib
 start="/native$ghc_itself -B$private -fexternal-interpreter -pgmi $out/iserv/ghc-iserv"
 [ -z "$assembler" ] || start="$start -pgma $assembler"
-# The interpreter loads static code only. "GHC Dynamic: NO" tells cabal so, which then does not compile all modules
+# The interpreter loads static code only. "GHC Dynamic: NO" tells cabal so, and keeps it from compiling all modules
 # twice.
 wrapper ghc "$start" "[ \"\$1\" != --info ] || { $start --info | sed \"/GHC Dynamic/s/YES/NO/\"; exit; }"
 ghc_wrapper() { # NAME ARGUMENTS [FIRST]

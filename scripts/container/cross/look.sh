@@ -3,7 +3,7 @@
 #
 # A program counts only if it works: an image with a broken clang is treated as an image without clang.
 
-# Searches PATH: for "printf" and others "command -v" only says that the shell has a command of that name.
+# Searches PATH: for "printf" and others "command -v" only says that the shell has a built-in of that name.
 path_of() { # PROGRAM, or the path of one
   case $1 in
     "") return 1 ;;
