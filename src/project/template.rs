@@ -1,8 +1,8 @@
 //! Templates of new projects: those that are built into hsx, and how any template becomes files.
 //!
-//! A template is a directory. Its files are written as they are, except for placeholders in their paths and texts: `{=
-//! name =}`, and `{% if nix %}` … `{% endif %}`. GitHub's `${{ }}` and the braces of Haskell and Nix are left alone. A
-//! file that its conditions leave empty is not written.
+//! A template is a directory. Its files are written as they are, except for placeholders in their paths and texts:
+//! `{= name =}`, and `{% if nix %}` … `{% endif %}`. GitHub's `${{ }}` and the braces of Haskell and Nix are left
+//! alone. A file that its conditions leave empty is not written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
