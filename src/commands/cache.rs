@@ -122,7 +122,7 @@ pub(crate) struct PruneArgs {
 /// Runs `hsx cache`.
 ///
 /// # Errors
-/// When no engine answers, or it is not said what to remove.
+/// When no engine answers, or the user did not say what to remove.
 pub(crate) fn run(args: &CacheArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     Ok(match &args.command {

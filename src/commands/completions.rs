@@ -1,4 +1,4 @@
-//! `hsx completions`: what a shell needs to complete hsx's command line.
+//! `hsx completions`: the script by which a shell completes hsx's command line.
 
 use clap::{Args, Command, ValueEnum};
 use clap_complete::{Generator, Shell as Known};
@@ -38,7 +38,7 @@ pub(crate) enum Shell {
     Powershell,
 }
 
-/// Runs `hsx completions`; `hsx` is the whole command line.
+/// Runs `hsx completions`. The parameter `hsx` is the definition of the whole command line.
 pub(crate) fn run(args: &CompletionsArgs, mut hsx: Command, ui: &Ui) -> u8 {
     ui.print(&match args.shell {
         Shell::Bash => script(Known::Bash, &mut hsx),

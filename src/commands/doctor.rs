@@ -57,7 +57,7 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "DIR", env = "HSX_OUT_DIR", hide_env = true)]
     pub out_dir: Option<Utf8PathBuf>,
 
-    // Only the variable and the files: a line of its own would not tell more.
+    // Hidden: it only reads the variable and the settings files, and a line in the help would add nothing.
     #[arg(long, value_name = "BOOL", value_parser = BoolishValueParser::new(), env = "HSX_UPX", hide = true)]
     pub upx: Option<bool>,
 
@@ -82,7 +82,7 @@ impl DoctorArgs {
 /// When a settings file is not usable, or a signal came.
 pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    // Without a project, or with one that cannot be read, there is the machine all the same.
+    // Without a project that can be read, hsx still examines the machine.
     let loaded = load::load(&args.builder, environment, &world).ok();
     let user_file = load::user_file(environment)?;
     let asked = settings::engine(&args.builder.engine, &user_file);
@@ -132,7 +132,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
     Ok(exit_code(&findings))
 }
 
-/// The settings of a build for every platform, so that each has its image.
+/// The settings for all platforms, so that the image of each is known.
 fn resolved(args: &DoctorArgs, loaded: &ProjectFiles, environment: &Environment) -> Option<settings::Settings> {
     let builder = BuilderArgs { platforms: Platform::all().collect(), ..args.builder.clone() };
     let result = ResultArgs { out_dir: args.out_dir.clone(), upx: args.upx, ..ResultArgs::default() };
@@ -141,7 +141,7 @@ fn resolved(args: &DoctorArgs, loaded: &ProjectFiles, environment: &Environment)
     settings::resolve(typed, files, &loaded.project, |_| Ok(Platform::Amd64), &environment.cwd).ok()
 }
 
-/// The platforms that are typed or set: only for these must programs start.
+/// The platforms on the command line or in the settings. Programs of these must start; others are optional.
 fn named_platforms(args: &DoctorArgs, loaded: Option<&ProjectFiles>, user_file: &SettingsFile) -> Vec<Platform> {
     if !args.builder.platforms.is_empty() {
         return args.builder.platforms.clone();
@@ -152,7 +152,7 @@ fn named_platforms(args: &DoctorArgs, loaded: Option<&ProjectFiles>, user_file: 
         .unwrap_or_else(|| user_file.platforms())
 }
 
-/// The image of a build where there is no project to say otherwise.
+/// The image that a build without a project would use.
 fn default_image(args: &BuilderArgs) -> Result<String, Error> {
     let image = args.image.as_deref().unwrap_or(image::DEFAULT_REPOSITORY);
     let ghc = args.ghc.as_deref().unwrap_or(image::DEFAULT_GHC);

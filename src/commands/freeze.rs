@@ -1,4 +1,5 @@
-//! `hsx freeze`: asks what there is to freeze and what the images have, translates, has it checked, and writes it.
+//! `hsx freeze`: asks the host and the images for versions, translates these to a freeze file, checks it, and writes
+//! it.
 
 use camino::Utf8Path;
 use clap::Args;
@@ -26,7 +27,7 @@ use crate::world::doors::ui::Ui;
 use crate::world::doors::{World, write};
 use crate::world::follow::platform;
 
-/// The late values of a freeze's plan, and their declaration in a printed one: nobody knows them before the image has
+/// The late values of a freeze's plan, and their declaration in a printed plan. They are known only after the image has
 /// been asked.
 const TEXT: &str = "freeze";
 const INDEX_STATE: &str = "index_state";
@@ -34,7 +35,8 @@ const DECLARATION: &str =
     "# hsx makes a freeze file of what these say; the script goes on with its text and its index-state
 : \"${freeze:?the text of the freeze file}\" \"${index_state?its index-state, or nothing}\"";
 
-/// The late value that stands for a freeze's lines, and its declaration: cabal gets each as an argument.
+/// The late value for the lines of a freeze, and its declaration in a printed plan: cabal gets each line as an
+/// argument.
 const CONSTRAINTS: &str = "@";
 pub(crate) const LINES: &str =
     "# the freeze's lines are arguments of cabal: set -- --constraint=LINE --constraint=LINE --index-state=TIME
@@ -87,7 +89,7 @@ pub(crate) struct FreezeArgs {
 /// Runs `hsx freeze`.
 ///
 /// # Errors
-/// When there is a freeze file already, or none that every platform's image can honour.
+/// When a freeze file exists already, or the image of a platform cannot honour the freeze.
 pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let result = ResultArgs::default();
@@ -122,14 +124,14 @@ fn may_write(project: &Project, force: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a freeze is made with: facts that need a container, and what to do with them.
+/// The plan of a freeze: whom to ask, and how to check the result.
 pub(crate) struct FreezePlan {
-    /// What is done first, and the image of each platform is asked.
+    /// The steps that come first, and the question to each platform's image.
     surveys: Plan<String>,
-    /// The file that is there, where that is to be translated.
+    /// The text of the present freeze file, when this is to be translated.
     file: Option<String>,
     host: Option<AskHost>,
-    /// Checks the result, once there is one.
+    /// Checks the resulting freeze with each platform's image.
     checks: Plan<String>,
 }
 
@@ -142,10 +144,10 @@ impl FreezePlan {
     }
 }
 
-/// Decides what is asked.
+/// Decides whom to ask.
 ///
 /// # Errors
-/// When the host is to be asked and has nothing that answers, or a platform cannot be built for.
+/// When the host is to be asked but has neither cabal nor ghc-pkg, or a platform cannot be built for.
 pub(crate) fn plan<S>(
     gathered: &PlanInputs<S>,
     origin: Origin,
@@ -173,7 +175,7 @@ fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
     project.freeze_file().map(|text| Some(text.to_owned())).ok_or_else(none)
 }
 
-/// What asks the host; `None` where the image is asked instead.
+/// The step that asks the host. `None`: the image is asked instead.
 fn host(
     project: &Project,
     settings: &Settings,
@@ -185,7 +187,7 @@ fn host(
         return Ok(None);
     }
     let of_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
-    // A shell may have another compiler than the one that the project is released with.
+    // The shell may lack the compiler that the project names, and have another one.
     let is_there = |program: &str| environment.find(program).is_some();
     let other = project.with_compiler.as_deref().is_some_and(|named| !is_there(named)) && is_there("ghc");
     let names = of_compiler.map(|version| format!("ghc-pkg-{version}")).into_iter().chain(["ghc-pkg".to_owned()]);
@@ -207,7 +209,7 @@ fn host(
 struct Solver<'a>(Builder<'a>);
 
 impl Solver<'_> {
-    /// What is there, and for the task "solve" what cabal freezes the project at.
+    /// Asks for the versions in the image. For the task "solve", it also asks what cabal freezes the project at.
     fn survey(&self, task: &str) -> PlatformPlan<String> {
         let index_state = self.0.project.index_state.clone().unwrap_or_default();
         let first = [task.to_owned(), index_state];
@@ -226,7 +228,7 @@ impl Solver<'_> {
     fn cmd(&self, script: &str, first: [String; 2], targets: &[String]) -> Cmd {
         let Builder { project, settings, host, .. } = &self.0;
         let (_, below) = project.place();
-        // A build directory of its own: the plan of the builds stays as it is.
+        // cabal solves in a build directory of its own, so that the plan of the builds does not change.
         let cabal_args = cabal::solve_args(targets, &settings.cabal_args);
         let args = first.into_iter().chain([below]).chain(cabal_args).collect();
         let network = if settings.offline { Network::None } else { Network::Default };
@@ -240,10 +242,10 @@ impl Solver<'_> {
     }
 }
 
-/// Follows the plan: a freeze that every platform's image honours.
+/// Follows the plan, and returns a freeze that every platform's image can honour.
 ///
 /// # Errors
-/// When a tool fails, or an image cannot honour what came of it.
+/// When a tool fails, or an image cannot honour the freeze.
 pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &World<'_>) -> Result<Frozen, Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
     for step in &plan.surveys.prepare {
@@ -271,7 +273,7 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &Wor
     Ok(frozen)
 }
 
-/// By the strategy that the survey could be done by.
+/// Checks a freeze with a platform's image, by the strategy that worked for the survey.
 fn check<S>(
     frozen: &Frozen,
     platform: &PlatformSettings,
@@ -292,7 +294,8 @@ fn check<S>(
     })
 }
 
-/// Has a build heed what was frozen for it alone; in a plan that is only printed late values stand for that.
+/// Makes a build use the versions that were frozen for it alone. `None`: the plan is only printed, and late values
+/// stand for the versions.
 ///
 /// # Errors
 /// When a platform cannot be built for, or the file that hides the project's own cannot be made.
@@ -305,7 +308,7 @@ pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut PlanInputs<S>, wor
         tell_notes(frozen, world.ui);
         project.index_state = frozen.time().max(project.index_state.take());
     } else {
-        // By then the images and volumes are there.
+        // The survey's plan comes first in the printed script, so its images and volumes exist by then.
         let mut prepared = facts.clone();
         for build in &settings.platforms {
             let choice = choose(build, build.strategy, facts)?;
@@ -321,7 +324,7 @@ pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut PlanInputs<S>, wor
     Ok(())
 }
 
-/// What changed, for people.
+/// The changes of a freeze as a table, for people.
 fn table(frozen: &Frozen, path: &Utf8Path) -> String {
     let mut rows = vec![["CHANGE", "LINE", "REASON"].map(str::to_owned).to_vec()];
     rows.extend(frozen.changes.iter().map(|change| {
@@ -337,7 +340,7 @@ fn tell_notes(frozen: &Frozen, ui: &Ui) {
     frozen.notes.iter().for_each(|note| ui.warning(note));
 }
 
-/// What there is to tell of a freeze, for programs.
+/// A freeze as JSON, for programs.
 pub(crate) fn json(frozen: &Frozen) -> serde_json::Value {
     json!({ "text": frozen.text(), "changes": frozen.changes, "notes": frozen.notes })
 }

@@ -1,4 +1,5 @@
-//! What every command that starts a builder does first: find the project, resolve its settings, ask the machine.
+//! Gathers what every command that starts a builder needs: finds the project, resolves its settings, and asks the
+//! machine.
 
 use crate::base::error::{Error, ErrorKind};
 use crate::facts::Facts;
@@ -10,17 +11,17 @@ use crate::world::ask::host;
 use crate::world::ask::load::{self, ProjectFiles};
 use crate::world::doors::World;
 
-/// What every command that starts a builder knows before it plans.
+/// Everything that a command which starts a builder knows before it plans.
 pub(crate) struct PlanInputs<S> {
     pub project: Project,
     pub settings: Settings,
-    /// What of the project the command is about.
+    /// The part of the project that the command is about.
     pub selection: S,
     pub known: EnginesByConnection,
     pub facts: Facts,
 }
 
-/// The project and its settings, as far as they are known without asking the machine anything new.
+/// The project and its settings, as far as they are known without new questions to the machine.
 pub(crate) struct ResolvedProject<S> {
     pub project: Project,
     pub settings: Settings,
@@ -28,11 +29,11 @@ pub(crate) struct ResolvedProject<S> {
     pub known: EnginesByConnection,
 }
 
-/// Resolves a project's settings, selects from it what the command is about, and finds the engines. `None`: one of
-/// them is not remembered, and not to be asked.
+/// Resolves a project's settings, selects the part that the command is about, and finds the engines. `None`: an engine
+/// is not remembered, and must not be asked.
 ///
 /// # Errors
-/// When there is no engine, or a setting or the selection is not usable.
+/// When no engine answers, or a setting or the selection is not usable.
 pub(crate) fn find<S>(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
@@ -54,16 +55,16 @@ pub(crate) fn find<S>(
     }
     let mut settings = settings?;
     let (args, told) = cabal::overrides(&project.settings, |path| project.place_of(path.into()).is_some());
-    // What is typed comes last, and counts.
+    // The arguments that the user typed come last, because the last one wins.
     settings.cabal_args.splice(0..0, args);
     if let Some(first) = settings.platforms.first_mut() {
-        // Once, and not for each platform.
+        // One platform has these warnings for all, so that they appear once.
         first.warnings.extend(told);
     }
     if typed.builder.locked {
         settings.apply(load::read_lockfile(&project.root)?, &mut project)?;
     }
-    // A target that is not there is found out before the registry is asked.
+    // An unknown target is reported before the registry is asked.
     let selection = select(&project, &settings)?;
     let known = engines.of(&settings)?;
     Ok(known.map(|known| ResolvedProject { project, settings, selection, known }))
@@ -72,12 +73,12 @@ pub(crate) fn find<S>(
 /// Finds and reads the project.
 ///
 /// # Errors
-/// When there is none, or a file of it is not usable.
+/// When there is no project, or one of its files is not usable.
 pub(crate) fn load(typed: Arguments<'_>, world: &World<'_>) -> Result<ProjectFiles, Error> {
     load::load(typed.builder, world.environment, world)
 }
 
-/// Finds the project, resolves its settings and selects from it what the command is about, then asks the machine.
+/// Finds the project, resolves its settings, selects the part that the command is about, and asks the machine.
 ///
 /// # Errors
 /// When there is no project, no engine or no image, or a setting or the selection is not usable.
@@ -89,8 +90,8 @@ pub(crate) fn gather<S>(
     gather_loaded(typed, &load(typed, world)?, select, world)
 }
 
-/// The same for a project that has been read. What an engine is remembered to have said of itself is asked for again
-/// when the engine does not do by it.
+/// Does the work of [`gather`] for a project that has been read. When the work fails with a remembered engine, it asks
+/// the engine again and repeats the work.
 ///
 /// # Errors
 /// As [`gather`].

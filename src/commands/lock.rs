@@ -1,4 +1,4 @@
-//! `hsx lock`: writes down what `--locked` builds with.
+//! `hsx lock`: writes down the versions that `--locked` builds use.
 
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     let known = engines::ask(asked.as_deref(), connection.as_deref(), &world)?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {
-        // Somebody else's machine may be of another platform, and builds for this one from there.
+        // Another user's machine may have another platform, and build for this one from there.
         builder.platforms = Platform::all().collect();
     }
     let result = ResultArgs::default();

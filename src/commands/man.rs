@@ -1,4 +1,4 @@
-//! `hsx man`: manual pages, one a command, made from the same text as `--help`.
+//! `hsx man`: manual pages, one for each command, made from the same text as `--help`.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Command};
@@ -63,7 +63,7 @@ fn find<'a>(hsx: &'a Command, words: &[String]) -> Result<&'a Command, Error> {
     })
 }
 
-/// `hsx-cache-list`: the name of the page.
+/// The name of the page, such as `hsx-cache-list`.
 fn full_name(command: &Command) -> &str {
     command.get_display_name().unwrap_or_else(|| command.get_name())
 }
@@ -72,7 +72,7 @@ fn full_name(command: &Command) -> &str {
 pub(crate) fn page(command: &Command) -> String {
     let after = command.get_after_long_help().or_else(|| command.get_after_help());
     let after = after.map(ToString::to_string).unwrap_or_default();
-    // `clap_mangen` would fill the lines of what stands below the options, and examples would be no examples.
+    // `clap_mangen` would reflow the text below the options, and so destroy the examples.
     let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
     let source = format!("hsx {}", env!("CARGO_PKG_VERSION"));
     let mut page = Vec::new();
@@ -81,7 +81,8 @@ pub(crate) fn page(command: &Command) -> String {
     String::from_utf8_lossy(&page).into_owned() + &sections(&after)
 }
 
-/// The part of a help text below the options: `Heading:` at the left margin, and indented lines that stand as they are.
+/// Converts the part of a help text below the options. `Heading:` begins at the left margin; indented lines stay as
+/// they are.
 fn sections(text: &str) -> String {
     let mut roff = Roff::new();
     let mut open = false;

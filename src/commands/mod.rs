@@ -1,6 +1,6 @@
-//! The subcommands: a file or folder each, named as it is typed, with its own arguments and help. Each gathers what it
-//! has to know (`gather`), plans, has the plan printed or followed, and reports. No command knows the parser, or how
-//! another is typed; what several need and is no command's own belongs in `plan`, `report` or `world`.
+//! The subcommands, each in a file or folder that is named as it is typed, with its arguments and help. A command
+//! gathers what it needs (`gather`), plans, prints or follows the plan, and reports. No command knows the parser, or
+//! how another command is typed. What several commands share belongs in `plan`, `report` or `world`.
 
 pub(crate) mod cache;
 pub(crate) mod completions;

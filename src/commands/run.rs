@@ -1,4 +1,4 @@
-//! `hsx run`: what `hsx static` does for one executable, then the executable itself.
+//! `hsx run`: builds one executable as `hsx static` does, then runs it.
 
 use camino::Utf8Path;
 use clap::Args;
@@ -67,10 +67,10 @@ pub(crate) struct RunArgs {
     pub messages: MessageArgs,
 }
 
-/// Runs `hsx run`. Where the program runs by itself, this does not return.
+/// Runs `hsx run`. When the program runs without a container, it replaces hsx, and this does not return.
 ///
 /// # Errors
-/// Whatever keeps the program from starting, but for a failed build, which is reported.
+/// When something keeps the program from starting. A failed build is reported, and is no error here.
 pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let targets: Vec<_> = args.target.iter().flat_map(|target| target.split(',')).map(str::to_owned).collect();
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     }
     let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
-    // What does not start is found out before anything is built; the name is a guess until cabal has planned.
+    // A missing emulation is reported before anything is built. The name is a guess until cabal has planned.
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
     let guessed = start(&project, &settings, guess, &args.args, &facts)?;
     if args.dry_run {
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     }
 }
 
-/// What may be run: where the project's files leave no doubt that there are several executables, that is said at once.
+/// Selects what to run. Fails at once when the project's files leave no doubt that there are several executables.
 fn select(project: &Project, settings: &Settings) -> Result<Selection, Error> {
     let selection = project.select(&settings.targets)?;
     let certain: Vec<_> = selection.guess.iter().filter(|exe| project.is_certain(exe)).collect();
@@ -129,8 +129,8 @@ fn several<'a>(executables: impl Iterator<Item = (&'a str, &'a str)>) -> Error {
     Error::usage("there are several executables to run").hint(format!("name one: {}", names.join(", ")))
 }
 
-/// The program itself, with what `cabal run` tells it: where the project's packages have their data files. Those of others
-/// are where they were delivered.
+/// The command that starts the program. Like `cabal run`, it sets variables for the data files: those of the project's
+/// packages are in the project, those of other packages in the output directory.
 fn here(dir: &Utf8Path, name: &str, args: &[String], project: &Project) -> Cmd {
     let program = Cmd::new(dir.join(name)).args(args);
     let own = project.packages.iter().filter(|package| !package.data_files.is_empty()).map(|package| {
@@ -150,7 +150,7 @@ fn here(dir: &Utf8Path, name: &str, args: &[String], project: &Project) -> Cmd {
 enum Start {
     /// hsx becomes the program.
     Here(Cmd),
-    /// In a container, where this machine's kernel is not the engine's.
+    /// The program runs in a container, because the engine's kernel is not this machine's.
     Container(Box<PlatformPlan<u8>>),
 }
 
@@ -166,7 +166,7 @@ impl Start {
 /// Decides how the program starts.
 ///
 /// # Errors
-/// When it does not start on this machine, for want of emulation.
+/// When the program does not start on this machine without emulation.
 fn start(project: &Project, settings: &Settings, name: &str, args: &[String], facts: &Facts) -> Result<Start, Error> {
     let build = &settings.platforms[0];
     let dir = settings.out_dir.join(build.platform.slug());
@@ -208,7 +208,7 @@ fn in_container(
         .collect();
     let builder = Builder::new(project, settings, facts, build, choose(build, build.strategy, facts)?, Again::Yes);
     let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
-    // Of its own: a program that runs for long keeps nobody from building.
+    // The lock is separate from the build's: a program that runs for long must not keep others from building.
     let key = format!("{}-exec", builder.key);
     let container_name = format!("hsx-{key}-run{}", facts.process);
     let container = Container {

@@ -1,4 +1,4 @@
-//! `hsx setup-cabal`: links by which cabal finds hsx as commands of its own.
+//! `hsx setup-cabal`: creates links, by which cabal finds hsx as external commands.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &SetupCabalArgs, environment: &Environment, ui: &Ui) -> 
     let beside = program.parent().unwrap_or(Utf8Path::new("/"));
     let dir = links::directory(&args.dir.as_ref().map_or_else(|| beside.to_owned(), |dir| environment.cwd.join(dir)))?;
     let places = EXTERNAL_COMMANDS.map(|(name, typed)| (dir.join(name), typed));
-    // All are looked at before the first is made.
+    // All links are checked before the first one is created.
     let links = places.iter().map(|(path, typed)| Ok((path, typed, decide(path, &links::find(path), &program)?)));
     let links = links.collect::<Result<Vec<_>, Error>>()?;
     for (path, typed, action) in &links {
@@ -75,14 +75,14 @@ pub(crate) fn run(args: &SetupCabalArgs, environment: &Environment, ui: &Ui) -> 
     Ok(0)
 }
 
-/// What is to be done about a link.
+/// What to do about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Keep,
     Link,
 }
 
-/// Only a link that leads, or led, to a program called `hsx` is hsx's to replace.
+/// Decides about a link. hsx replaces only a link that leads, or led, to a program called `hsx`.
 fn decide(path: &Utf8Path, found: &Present, program: &Utf8Path) -> Result<Action, Error> {
     let is_hsx = |target: &Utf8PathBuf| target.file_name() == program.file_name() || target.file_name() == Some("hsx");
     match found {
@@ -94,7 +94,7 @@ fn decide(path: &Utf8Path, found: &Present, program: &Utf8Path) -> Result<Action
     }
 }
 
-/// Why cabal may not find the links, or not heed them.
+/// Reasons why cabal may not find or use the links.
 fn doubts(dir: &Utf8Path, world: &World<'_>) -> Result<Vec<String>, Error> {
     let mut doubts = Vec::new();
     if !world.environment.is_on_path(dir) {

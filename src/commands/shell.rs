@@ -1,4 +1,4 @@
-//! `hsx shell`: a shell, or a command, in the builder as a build sees it.
+//! `hsx shell`: opens a shell, or runs a command, in the container that a build would run in.
 
 use clap::Args;
 
@@ -65,7 +65,7 @@ pub(crate) struct ShellArgs {
 /// Runs `hsx shell`.
 ///
 /// # Errors
-/// Whatever keeps the shell from starting.
+/// When something keeps the shell from starting.
 pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let result = ResultArgs { no_upx: true, ..ResultArgs::default() };
@@ -103,7 +103,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What must be there first. A plan of its own: it locks what it makes, and a shell may be open for long.
+    /// Plans the preparation. It is separate from the session: it locks what it makes, and a shell may be open for
+    /// long.
     fn preparation(&self) -> Result<PlatformPlan<()>, Error> {
         let Self { project, settings, facts, .. } = self;
         let build = &settings.platforms[0];
@@ -114,7 +115,7 @@ impl Planner<'_> {
         })
     }
 
-    /// The shell itself, by the strategy that could be prepared for.
+    /// Plans the session, with the strategy that the preparation ended with.
     fn session(&self, strategy: Strategy) -> Result<PlatformPlan<u8>, Error> {
         let build = &self.settings.platforms[0];
         let asked = match strategy {
@@ -134,7 +135,8 @@ impl Planner<'_> {
             stdin: facts.stdin,
             ..builder.container(&parts, interact::SHELL, words.chain(self.args.command.iter().cloned()).collect())
         };
-        // What a build makes, it makes alone; a shell uses what is there, beside other shells.
+        // A build holds its locks alone, because it changes things. A shell only uses them, so that other shells can,
+        // too.
         let locks = builder.locks().into_iter().map(|lock| Lock { shared: true, ..lock }).collect();
         Ok(builder.interactive(&key, locks, &container))
     }

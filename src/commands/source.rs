@@ -1,4 +1,4 @@
-//! `hsx source`: what an engine elsewhere is sent; the plans that are printed call it.
+//! `hsx source`: writes the source as an engine on another machine would receive it. Printed plans call it.
 
 use camino::Utf8PathBuf;
 use clap::Args;

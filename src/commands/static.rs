@@ -1,4 +1,4 @@
-//! `hsx static`: gather facts, plan, then print the plan or follow it, and report.
+//! `hsx static`: gathers facts, plans, prints or follows the plan, and reports.
 
 use std::time::Instant;
 
@@ -129,7 +129,7 @@ pub(crate) struct StaticArgs {
 /// Runs `hsx static`.
 ///
 /// # Errors
-/// Whatever keeps it from starting; failed builds are in the report it prints.
+/// When something keeps it from starting. Failed builds are part of the report that it prints.
 pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let typed = Arguments {
@@ -169,7 +169,7 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     Ok(report.exit_code())
 }
 
-/// Builds where anything has changed since the last build. `None`: the plan was printed instead.
+/// Builds the platforms for which something has changed since the last build. `None`: the plan was printed instead.
 fn report(
     typed: Arguments<'_>,
     select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
@@ -211,7 +211,7 @@ fn report(
     Ok(Some(Report { freeze: None, platforms }))
 }
 
-/// Builds with the lines of a freeze file that is made first. `None`: the plan was printed instead.
+/// Makes a freeze, then builds with its lines. `None`: the plan was printed instead.
 fn report_frozen(
     typed: Arguments<'_>,
     origin: Origin,
@@ -224,7 +224,7 @@ fn report_frozen(
     let mut frozen = None;
     if !dry_run {
         frozen = Some(freeze::follow(&freeze, &gathered, world)?);
-        // There are volumes and images by now that were not.
+        // The freeze has created images and volumes, so the facts are gathered again.
         gathered = gather(typed, select, world)?;
     }
     if origin != Origin::File && gathered.project.freeze_file().is_some() {
@@ -243,8 +243,8 @@ fn report_frozen(
     Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
 }
 
-/// The one executable that is asked for, and its platform, if it is up to date and of the platform that hsx runs on; also where it was built
-/// with all that `hsx static` builds.
+/// The executable that is asked for, and its platform, when it is up to date and hsx itself runs on that platform. It
+/// counts even when it was built together with all that `hsx static` builds.
 ///
 /// # Errors
 /// When a setting or the selection is not usable.
@@ -267,7 +267,7 @@ pub(crate) fn fresh_program(
     Ok(check(Arguments { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
 }
 
-/// The only executable that targets stand for, of those that were delivered.
+/// The delivered executable that the targets mean. `None`: there is no such executable, or more than one.
 pub(crate) fn only(delivered: &[Delivered], targets: &[Target]) -> Option<Delivered> {
     let planned: Vec<_> = delivered
         .iter()
@@ -286,22 +286,22 @@ pub(crate) fn only(delivered: &[Delivered], targets: &[Target]) -> Option<Delive
     selected.dedup();
     match (&selected[..], delivered) {
         ([one], _) => delivered.iter().find(|exe| exe.name == one.component.name).cloned(),
-        // What a path stands for nobody knows here.
+        // A path as target is not understood here, but a single executable leaves no doubt.
         ([], [one]) => Some(one.clone()),
         _ => None,
     }
 }
 
-/// Which platforms are asked for, as far as that is known yet, and the reports of those that are up to date.
+/// The platforms asked for, as far as they are known yet, and the reports of those that are up to date.
 #[derive(Default)]
 struct FreshPlatforms {
     order: Vec<Platform>,
     fresh: Vec<PlatformReport>,
-    /// What is asked for of them.
+    /// The targets asked for.
     targets: Vec<Target>,
 }
 
-/// Looks for platforms where there is nothing to do, without asking an engine.
+/// Finds the platforms that are up to date, without asking an engine.
 fn check(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
@@ -332,7 +332,7 @@ fn check(
     Ok(checked)
 }
 
-/// Decides everything a run does.
+/// Decides everything that a run does.
 ///
 /// # Errors
 /// When a platform cannot be built for on this machine, or upx is required and missing.
@@ -359,7 +359,7 @@ pub(crate) fn plan(
     Ok(Plan { fresh: Vec::new(), platforms, prepare, shares, serial: settings.serial })
 }
 
-/// How the machine of an engine is shared out among the platforms that it builds for.
+/// How the platforms that an engine builds for share its machine.
 fn share_of(host: &Host, settings: &Settings) -> Share {
     let platforms = if settings.serial { 1 } else { host.builds.len() };
     let (at_once, jobs) = share(platforms, settings.jobs, host.cores, host.memory);
@@ -394,7 +394,7 @@ impl<'a> Planner<'a> {
         plan
     }
 
-    /// From the source to the output directory.
+    /// The steps from the source to the output directory.
     fn steps(&self) -> impl Step<Input = (), Output = Vec<Delivered>> + use<> {
         let Self { builder, stage, .. } = self;
         let Builder { settings, facts, host, .. } = builder;
@@ -411,7 +411,7 @@ impl<'a> Planner<'a> {
         let own_data: Vec<_> = builder.project.packages.iter().filter_map(OwnData::of).collect();
         let build = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, build::SCRIPT, args) };
         let trial = self.trial();
-        // What cannot be tried is not packed.
+        // An executable that cannot be tried is not packed.
         let packer = facts.upx.clone().filter(|_| settings.upx != Packing::Never && trial.is_some());
         builder
             .fetch(&builder.key, &self.cabal_args)
@@ -439,7 +439,7 @@ impl<'a> Planner<'a> {
             })
     }
 
-    /// The container that starts what was built; `None` where nothing of the platform starts.
+    /// The container that starts the executables. `None`: the engine starts no programs of the platform.
     fn trial(&self) -> Option<TrialRun> {
         let builder = &self.builder;
         let Builder { settings, host, build, .. } = builder;
@@ -447,7 +447,7 @@ impl<'a> Planner<'a> {
         if !native && matches!(host.emulation(build.platform), Emulation::Missing(_)) {
             return None;
         }
-        // Emulated starts are slow: a GHC program takes 5 s to say hello under QEMU 7.
+        // Emulated starts are slow: a GHC program takes 5 s to print a line under QEMU 7.
         let seconds = if native { "10" } else { "60" };
         let is_sent = host.is_remote;
         let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
@@ -466,10 +466,10 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Follows the plan. One platform's failure does not stop the next; a signal does.
+/// Follows the plan. When one platform fails, the others go on; a signal ends all of them.
 ///
 /// # Errors
-/// When what precedes all platforms fails.
+/// When a step that comes before all platforms fails.
 pub(crate) fn execute(
     plan: &Plan<Vec<Delivered>>,
     facts: &Facts,
@@ -479,7 +479,7 @@ pub(crate) fn execute(
     for step in &plan.prepare {
         step.follow(world)?;
     }
-    // As it is before anything is built: what changes meanwhile is built next time.
+    // The state before the build counts: the next run builds what changes in the meantime.
     let mut sources = wanted.and_then(|wanted| SourceTree::look(wanted, world));
     let builds: Vec<_> = plan
         .platforms
@@ -495,7 +495,7 @@ pub(crate) fn execute(
         .collect();
     world.ui.expect(plan.at_once());
     let build_one = |(decided, plan): &(Option<Fingerprint>, &PlatformPlan<_>)| {
-        // After a signal nothing further is begun.
+        // After a signal no further platform begins.
         world.exec.check().ok()?;
         let start = Instant::now();
         let built = platform::follow(plan, &Values::default(), &facts.system, world);
@@ -516,7 +516,7 @@ pub(crate) fn execute(
         }
         Some(report)
     };
-    // Engines do not wait for each other.
+    // The engines build in parallel.
     let platforms = side_by_side(&plan.turns(), usize::MAX, |turn| {
         let builds: Vec<_> =
             builds.iter().filter(|(_, platform)| turn.platforms.contains(&platform.job.platform)).collect();

@@ -1,4 +1,4 @@
-//! `hsx test`: the project's test suites, built and run in the container of each platform.
+//! `hsx test`: builds the project's test suites and runs them in the container of each platform.
 
 use std::time::Instant;
 
@@ -79,7 +79,7 @@ pub(crate) struct TestArgs {
 /// Runs `hsx test`.
 ///
 /// # Errors
-/// Whatever keeps it from starting; failed builds and tests are in the report it prints.
+/// When something keeps it from starting. Failed builds and tests are part of the report that it prints.
 pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     let result = ResultArgs { out_dir: args.out_dir.clone(), no_upx: true, ..ResultArgs::default() };
@@ -109,7 +109,7 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
     Ok(report.exit_code())
 }
 
-/// Decides everything a run does.
+/// Decides everything that a run does.
 ///
 /// # Errors
 /// When a platform cannot be built for on this machine, or its programs do not start there.
@@ -130,7 +130,7 @@ fn plan(
     Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts), ..Plan::default() })
 }
 
-/// Fails where the suites could be built but not run.
+/// Fails when the suites could be built but not run.
 fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
     let Emulation::Missing(why) = facts.host(build.platform).emulation(build.platform) else { return Ok(()) };
     let setup = facts.system.setup_emulation(build.platform);
@@ -162,7 +162,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
     plan
 }
 
-/// Follows the plan. One platform's failure does not stop the next; a signal does.
+/// Follows the plan. When one platform fails, the others go on; a signal ends all of them.
 fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
     for step in &plan.prepare {
         step.follow(world)?;

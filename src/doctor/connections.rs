@@ -1,10 +1,10 @@
-//! Engines elsewhere, by the names that the platforms' settings give.
+//! Judges the engines on other machines that the platforms' settings name.
 
 use super::finding::Finding;
 use crate::base::error::Error;
 use crate::tools::engine::Info;
 
-/// What came of asking the engine behind a connection: the program that knows it, and its answer.
+/// Judges a connection. `answer` holds the program that knows the connection, and what its engine said of itself.
 pub(crate) fn judge(name: &str, answer: Result<(&str, &Info), &Error>) -> Finding {
     match answer {
         Ok((program, Info { version, platform: Some(platform), .. })) => {

@@ -1,4 +1,4 @@
-//! Whether programs of other platforms start in containers.
+//! Judges whether programs of other platforms start in containers.
 
 use super::finding::Finding;
 use super::machine::{Emulation, Machine, Probe};
@@ -10,7 +10,7 @@ use crate::tools::system::handler_by_container;
 
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
 
-/// QEMU before this is slow with GHC: 7.2 takes 5.3 s to start a program of GHC's, 10.0 takes 0.09 s.
+/// QEMU before this version is slow with GHC: 7.2 takes 5.3 s to start a program built by GHC, 10.0 takes 0.09 s.
 const FAST_SINCE: u32 = 8;
 
 pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
@@ -23,7 +23,7 @@ fn platform(machine: &Machine, found: &Emulation, program: &str, info: &Info, he
     let about = found.platform.to_string();
     let bad = |text: String| {
         let text = format!("programs do not start: {text}");
-        // A build for a platform that nobody asked for cannot fail.
+        // The user does not build for this platform, so no build can fail for it.
         if found.wanted { Finding::bad(&about, text) } else { Finding::warning(&about, text) }
     };
     let name = |entry: &crate::tools::binfmt::Entry| format!("{BINFMT}/{}", entry.name);
@@ -55,7 +55,7 @@ fn platform(machine: &Machine, found: &Emulation, program: &str, info: &Info, he
     }
 }
 
-/// Registers the handler: from its file where that is there, else after its installation.
+/// The command that registers the handler: from its file when that is installed, otherwise by installing it first.
 fn register(machine: &Machine, found: &Emulation) -> String {
     match &found.file {
         Some(file) => machine.system.register(file.as_str()),
@@ -79,7 +79,7 @@ fn well(found: &Emulation, text: &str) -> Finding {
     Finding::good(about, text)
 }
 
-/// Of an engine whose kernel is not this one's, and where nothing could be tried.
+/// The finding when the kernel's handlers cannot be read here and no program could be tried.
 fn unknown(machine: &Machine, found: &Emulation, program: &str, info: &Info, health: &Health) -> Finding {
     let about = found.platform.to_string();
     match health.place {
@@ -96,7 +96,7 @@ fn unknown(machine: &Machine, found: &Emulation, program: &str, info: &Info, hea
     }
 }
 
-/// Sets emulation up where the engine runs.
+/// The command that sets up emulation on the machine where the engine runs.
 fn elsewhere(found: &Emulation, program: &str, info: &Info, health: &Health) -> String {
     match health.place {
         Place::PodmanRemote => "podman machine ssh sudo rpm-ostree install qemu-user-static && podman machine stop && \
@@ -119,7 +119,7 @@ mod tests {
     use crate::tools::binfmt::{Entry, handler};
     use crate::tools::system::System;
 
-    /// As the kernel of each system has them, by its own packages.
+    /// The kernel's entries as the packages of each system register them.
     const DEBIAN: &str = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POF\noffset 0\n\
         magic 7f454c460201010000000000000000000200b700\nmask ffffffffffffff00fffffffffffffffffeffffff\n";
     const FEDORA: &str = "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: F\noffset 0\n\

@@ -1,4 +1,4 @@
-//! The container engine, and what rootless podman needs.
+//! Judges the container engines, and what rootless podman needs.
 
 use super::finding::Finding;
 use super::machine::{Engine, EngineAnswer, Machine};
@@ -7,7 +7,7 @@ use crate::tools::engine::health::{Health, Place};
 use crate::tools::engine::{Dialect, Info};
 use crate::tools::system::System;
 
-/// Ids that a user namespace needs for any image.
+/// How many ids a user namespace needs to hold the files of any image.
 const IDS: u64 = 65_536;
 
 /// Where subordinate ids usually begin.
@@ -98,7 +98,7 @@ fn silent(machine: &Machine, engine: &Engine, said: &str, another_answers: bool)
     fixes.into_iter().fold(finding, Finding::fix)
 }
 
-/// What may make an engine answer, going by what it said. Empty where that tells nothing.
+/// Commands that may make an engine answer, judged by its error output. Empty when that gives no clue.
 pub(crate) fn mends(system: &System, user: &str, program: &str, said: &str) -> Vec<String> {
     let lower = said.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
@@ -133,7 +133,7 @@ fn rootless(machine: &Machine, info: &Info) -> Vec<Finding> {
             Finding::bad("rootless", text).fix(machine.system.add_subids(&machine.user, first_free([uids, gids]))),
         );
     }
-    // Since 5.0 podman takes pasta, from the package passt.
+    // Podman 5.0 and later use pasta, from the package passt.
     let new = Version::leading(&info.version).is_some_and(|version| version.major() >= 5);
     let network = if new { ("pasta", "passt") } else { ("slirp4netns", "slirp4netns") };
     for (program, package) in [("newuidmap", "newuidmap"), network] {
@@ -148,13 +148,13 @@ fn rootless(machine: &Machine, info: &Info) -> Vec<Finding> {
     findings
 }
 
-/// Ids that a file of subuid(5) gives a user.
+/// How many ids a file in the format of subuid(5) gives a user.
 fn ids_of(text: &str, user: &str) -> u64 {
     let lines = text.lines().filter_map(|line| line.strip_prefix(user)?.strip_prefix(':')?.split_once(':'));
     lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
 }
 
-/// The first id beyond all that are given to somebody.
+/// The first id above all that are given to a user.
 fn first_free(texts: [&str; 2]) -> u64 {
     let ends = texts.iter().flat_map(|text| text.lines()).filter_map(|line| {
         let mut fields = line.split(':').skip(1).map(|field| field.trim().parse::<u64>().ok());
@@ -163,7 +163,7 @@ fn first_free(texts: [&str; 2]) -> u64 {
     ends.fold(FIRST_ID, u64::max)
 }
 
-/// Limits that GHC, cabal and podman have been seen to run into.
+/// The limits of this machine that GHC, cabal and podman are known to run into.
 fn limits(machine: &Machine) -> Vec<Finding> {
     let low = |limit: Option<u64>| limit.is_some_and(|limit| limit < 1024);
     let mut findings = Vec::new();
@@ -183,7 +183,7 @@ mod tests {
     use super::super::machine::tests::machine;
     use super::*;
 
-    /// The fixes of the only finding that is not good.
+    /// The only finding that is not good: its mark, its text and its fixes.
     fn fixes(machine: &Machine) -> (Mark, String, Vec<String>) {
         let findings: Vec<_> = judge(machine).into_iter().filter(|finding| finding.mark != Mark::Good).collect();
         let [finding] = findings.as_slice() else { panic!("one finding: {findings:#?}") };

@@ -1,4 +1,4 @@
-//! One line of the report: how something is, and what to type where it is not well.
+//! One line of the report: a state, and what to type when it is not good.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -13,10 +13,10 @@ pub(crate) enum Mark {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub mark: Mark,
-    /// What it is about: `engine`, `linux/arm64`.
+    /// The subject: `engine`, `linux/arm64`.
     pub about: String,
     pub text: String,
-    /// What to type, the best first.
+    /// Commands that fix it, the best first.
     pub fixes: Vec<String>,
 }
 

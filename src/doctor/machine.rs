@@ -1,4 +1,4 @@
-//! What was found on the machine, as data.
+//! What `hsx doctor` found on the machine, as data.
 
 use camino::Utf8PathBuf;
 
@@ -8,34 +8,34 @@ use crate::tools::engine::Info;
 use crate::tools::engine::health::Health;
 use crate::tools::system::System;
 
-/// What was found on the machine.
+/// Everything that was found on the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub system: System,
-    /// What hsx itself runs on; `None` where that is no Linux.
+    /// The platform that hsx itself runs on. `None`: the system is not Linux.
     pub platform: Option<Platform>,
-    /// The name of whoever runs hsx; empty where nobody tells.
+    /// The name of the user who runs hsx; empty when it is not known.
     pub user: String,
     /// The engines looked for, the preferred first.
     pub engines: Vec<Engine>,
-    /// `/etc/subuid` and `/etc/subgid`; `None` where they are not there.
+    /// The content of `/etc/subuid` and `/etc/subgid`. `None`: there is no such file.
     pub subids: [Option<String>; 2],
-    /// The programs that rootless podman needs, of those that are on PATH.
+    /// The helper programs of rootless podman that are on PATH.
     pub helpers: Vec<&'static str>,
     pub open_files: Option<u64>,
     pub processes: Option<u64>,
     pub emulation: Vec<Emulation>,
     pub upx: Option<Tool>,
-    /// Executables are to be packed, as far as settings say.
+    /// The settings ask for packed executables.
     pub packs: bool,
-    /// Tools of the host's that hsx uses at most now and then.
+    /// Programs of the host that hsx uses in some builds only.
     pub tools: Vec<Tool>,
     /// The project here has a `package.yaml` that hpack must read.
     pub needs_hpack: bool,
-    /// `None`: no engine answers that could be asked.
+    /// `None`: no engine answered, so its image could not be checked.
     pub image: Option<ImageCheck>,
     pub disks: Vec<Disk>,
-    /// The engine that answers runs on the kernel that hsx runs on.
+    /// The engine that answered runs on the same kernel as hsx.
     pub is_local: bool,
     /// How many things hsx keeps in the engine.
     pub kept: Option<usize>,
@@ -51,32 +51,32 @@ pub(crate) struct Engine {
 #[derive(Clone, Debug)]
 pub(crate) enum EngineAnswer {
     NotInstalled,
-    /// The program is there, but says this instead of an answer.
+    /// The program is there, but printed this error instead of an answer.
     Silent(String),
     Ready(Info, Health),
 }
 
-/// What was found of a foreign platform.
+/// What was found about a foreign platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Emulation {
     pub platform: Platform,
     /// The user wants to build for it.
     pub wanted: bool,
     pub handler: Handler,
-    /// The file from which the handler may be registered, as packages bring it.
+    /// The file of a package that the handler can be registered from.
     pub file: Option<Utf8PathBuf>,
-    /// The emulator's version, where it could be asked.
+    /// The emulator's version. `None`: it could not be asked.
     pub version: Option<String>,
     pub probe: Probe,
 }
 
-/// How a program of the platform fared in a container.
+/// What happened to a program of the platform in a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// There is no image of the platform here to try it in.
+    /// No image of the platform is here to try a program of it.
     NotTried,
     Started,
-    /// What the engine said.
+    /// The program did not start, and the engine said this.
     Failed(String),
     TimedOut,
 }
@@ -85,7 +85,7 @@ pub(crate) enum Probe {
 pub(crate) struct Tool {
     pub name: &'static str,
     pub path: Utf8PathBuf,
-    /// As the tool says it.
+    /// The version, as the tool prints it.
     pub version: Option<String>,
 }
 
@@ -93,36 +93,36 @@ pub(crate) struct Tool {
 #[derive(Clone, Debug)]
 pub(crate) struct ImageCheck {
     pub reference: String,
-    /// The registry's digest for the engine's platform; or what kept it from telling.
+    /// The digest that the registry has for the engine's platform, or why it could not be asked.
     pub registry: Result<Option<String>, String>,
-    /// The digest that builds here use.
+    /// The digest that builds on this machine use.
     pub remembered: Option<String>,
     pub present: bool,
 }
 
-/// A place that must have room.
+/// A place that needs free disk space.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     pub purpose: Purpose,
     pub path: Utf8PathBuf,
-    /// Tells file systems apart (stat(2), `st_dev`).
+    /// The device number, which tells file systems apart (stat(2), `st_dev`).
     pub device: u64,
-    /// In bytes.
+    /// Free space in bytes.
     pub free: u64,
 }
 
-/// What room is needed for.
+/// What the space is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Results,
-    /// Images, package stores, build directories.
+    /// The engine's storage: images, package stores, build directories.
     Engine,
-    /// Locks and logs.
+    /// hsx's state: locks and logs.
     State,
 }
 
 impl Machine {
-    /// The engine that hsx takes.
+    /// The engine that hsx uses.
     pub(crate) fn engine(&self) -> Option<(&str, &Info, &Health)> {
         self.engines.iter().find_map(|engine| match &engine.answer {
             EngineAnswer::Ready(info, health) => Some((engine.program.as_str(), info, health)),
@@ -138,7 +138,7 @@ pub(super) mod tests {
     use crate::tools::engine::Dialect;
     use crate::tools::engine::health::Place;
 
-    /// A Debian with rootless podman where all is well.
+    /// A Debian machine with rootless podman where everything works.
     pub(in crate::doctor) fn machine() -> Machine {
         let info = Info {
             dialect: Dialect::Podman,

@@ -1,5 +1,6 @@
-//! Is this machine ready? What was found (`machine`), judged (`finding`): what is well, what is not, and what to type
-//! then. Who looks is `world::ask::examine`; nothing is asked or changed here.
+//! Judges whether this machine is ready: takes what was found (`machine`), and returns findings (`finding`) that say
+//! what works, what does not, and what to type then. `world::ask::examine` looks at the machine; nothing is asked or
+//! changed here.
 
 pub(crate) mod connections;
 pub(crate) mod emulation;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 use finding::{Finding, Mark};
 use machine::Machine;
 
-/// Judges everything, in the order in which it matters.
+/// Judges everything. The most important findings come first.
 pub(crate) fn judge(machine: &Machine) -> Vec<Finding> {
     let mut findings = engines::judge(machine);
     findings.extend(emulation::judge(machine));
@@ -23,12 +24,12 @@ pub(crate) fn judge(machine: &Machine) -> Vec<Finding> {
     findings
 }
 
-/// 3 where a build would fail.
+/// The exit code: 3 when a build would fail, else 0.
 pub(crate) fn exit_code(findings: &[Finding]) -> u8 {
     if findings.iter().any(|finding| finding.mark == Mark::Bad) { 3 } else { 0 }
 }
 
-/// A line a finding, and what to type below it.
+/// One line for each finding, with its fixes below it.
 pub(crate) fn screen(findings: &[Finding], unicode: bool) -> String {
     let width = findings.iter().map(|finding| finding.about.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
@@ -57,7 +58,7 @@ pub(crate) fn screen(findings: &[Finding], unicode: bool) -> String {
     text
 }
 
-/// One JSON document. Its keys only ever grow in number.
+/// The findings as one JSON document. Later versions may add keys, but remove none.
 pub(crate) fn document(findings: &[Finding]) -> String {
     let findings_json: Vec<Value> = findings
         .iter()

@@ -1,4 +1,4 @@
-//! The builder image, tools on the host, room on the disks, and what hsx keeps.
+//! Judges the builder image, tools on the host, disk space, and what hsx keeps in the engine.
 
 use super::finding::Finding;
 use super::machine::{Disk, ImageCheck, Machine, Purpose, Tool};
@@ -11,7 +11,7 @@ use crate::tools::upx;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// A release of upx that packs well, as a static executable.
+/// A release of upx that packs well and exists as a static executable.
 const GOOD_UPX: &str = "5.0.2";
 
 pub(super) fn judge(machine: &Machine) -> Vec<Finding> {
@@ -88,7 +88,7 @@ fn packer(machine: &Machine) -> Finding {
     }
 }
 
-/// Puts a newer upx, as its authors publish it, where most systems look first.
+/// The command that installs the upx release of its authors into /usr/local/bin, which most systems search first.
 fn newer_upx(machine: &Machine) -> Option<String> {
     if machine.system.family() == Family::NixOs {
         return None;
@@ -98,12 +98,12 @@ fn newer_upx(machine: &Machine) -> Option<String> {
     Some(format!("curl -fL {url} | sudo tar -xJ -C /usr/local/bin --strip-components=1 --no-same-owner {name}/upx"))
 }
 
-/// `cabal 3.12.1.0`, as far as it says.
+/// The tool with its version, `cabal 3.12.1.0`; its path when the version is not known.
 fn named(tool: &Tool) -> String {
     tool.version.as_ref().map_or(tool.path.to_string(), |version| format!("{} {version}", tool.name))
 }
 
-/// A finding for each file system, whatever it is needed for.
+/// One finding for each file system, even when it serves several purposes.
 fn disks(machine: &Machine) -> Vec<Finding> {
     let mut devices: Vec<u64> = Vec::new();
     for disk in &machine.disks {
@@ -115,7 +115,7 @@ fn disks(machine: &Machine) -> Vec<Finding> {
     devices.into_iter().map(|device| room(machine, &of(device))).collect()
 }
 
-/// What needs the room of one file system.
+/// Judges the free space of one file system; `disks` are the places that share it.
 fn room(machine: &Machine, disks: &[&Disk]) -> Finding {
     let free = disks.iter().map(|disk| disk.free).min().unwrap_or_default();
     let uses = disks.iter().map(|disk| format!("{} ({})", disk.purpose.name(), disk.path));
@@ -156,7 +156,7 @@ impl Purpose {
         }
     }
 
-    /// With fewer bytes builds fail.
+    /// Builds fail with less free space than this, in bytes.
     fn least(self) -> u64 {
         match self {
             Self::Results => 64 * MIB,
@@ -165,7 +165,7 @@ impl Purpose {
         }
     }
 
-    /// With fewer bytes they may.
+    /// Builds may fail with less free space than this, in bytes.
     fn enough(self) -> u64 {
         match self {
             Self::Results => 512 * MIB,

@@ -1,4 +1,4 @@
-//! The builder of a platform: its images, volumes and containers, whatever cabal is to do there.
+//! The builder of a platform: its images, volumes and containers, for all commands that run cabal in it.
 
 use super::{Lock, PlatformPlan};
 use camino::Utf8PathBuf;
@@ -28,10 +28,10 @@ use crate::steps::volume::CreateVolume;
 use crate::tools::cabal;
 use crate::tools::engine::{self, Container, Engine, Lifetime, Mount, Network, Stdin};
 
-/// Chooses how a platform is built for.
+/// Chooses the strategy for a platform.
 ///
 /// # Errors
-/// When the strategy asked for does not work, or none does.
+/// When the strategy asked for does not work, or when none works.
 pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Facts) -> Result<Choice, Error> {
     let host = facts.host(build.platform);
     let native_image = host.native_images.get(&build.platform).map(|image| image.as_ref().map(|_| ()));
@@ -46,11 +46,11 @@ pub(crate) fn choose(build: &PlatformSettings, asked: StrategyChoice, facts: &Fa
     })
 }
 
-/// Plans a platform by the strategy that is chosen for it. Where that is `cross`, and nobody insists on it, the plan says
-/// what is done when it fails: the same, emulated.
+/// Plans a platform with the strategy that is chosen for it. When that is `cross`, and the user did not ask for it, the
+/// plan gets a fallback: the same work, emulated.
 ///
 /// # Errors
-/// When the strategy asked for does not work, or none does.
+/// When the strategy asked for does not work, or when none works.
 pub(crate) fn with_fallback<T>(
     build: &PlatformSettings,
     facts: &Facts,
@@ -60,14 +60,14 @@ pub(crate) fn with_fallback<T>(
     let may_fall_back = choice.strategy == Strategy::Cross && build.strategy == StrategyChoice::Auto;
     let mut first = plan(choice, Again::No);
     if may_fall_back {
-        // Where there is no emulation either, the failure stands.
+        // Without emulation there is no fallback, and the failure stands.
         let emulated = choose(build, StrategyChoice::Emulate, facts).ok();
         first.fallback = emulated.map(|choice| Box::new(plan(choice, Again::Yes)));
     }
     Ok(first)
 }
 
-/// Whether a plan is for what another one did not achieve: the images and the store are there by then.
+/// Whether the plan is a later one for the same platform: an earlier plan has prepared the images and the store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
     No,
@@ -85,13 +85,13 @@ pub(crate) struct Builder<'a> {
     pub choice: Choice,
     again: Again,
     pub image: &'a Image,
-    /// Of the cross strategy: the toolchain, and the host's image it is made from.
+    /// For the cross strategy: the toolchain, and the image of the host's platform that it is made from.
     pub toolchain: Option<(Toolchain, &'a Image)>,
-    /// Names the builder's volume, containers, lock and log.
+    /// The key in the names of the builder's volume, containers, lock and log.
     pub key: String,
     pub store_volume: String,
     pub build_volume: String,
-    /// What is sent to an engine that can be shown no directory of this machine, or copied for a build that writes.
+    /// The source, when it is sent to an engine on another machine, or copied for a build that may write to it.
     source: Option<Source>,
 }
 
@@ -116,7 +116,7 @@ impl<'a> Builder<'a> {
             store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
             build_volume: format!("hsx-build-{key}"),
             source: if settings.writable_source {
-                // Of its own: what one build writes no other is to see.
+                // A build that may write gets a copy of its own, so that no other build sees its changes.
                 Some(Source::new(project, &format!("{} {key}", host.state_id)))
             } else {
                 host.is_remote.then(|| Source::new(project, &host.state_id))
@@ -134,7 +134,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The containers of a plan: those that make what is shared, and its own.
+    /// The names of a plan's containers: those that prepare, and those of its own phases.
     pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
         let send = self.source.iter().map(|_| "send");
         ["derive"]
@@ -149,7 +149,7 @@ impl<'a> Builder<'a> {
         format!("hsx-{}-{phase}", self.key)
     }
 
-    /// What the facts are for a plan that is followed once this builder has been prepared for.
+    /// Changes the facts to what they are after this builder's preparation has been followed.
     pub(crate) fn prepare(&self, facts: &mut Facts) {
         let platform = self.build.platform;
         let source = self.source.iter().flat_map(|source| source.volumes.iter().map(|volume| volume.name.clone()));
@@ -160,13 +160,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What keeps other runs of hsx away, to be taken in this order.
+    /// The locks that keep other runs of hsx away, in the order in which they are taken.
     pub(crate) fn locks(&self) -> Vec<Lock> {
         let fresh = |volume: &String| !self.host.volumes.contains(volume);
         let shared = |name: &String, shared| Lock { name: name.clone(), shared };
         let mut locks = vec![
             shared(&self.key, false),
-            // Two cabals that create one store at once race (cabal #11329); later they share it.
+            // Two cabals that create one store at the same time race (cabal #11329). Once it exists, they share it.
             shared(&self.store_volume, !fresh(&self.store_volume)),
         ];
         let native = self.toolchain.iter().map(|(_, native)| *native);
@@ -180,7 +180,7 @@ impl<'a> Builder<'a> {
         locks
     }
 
-    /// The images and the volumes: what must be there before a container can start.
+    /// Prepares images and volumes: everything that must exist before a container can start.
     pub(crate) fn preparation(&self) -> Vec<Chain<()>> {
         let mut steps = Vec::new();
         let native = self.toolchain.as_ref().map(|(_, native)| (self.host.platform, *native));
@@ -236,7 +236,7 @@ impl<'a> Builder<'a> {
         steps
     }
 
-    /// Sends the source: received by the image that needs no emulation, where there are two.
+    /// Sends the source. When there are two images, the one that needs no emulation receives it.
     fn send(&self, source: &Source) -> Vec<Chain<()>> {
         let labels = [(engine::LABEL, "source".to_owned()), ("hsx.project", self.project.root.to_string())];
         let create =
@@ -257,18 +257,18 @@ impl<'a> Builder<'a> {
         steps
     }
 
-    /// The engine, where it is another machine's.
+    /// The engine, when it runs on another machine.
     pub(crate) fn elsewhere(&self) -> Option<Elsewhere> {
         let engine = &self.host.engine;
         self.host.is_remote.then(|| Elsewhere { connection: engine.connection.clone(), check: engine.check() })
     }
 
-    /// What the cross strategy makes once for a pair of images.
+    /// Fills the volumes of the cross strategy, once for each pair of images.
     fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Chain<()>> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
         let fill = |phase: &str, volume: &str, target: &str, script, args| {
             let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
-            // A copy has the owners of the image's own files.
+            // The copy keeps the owners of the image's files, which takes an installer's capabilities.
             let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
             let (name, labels) = (self.container_name(phase), self.run_labels());
             let container = Container {
@@ -281,7 +281,7 @@ impl<'a> Builder<'a> {
             Fill { volume: volume.to_owned(), cmd: start(&self.host.engine, &container) }
         };
         let mut steps = Vec::new();
-        // What was filled from an image that is made anew is filled anew.
+        // A volume that was filled from an image has to be filled again when the image is made again.
         let filled =
             |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
@@ -301,7 +301,8 @@ impl<'a> Builder<'a> {
         steps
     }
 
-    /// Downloads what a build needs, unless nothing has changed since `key` was last fetched for.
+    /// Downloads what a build needs. `None`: the build is offline, or nothing has changed since the last fetch for
+    /// `key`.
     pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Fetch> {
         let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
         let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
@@ -318,7 +319,7 @@ impl<'a> Builder<'a> {
     /// Everything that could change what [`Self::fetch`] downloads.
     pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
         let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
-        // How many packages are built at once decides nothing of what is fetched.
+        // The number of parallel jobs does not affect what is fetched.
         let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
         let words = [self.image.reference.as_str()].into_iter().chain(args);
         hash(&words.chain(files).collect::<Vec<_>>())
@@ -338,17 +339,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A plan of a container that people use; `key` names its log, and its container by label.
+    /// A plan that runs a container for a person to use; `key` names its log and labels its container.
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan<u8> {
         let interact = Interact { cmd: self.host.engine.run(container) };
         let mut plan = self.plan(key, &[container.name.to_owned()], locks, Vec::new(), interact);
-        // Warnings were given when what it needs was made.
+        // The plan that prepared the container has shown the warnings already.
         plan.warnings = Vec::new();
         plan.job.leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
         plan
     }
 
-    /// A plan for the platform; `key` names its log, and `names` are its containers.
+    /// A plan for the platform; `key` names its log, and `names` are the names of its containers.
     pub(crate) fn plan<T>(
         &self,
         key: &str,
@@ -384,17 +385,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Where the results of a plan wait, by its key.
+    /// The directory where the results of a plan wait until they are verified; `key` is the plan's.
     pub(crate) fn stage(&self, key: &str) -> Stage {
         Stage(self.settings.out_dir.join(format!(".hsx-{key}")))
     }
 
-    /// Where the results end up.
+    /// The directory where the platform's results end up.
     pub(crate) fn out_dir(&self) -> Utf8PathBuf {
         self.settings.out_dir.join(self.build.platform.slug())
     }
 
-    /// The parts of a container for a phase.
+    /// What the container of a phase is made of.
     pub(crate) fn parts(&self, phase: &str) -> Parts {
         Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
     }
@@ -411,7 +412,7 @@ impl<'a> Builder<'a> {
         self.labels_of_build(&self.key)
     }
 
-    /// The labels of a container; `build` is what its plan knows it by.
+    /// The labels of a container; its plan finds it by the label `build`.
     pub(crate) fn labels_of_build(&self, build: &str) -> Vec<(&'static str, String)> {
         let mut labels = self.labels("run");
         labels.push(("hsx.project", self.project.root.to_string()));
@@ -438,16 +439,16 @@ impl<'a> Builder<'a> {
 
     fn env(&self) -> Vec<String> {
         let own = [
-            // An unknown uid has HOME=/, and cabal's own directories must be on the volume.
+            // A uid without an account gets HOME=/, but cabal's own directories must be on the volume.
             format!("HOME={}/home", cabal::CABAL_DIR),
             format!("CABAL_DIR={}", cabal::CABAL_DIR),
-            // GHC dies on sources that are not ASCII in the C locale.
+            // In the C locale GHC fails on sources that are not ASCII.
             "LANG=C.UTF-8".to_owned(),
-            // The source belongs to somebody else than root in the container: git would refuse to read its history.
+            // The source does not belong to root in the container, so git would refuse to read its history.
             "GIT_CONFIG_COUNT=1".to_owned(),
             "GIT_CONFIG_KEY_0=safe.directory".to_owned(),
             "GIT_CONFIG_VALUE_0=*".to_owned(),
-            // The source is read-only: git must not try to refresh its index.
+            // The source is read-only, so git must not try to refresh its index.
             "GIT_OPTIONAL_LOCKS=0".to_owned(),
         ];
         let places = self.project.repositories.iter();
@@ -462,7 +463,7 @@ fn chain<T>(step: impl Step<Input = (), Output = T> + 'static) -> Chain<T> {
     Box::new(step)
 }
 
-/// What a [`Container`] of a builder borrows.
+/// The parts of a [`Container`] that it borrows from its builder.
 pub(crate) struct Parts {
     name: String,
     pub labels: Vec<(&'static str, String)>,

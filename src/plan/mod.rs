@@ -1,6 +1,6 @@
-//! The plan: what a run does, as data. `--dry-run` prints it, and `world::follow` follows it. It is composed of `steps`
-//! by `builder`, which knows what all containers of a platform share, and by the commands. Nothing here has an effect or
-//! asks anything: what a plan depends on are the `facts`.
+//! The plan: everything that a run does, as data. `--dry-run` prints it, and `world::follow` follows it. The commands
+//! compose it of `steps`, with the help of `builder`, which knows what all containers of a platform share. Nothing here
+//! has an effect or asks anything: `facts` holds everything that a plan depends on.
 
 pub(crate) mod builder;
 
@@ -16,17 +16,17 @@ use crate::steps::prepare::Prepare;
 use crate::steps::stage::Stage;
 use crate::steps::step::{Chain, lines};
 
-/// Everything that a command does; each platform comes to a `T`.
+/// Everything that a command does. The work for each platform returns a `T`.
 #[derive(Debug)]
 pub(crate) struct Plan<T> {
-    /// Where there is nothing to do.
+    /// The platforms that are up to date.
     pub fresh: Vec<Platform>,
-    /// What comes before all platforms.
+    /// The steps that come before all platforms.
     pub prepare: Vec<Prepare>,
     pub platforms: Vec<PlatformPlan<T>>,
-    /// How each engine's machine is shared out; nothing for what goes on one after another.
+    /// How the platforms share each engine's machine; empty when they are built one after the other.
     pub shares: Vec<Share>,
-    /// One platform after the other, whatever the machines bear.
+    /// The platforms are built one after the other, even if the machines could do more.
     pub serial: bool,
 }
 
@@ -36,7 +36,7 @@ impl<T> Default for Plan<T> {
     }
 }
 
-/// The platforms of an engine: how many are built for at the same time, and how many packages of each.
+/// The platforms of an engine: how many are built at the same time, and how many packages of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     pub platforms: Vec<Platform>,
@@ -44,22 +44,22 @@ pub(crate) struct Share {
     pub jobs: Option<u32>,
 }
 
-/// What is done for one platform. It fails or succeeds on its own.
+/// The work for one platform. It fails or succeeds independently of the others.
 #[derive(Debug)]
 pub(crate) struct PlatformPlan<T> {
     pub job: Job,
-    /// What keeps other runs of hsx away meanwhile, to be taken in this order.
+    /// The locks that keep other runs of hsx away, in the order in which they are taken.
     pub locks: Vec<Lock>,
     pub warnings: Vec<String>,
-    /// Of the cross strategy.
+    /// The toolchain of the cross strategy.
     pub toolchain: Option<Toolchain>,
-    /// Where results wait; what a failure leaves in it is removed.
+    /// The directory where results wait until they are verified. A failure removes it.
     pub stage: Stage,
-    /// What the fetch step depends on, to be remembered once the work is done; `None` where nothing is fetched.
+    /// A digest of what the fetch step depends on, to be remembered after the work is done. `None`: nothing is fetched.
     pub fetch_inputs: Option<String>,
-    /// What is done when this plan fails for a reason that emulation would not have.
+    /// The plan to follow when this one fails for a reason that emulation would avoid.
     pub fallback: Option<Box<PlatformPlan<T>>>,
-    /// Makes what must be there first: images, volumes, the source.
+    /// Creates what must exist first: images, volumes, the source.
     pub preparation: Vec<Chain<()>>,
     pub work: Chain<T>,
 }
@@ -68,13 +68,13 @@ pub(crate) struct PlatformPlan<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Lock {
     pub name: String,
-    /// Others may use it too, but not make it.
+    /// Others may hold it too, as long as they only use the volume and do not create it.
     pub shared: bool,
 }
 
-/// How many platforms are built for at once, and how many packages of each: what the machine bears.
+/// How many platforms are built at once, and how many packages of each, as far as cores and memory allow.
 pub(crate) fn share(platforms: usize, jobs: Option<u32>, cores: usize, memory: u64) -> (usize, Option<u32>) {
-    /// What a GHC and a linker may need beside each other, in bytes.
+    /// What a GHC and a linker that run at the same time may need, in bytes.
     const MEMORY: u64 = 2 << 30;
     let memory = usize::try_from(memory / MEMORY).unwrap_or(usize::MAX);
     let at_once = platforms.min(cores).min(memory).max(1);
@@ -86,11 +86,11 @@ pub(crate) fn share(platforms: usize, jobs: Option<u32>, cores: usize, memory: u
     (at_once, Some(share.max(1)))
 }
 
-/// What a printed plan begins with: it stops at the first error.
+/// The beginning of a printed plan: the script stops at the first error.
 const HEAD: &str = "set -eu";
 
 impl<T> Plan<T> {
-    /// What goes on beside each other.
+    /// The groups of platforms that are built in parallel.
     pub(crate) fn turns(&self) -> Vec<Share> {
         if !self.serial {
             return self.shares.clone();
@@ -104,19 +104,19 @@ impl<T> Plan<T> {
         self.turns().iter().map(|turn| turn.at_once).sum()
     }
 
-    /// The plan as a POSIX shell script that does the same.
+    /// The plan as a POSIX shell script with the same effect.
     pub(crate) fn shell(&self) -> String {
         self.shell_then("")
     }
 
-    /// The same, and what comes after it.
+    /// The plan as a POSIX shell script, with `last` at its end.
     pub(crate) fn shell_then(&self, last: &str) -> String {
         let steps = self.steps() + last;
         let has_commands = steps.lines().any(|line| !(line.is_empty() || line.starts_with('#')));
         if has_commands { format!("{HEAD}\n{steps}") } else { steps }
     }
 
-    /// The plan as part of a script that another one begins.
+    /// The plan's commands, without the beginning of a script.
     pub(crate) fn steps(&self) -> String {
         let mut script = String::new();
         for platform in &self.fresh {
@@ -136,16 +136,16 @@ impl<T> Plan<T> {
 }
 
 impl<T> PlatformPlan<T> {
-    /// Whether nothing has to be made first.
+    /// Whether there is nothing to prepare.
     pub(crate) fn is_prepared(&self) -> bool {
         self.preparation.is_empty()
     }
 
-    /// The same for one platform.
+    /// The plan of the platform as part of a script, with comments.
     pub(crate) fn shell(&self) -> String {
         let Job { platform, choice, ghc, ghc_reason, .. } = &self.job;
         let ghc = image::ghc_name(ghc.as_deref());
-        // What others have said is one line of a comment: a second one would be a command.
+        // Text from others must stay on one line of the comment: a second line would run as a command.
         let by = ghc_reason.as_ref().map(|reason| format!(" by {reason}")).unwrap_or_default();
         let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&format!("{ghc}{by}")));
         let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
@@ -170,7 +170,7 @@ impl<T> PlatformPlan<T> {
         script
     }
 
-    /// What is done, without why.
+    /// The plan's commands, without comments about reasons.
     pub(crate) fn commands(&self) -> String {
         let steps = lines(self.preparation.iter().map(|step| step.shell()).chain([self.work.shell()]));
         if steps.is_empty() { steps } else { steps + "\n" }

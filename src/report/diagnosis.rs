@@ -1,4 +1,4 @@
-//! What went wrong, read from how a tool ended and what it said last; and what to type next.
+//! Diagnoses a failed command from its exit code and the end of its output, and suggests what to type next.
 
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, ErrorKind};
@@ -15,19 +15,19 @@ pub(crate) struct Failed<'a> {
     pub cmd: &'a Cmd,
     /// `None`: a signal ended it.
     pub code: Option<i32>,
-    /// The end of its output.
+    /// The end of the command's output.
     pub said: &'a str,
     pub platform: Platform,
     pub strategy: Strategy,
     pub system: &'a System,
-    /// Nothing was fetched, as was typed.
+    /// The user asked for a build that downloads nothing (`--offline`).
     pub is_offline: bool,
-    /// The engine, where it is another machine's.
+    /// The engine, when it runs on another machine.
     pub elsewhere: Option<&'a Elsewhere>,
 }
 
 impl Failed<'_> {
-    /// The error of a container script: the project's fault when cabal failed, else the host's.
+    /// The error of a script that failed in a container: a build error when cabal failed, a host error otherwise.
     pub(crate) fn in_container(self, failure: &str) -> Error {
         if !ExitCode::CabalFailed.is(self.code) || disk_full(self.said) {
             return self.of_engine("the builder container failed");
@@ -51,7 +51,7 @@ impl Failed<'_> {
         error.hints(cabal::failure_hint(self.said))
     }
 
-    /// The same command's failure, for another platform than the build's.
+    /// Reports this failure for another platform than the build's.
     pub(crate) fn on(self, platform: Platform) -> Self {
         Self { platform, ..self }
     }
@@ -71,34 +71,34 @@ impl Failed<'_> {
     }
 
     fn needed_emulation(self) -> Option<String> {
-        // Under emulation the builder itself would not have started.
+        // An emulated build starts its builder by emulation, so only a cross build can lack it.
         (self.strategy == Strategy::Cross).then(|| cross::needed_emulation(self.said)).flatten()
     }
 
-    /// Why emulation may succeed where this failed; `None` when it would fail alike.
+    /// Why emulation may succeed where this command failed. `None`: emulation would fail too.
     pub(crate) fn emulation_may_help(self) -> Option<String> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
             code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
             code if ExitCode::CabalFailed.is(code) => cross::emulation_may_help(self.said).map(str::to_owned),
-            // The shell could not start something (POSIX, "Exit Status for Commands").
+            // The shell could not start a program (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
             _ => None,
         }
     }
 
-    /// The same for the script that makes the toolchain.
+    /// Why the toolchain could not be made. `None`: the engine failed, not the script that makes the toolchain.
     pub(crate) fn why_no_toolchain(self) -> Option<String> {
         let is_engines = disk_full(self.said) || matches!(self.code, None | Some(125 | 137));
         (!is_engines).then(|| cross::why_no_toolchain(self.said))
     }
 
-    /// Whether a program of the platform did not start for want of emulation, after a build that needed none.
+    /// Whether a cross build, which itself needs no emulation, failed to start a program of the platform.
     pub(crate) fn lacks_emulation(self) -> bool {
         self.strategy == Strategy::Cross && self.said.to_ascii_lowercase().contains("exec format error")
     }
 
-    /// The error of an engine's command that writes results.
+    /// The error of an engine's command that writes results; a full disk gets its own message.
     pub(crate) fn in_writing(self, failure: &str) -> Error {
         if !disk_full(self.said) {
             return self.of_engine(failure);
@@ -108,15 +108,15 @@ impl Failed<'_> {
 
     /// Whether the connection to an engine elsewhere broke.
     fn lost_its_engine(self) -> bool {
-        // What is said in a container, with an exit code of its own, is of other connections. Podman's client says 126
-        // where it loses its service before the container has started.
+        // An exit code of the script in the container means that the lost connection was the container's own. Podman's
+        // client exits with 126 when it loses its service before the container has started.
         let is_run = self.cmd.args.iter().any(|arg| arg == "run");
         let by_client = matches!(self.code, None | Some(125 | 126 | 255)) || (self.code == Some(1) && !is_run);
         let lower = self.said.to_ascii_lowercase();
         self.elsewhere.is_some() && by_client && LOST.iter().any(|words| lower.contains(words))
     }
 
-    /// The error of an engine's command, with the one thing that most likely helps.
+    /// The error of an engine's command, with the hint that most likely helps.
     pub(crate) fn of_engine(self, failure: &str) -> Error {
         let lower = self.said.to_ascii_lowercase();
         let error = |message: &str| Error::host(message).tried(self.cmd.brief()).said(self.said);
@@ -153,13 +153,13 @@ impl Failed<'_> {
     }
 }
 
-/// The error of a full disk that results are written to.
+/// The error for a full disk below the output directory.
 pub(crate) fn full_disk() -> Error {
     Error::host("the disk is full")
         .hint("free some space where the results go, or choose another place with `--out-dir`")
 }
 
-/// What clients say when they lose their engine: Go's network errors, and the engines' own words around them.
+/// What clients print when they lose their engine: Go's network errors, and the engines' own words around them.
 const LOST: &[&str] = &[
     "unexpected eof",
     "connection reset",

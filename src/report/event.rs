@@ -1,23 +1,23 @@
-//! What happens in a run, for programs: a line each of `--format json-lines`, and what the page of timings is made of.
+//! The events of a run: each is one line of `--format json-lines`, and the page of timings is made from them.
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::base::platform::Platform;
 
-/// Something that has happened. Its name stands in `event`; further keys may be added, none is taken away.
+/// Something that happened in a run. `event` holds its name. Later versions may add keys, but remove none.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Event {
-    /// hsx begins with something else: `fetching`, `building`, `packing`.
+    /// hsx begins another phase of its work: `fetching`, `building`, `packing`.
     Phase { phase: String },
-    /// cabal begins with a component, the `number`th `of` those that it has announced.
+    /// cabal begins to build a component: the `number`th of the `of` components that it has announced.
     Package { package: String, number: usize, of: usize },
-    /// GHC begins with a module of the package.
+    /// GHC begins to compile a module of the package.
     Module { package: String, module: String, number: u32, of: u32 },
-    /// A platform is done: all that the document of `--format json` has of it.
+    /// A platform is done. The value is the platform's part of the document that `--format json` prints.
     Finish(Value),
-    /// hsx is done. The error is one that kept it from starting.
+    /// hsx is done. `error` is set when hsx could not even start.
     End {
         exit_code: u8,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,12 +25,12 @@ pub(crate) enum Event {
     },
 }
 
-/// An event with its time and place.
+/// An event, with its platform and its time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct Entry {
     #[serde(flatten)]
     pub event: Event,
-    /// `None` where it is about the run as a whole.
+    /// `None`: the event concerns the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// Seconds since hsx began, to the millisecond.
@@ -38,7 +38,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// One line of JSON, its keys in the order of the alphabet.
+    /// The event as one line of JSON, with its keys in alphabetical order.
     pub(crate) fn line(&self) -> String {
         let value = serde_json::to_value(self).expect("an event is text and numbers by name");
         format!("{value}\n")

@@ -1,7 +1,6 @@
-//! What came out: the table a person reads, and the JSON a program reads. Beside it stands what else is made of what
-//! happened: why a tool failed (`diagnosis`), what happens on the way (`event`), how far a build is
-//! (`progress`), how long it took (`timings`). All of it
-//! is pure text and data; who shows it is `world::doors::ui`.
+//! Reports: the table that people read, and the JSON that programs read. The submodules tell why a tool failed
+//! (`diagnosis`), what happens during a run (`event`), how far a build is (`progress`) and how long it took
+//! (`timings`). All of this is pure text and data; `world::doors::ui` shows it.
 
 pub(crate) mod diagnosis;
 pub(crate) mod event;
@@ -26,7 +25,7 @@ use event::Event;
 /// The results of all platforms.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// Of a build with versions frozen for it alone: which, and how they came about.
+    /// For a build with `--freeze`: the frozen versions and where they come from.
     pub freeze: Option<Value>,
     pub platforms: Vec<PlatformReport>,
 }
@@ -36,20 +35,20 @@ pub(crate) struct Report {
 pub(crate) struct PlatformReport {
     pub platform: Platform,
     pub choice: Choice,
-    /// `None`: the image's name does not tell.
+    /// The version of GHC. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
-    /// What could be better.
+    /// Hints about what the user could improve.
     pub notes: Vec<String>,
     /// Wall-clock time, in seconds.
     pub seconds: f64,
-    /// Nothing was to be done: the results are those of an earlier build.
+    /// The results were up to date, so nothing was built.
     pub fresh: bool,
     pub result: Result<Vec<Delivered>, Error>,
 }
 
-/// A verified executable in its place. Sizes are in bytes.
+/// A verified executable in the output directory. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the report")]
 pub(crate) struct Delivered {
@@ -57,35 +56,35 @@ pub(crate) struct Delivered {
     pub package: String,
     pub version: String,
     pub path: Utf8PathBuf,
-    /// Before packing.
+    /// The size before packing.
     pub built_size: u64,
-    /// As delivered.
+    /// The size of the delivered file.
     pub size: u64,
     pub packed: bool,
-    /// Why it is not packed although upx was there.
+    /// Why the executable is not packed, although upx is installed.
     pub unpacked_reason: Option<String>,
     pub linkage: Linkage,
-    /// Of the delivered file, in hexadecimal.
+    /// The SHA-256 of the delivered file, in hexadecimal.
     pub sha256: String,
-    /// It was started before it was delivered; without emulation a foreign one cannot be.
+    /// The executable was started before it was delivered. A foreign one can be started only with emulation.
     pub started: bool,
     /// The exit status of `NAME --help`; `None` when it was stopped after a time limit.
     pub help_status: Option<u8>,
-    /// What it said then, where it did not succeed.
+    /// What `NAME --help` printed, when it did not succeed.
     #[serde(default)]
     pub help_said: Vec<String>,
-    /// The packages of it that have data files, which are not in the executable.
+    /// The executable's packages that have data files. These files are not part of the executable.
     #[serde(default)]
     pub data: Vec<String>,
-    /// These were delivered too, in `share` beside it.
+    /// The packages whose data files were delivered too, in `share` beside the executable.
     #[serde(default)]
     pub has_data_beside: bool,
-    /// The executable contains GMP, which is LGPL.
+    /// The executable contains GMP, which is licensed under the LGPL.
     pub gmp: bool,
 }
 
 impl Delivered {
-    /// What to know of data files, which are not in an executable.
+    /// A note about data files, which are not part of an executable.
     fn data_note(&self) -> Option<String> {
         if self.data.is_empty() {
             return None;
@@ -104,7 +103,7 @@ impl Delivered {
         ))
     }
 
-    /// What the trial saw of one that did not succeed.
+    /// A note about a trial run that did not succeed.
     fn trial_note(&self) -> Option<String> {
         let status = self.help_status.filter(|status| *status != 0)?;
         let said = self.help_said.first()?;
@@ -113,13 +112,13 @@ impl Delivered {
 }
 
 impl Report {
-    /// The worst exit code: that of the first failure.
+    /// The exit code of the whole run: that of the worst failure.
     pub(crate) fn exit_code(&self) -> u8 {
         let errors = self.platforms.iter().filter_map(|platform| platform.result.as_ref().err());
         errors.map(|error| error.kind).max().map_or(0, crate::base::error::ErrorKind::exit_code)
     }
 
-    /// One JSON document. Its keys only ever grow in number.
+    /// The report as one JSON document. Later versions may add keys, but remove none.
     pub(crate) fn json(&self) -> String {
         let platforms: Vec<Value> = self.platforms.iter().map(PlatformReport::json).collect();
         let mut document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
@@ -129,7 +128,7 @@ impl Report {
         format!("{document:#}\n")
     }
 
-    /// A table in Markdown, for the page of a job.
+    /// The report as a Markdown table, for the summary page of a GitHub job.
     pub(crate) fn markdown(&self, cwd: &Utf8Path) -> String {
         let mut text =
             "| platform | executable | size | linkage | sha256 | time | |\n|---|---|--:|---|---|--:|---|\n".to_owned();
@@ -157,13 +156,13 @@ impl Report {
         text
     }
 
-    /// Every platform failed: the errors say it all.
+    /// Whether every platform failed. The errors say everything then, and a table adds nothing.
     pub(crate) fn delivered_nothing(&self) -> bool {
         self.platforms.iter().all(|platform| platform.result.is_err())
     }
 
-    /// A table below what there is to note. Columns that do not fit `width` are left out, the least first; paths
-    /// are shown as seen from `cwd`.
+    /// The notes, then the table. Columns that do not fit into `width` are left out, the least important first. Paths
+    /// are relative to `cwd`.
     pub(crate) fn table(&self, width: usize, cwd: &Utf8Path) -> String {
         let mut rows = vec![
             ["PLATFORM", "PATH", "SIZE", "BUILT", "LINKAGE", "SHA256", "TIME", "STRATEGY"].map(str::to_owned).to_vec(),
@@ -204,7 +203,7 @@ impl Report {
                 Err(error) => rows.push(platform.failed_row(error)),
             }
         }
-        // From the least to the most dispensable when the terminal is narrow.
+        // The columns to drop on a narrow terminal, the most dispensable first.
         for column in ["STRATEGY", "SHA256", "BUILT", "LINKAGE", "TIME"] {
             if rendered_width(&rows) <= width {
                 break;
@@ -236,14 +235,14 @@ impl PlatformReport {
         ]
     }
 
-    /// The platform is in the row already: a message that begins with it need not.
+    /// The row of a failed platform. The row names the platform already, so a message that begins with it is shortened.
     fn failed_row(&self, error: &Error) -> Vec<String> {
         let platform = self.platform.to_string();
         let message = error.message.strip_prefix(&platform).unwrap_or(&error.message);
         vec![platform, format!("failed: {}", message.trim_start())]
     }
 
-    /// The end of the platform's build as an event: what the document has of it.
+    /// The event that ends the platform's build. It holds the platform's part of the JSON document.
     pub(crate) fn event(&self) -> Event {
         Event::Finish(self.json())
     }
@@ -293,7 +292,7 @@ fn rendered_width(rows: &[Vec<String>]) -> usize {
     widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1)
 }
 
-/// Columns as wide as they need to be, but for the last.
+/// Renders rows as columns. Each column but the last is as wide as its widest cell.
 pub(crate) fn render(rows: &[Vec<String>]) -> String {
     let widths = column_widths(rows);
     let mut text = String::new();

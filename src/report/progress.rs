@@ -1,4 +1,4 @@
-//! How far a build is, read from what cabal and GHC say on their way.
+//! How far a build is, read from the output of cabal and GHC.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,27 +7,27 @@ use super::event::Event;
 
 use crate::base::harmless;
 
-/// How many different packages are counted: a build that begins more is up to something.
+/// How many different packages are counted. No real build has more; the limit bounds the memory that output can take.
 const PACKAGES: usize = 100_000;
 
-/// What a line of cabal's tells.
+/// What a line of cabal's output reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum News {
     Package,
     Module,
 }
 
-/// What cabal has said of a build so far.
+/// What cabal has reported of a build so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// What hsx is about.
+    /// What hsx does now.
     phase: String,
-    /// Of the packages to be built, as cabal counts them: a component each.
+    /// How many packages are to be built. cabal counts each component as one.
     total: usize,
     is_listing: bool,
     started: BTreeSet<String>,
     package: String,
-    /// How long the same took last time, in seconds.
+    /// How long this phase took last time, in seconds.
     pub expected: Option<u64>,
     /// The number of the module, how many there are, and its name.
     module: Option<(u32, u32, String)>,
@@ -39,7 +39,7 @@ impl Progress {
         *self = Self { phase: phase.to_owned(), ..Self::default() };
     }
 
-    /// Reads a line. Tells what is new.
+    /// Reads a line of output, and returns what it reports that is new.
     pub(crate) fn read(&mut self, line: &str) -> Option<News> {
         let line = line.trim_end();
         if line.starts_with("In order, the following will be built") {
@@ -57,7 +57,7 @@ impl Progress {
         let unit = unit(line)?;
         unit.rsplit_once(" for ").map_or(unit, |(_, package)| package).clone_into(&mut self.package);
         self.module = None;
-        // The same is said of it several times.
+        // cabal prints several lines about each unit; only the first counts.
         (self.started.len() < PACKAGES && self.started.insert(unit.to_owned())).then_some(News::Package)
     }
 
@@ -66,7 +66,7 @@ impl Progress {
         self.total
     }
 
-    /// What is new as an event for programs.
+    /// The news as an event for programs.
     pub(crate) fn event(&self, news: News) -> Event {
         let package = self.package.clone();
         if let (News::Module, Some((number, of, module))) = (news, &self.module) {
@@ -76,7 +76,7 @@ impl Progress {
         Event::Package { package, number, of: self.total.max(number) }
     }
 
-    /// The state as a short line; what matters most comes first, for narrow terminals: the numbers, then the names.
+    /// The state as a short line. Numbers come before names, so that a narrow terminal shows what matters most.
     pub(crate) fn text(&self) -> String {
         let mut text = self.phase.clone();
         if !self.package.is_empty() {
@@ -96,7 +96,7 @@ impl Progress {
     }
 }
 
-/// The module that GHC says it compiles: `[ 3 of 28] Compiling Data.Foo ( src/Data/Foo.hs, … )`.
+/// The module that GHC reports to compile: `[ 3 of 28] Compiling Data.Foo ( src/Data/Foo.hs, … )`.
 fn compiled(line: &str) -> Option<(u32, u32, &str)> {
     let (numbers, rest) = line.trim_start().strip_prefix('[')?.split_once(']')?;
     let (number, of) = numbers.split_once(" of ")?;
@@ -107,8 +107,8 @@ fn compiled(line: &str) -> Option<(u32, u32, &str)> {
     Some((number.trim().parse().ok()?, of.trim().parse().ok()?, name))
 }
 
-/// What cabal begins to build: `Starting     text-2.0 (lib)`, of the store, or, of the project,
-/// `Configuring library for dice-0.3.1..`, then the same with `Preprocessing` and `Building`.
+/// The unit that cabal begins to build. For the store cabal prints `Starting     text-2.0 (lib)`; for the project,
+/// `Configuring library for dice-0.3.1..`, and then such lines with `Preprocessing` and `Building`.
 fn unit(line: &str) -> Option<&str> {
     if let Some(unit) = line.strip_prefix("Starting ") {
         return Some(unit.trim());

@@ -1,4 +1,4 @@
-//! What hsx made and keeps in an engine: which of it is hsx's, what is asked for, how it is removed.
+//! The containers, volumes and images that hsx keeps in an engine: which are hsx's, which are to be removed, and how.
 
 use std::fmt::Write as _;
 
@@ -13,34 +13,34 @@ use crate::base::platform::Platform;
 use crate::tools::engine::storage::{ObjectKind, Stored};
 use crate::tools::engine::{Engine, LABEL};
 
-/// The names of the images that hsx makes.
+/// The prefix of the names of images that hsx makes.
 const DERIVED: &str = "localhost/hsx-derived:";
 
-/// A container younger than this may be part of a build of somebody else's.
+/// A container younger than this (in seconds) may belong to another user's running build.
 const SOMEBODYS: Age = Age(24 * 60 * 60);
 
-/// A volume, container or image of hsx's.
+/// A volume, container or image that hsx made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     pub kind: ObjectKind,
     pub name: String,
-    /// What it is for, as its label says: `store`, `build`, `source`, `cross`, `native`, `run`, `image`.
+    /// Its purpose, from its label: `store`, `build`, `source`, `cross`, `native`, `run`, `image`.
     pub purpose: String,
     pub platform: Option<Platform>,
     pub project: Option<Utf8PathBuf>,
-    /// The image that it was made with, as the engine was asked for it.
+    /// The image that it was made with, by the name that the engine was given.
     pub image: Option<String>,
-    /// In bytes, where the engine tells.
+    /// Its size in bytes. `None`: the engine does not tell.
     pub size: Option<u64>,
-    /// RFC 3339, as the engine writes it.
+    /// When it was made, in RFC 3339, as the engine writes it.
     pub created: String,
-    /// How long ago it was last used, as far as this user's hsx knows; else made.
+    /// The time since this user's hsx last used it; when that is not known, the time since it was made.
     pub unused: Option<Age>,
-    /// Why it must stay, if so.
+    /// Why it must stay. `None`: it may be removed.
     pub held: Option<&'static str>,
 }
 
-/// What is to be removed: all conditions must hold.
+/// Which items are to be removed: those that meet all conditions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
     pub older_than: Option<Age>,
@@ -48,24 +48,24 @@ pub(crate) struct Filter {
     pub platforms: Vec<Platform>,
 }
 
-/// What this user's hsx knows of an item, by the name of its lock.
+/// What the state directory tells of an item, by the name of its lock.
 pub(crate) struct Remembered {
-    /// A living hsx holds its lock.
+    /// A running hsx holds its lock.
     pub is_held: bool,
-    /// Seconds since 1970.
+    /// When it was last used, in seconds since 1970.
     pub used: Option<i64>,
 }
 
 /// Why something was not removed.
 pub(crate) enum Refusal {
-    /// A running hsx or a container has it.
+    /// A running hsx or a container uses it.
     InUse(String),
-    /// What the engine said.
+    /// The engine could not remove it, and said this.
     Failed(String),
 }
 
-/// Something of an engine's as an item, if hsx made it: it carries hsx's label *and* a name that hsx gives. A label alone may
-/// be inherited, as that of an image by the containers that are started from it.
+/// The item for an object in the engine's storage. `None`: hsx did not make it. hsx's objects carry hsx's label and
+/// also a name that hsx gives. A label alone proves nothing: containers inherit the labels of their image.
 pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(&str) -> Remembered) -> Option<Item> {
     let purpose = stored.labels.get(LABEL)?.clone();
     let name = match stored.kind {
@@ -105,7 +105,7 @@ pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(
     })
 }
 
-/// What a running hsx locks while it uses something of this name.
+/// The name of the lock that a running hsx holds while it uses the object.
 fn lock_name(kind: ObjectKind, name: &str) -> &str {
     match kind {
         ObjectKind::Image => name,
@@ -157,7 +157,7 @@ impl Item {
     }
 }
 
-/// The bytes that some items take, as far as known.
+/// The size of the items in bytes. Items of unknown size count as nothing.
 pub(crate) fn total(items: &[Item]) -> u64 {
     items.iter().filter_map(|item| item.size).sum()
 }

@@ -1,4 +1,4 @@
-//! What came out of tests: the table a person reads, and the JSON a program reads.
+//! The results of test suites: the table that people read, and the JSON that programs read.
 
 use camino::Utf8Path;
 use serde_json::{Value, json};
@@ -20,27 +20,28 @@ pub(crate) struct TestReport {
 pub(crate) struct PlatformTests {
     pub platform: Platform,
     pub choice: Choice,
-    /// `None`: the image's name does not tell.
+    /// The version of GHC. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
-    /// What could be better.
+    /// Hints about what the user could improve.
     pub notes: Vec<String>,
     /// Wall-clock time of build and tests, in seconds.
     pub seconds: f64,
-    /// The suites that ran; failed ones are no error.
+    /// The suites that ran. A failed suite is a result here, not an error.
     pub result: Result<Vec<Suite>, Error>,
 }
 
 impl TestReport {
-    /// That of the worst failure; of a failed suite, that of a failed build, as cabal has it.
+    /// The exit code of the whole run: that of the worst failure. A failed suite counts as a failed build, as it does
+    /// for cabal.
     pub(crate) fn exit_code(&self) -> u8 {
         let errors = self.platforms.iter().filter_map(|platform| platform.result.as_ref().err());
         let failed = self.suites().any(|suite| !suite.passed).then_some(ErrorKind::Build);
         errors.map(|error| error.kind).chain(failed).max().map_or(0, ErrorKind::exit_code)
     }
 
-    /// Every platform failed before a test ran: the errors say it all.
+    /// Whether every platform failed before a test ran. The errors say everything then.
     pub(crate) fn ran_nothing(&self) -> bool {
         self.suites().next().is_none()
     }
@@ -49,14 +50,14 @@ impl TestReport {
         self.platforms.iter().filter_map(|platform| platform.result.as_ref().ok()).flatten()
     }
 
-    /// One JSON document. Its keys only ever grow in number.
+    /// The report as one JSON document. Later versions may add keys, but remove none.
     pub(crate) fn json(&self) -> String {
         let platforms: Vec<Value> = self.platforms.iter().map(PlatformTests::json).collect();
         let document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
         format!("{document:#}\n")
     }
 
-    /// A line a suite; paths are shown as seen from `cwd`.
+    /// One line for each suite. Paths are relative to `cwd`.
     pub(crate) fn table(&self, cwd: &Utf8Path) -> String {
         let mut rows = vec![["PLATFORM", "SUITE", "RESULT", "LOG", "TIME", "STRATEGY"].map(str::to_owned).to_vec()];
         for tests in &self.platforms {

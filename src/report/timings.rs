@@ -1,4 +1,4 @@
-//! A page that shows what took how long, made from the events of a run.
+//! A page that shows how long each part of a run took, made from the run's events.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ const STYLE: &str = "body{font:14px/1.5 sans-serif;margin:2em}table{border-colla
     td{padding:0 .5em;white-space:nowrap}td.bar{width:60%}td.seconds{text-align:right}.l1{padding-left:2em}.l2{padding-left:4em}\
     td.bar div{height:.8em;min-width:1px}.b0{background:#35a}.b1{background:#5a3}.b2{background:#c93}";
 
-/// The page: it needs nothing but itself.
+/// The page as HTML that loads no other file.
 pub(crate) fn page(project: &str, events: &[Entry]) -> String {
     let mut platforms: Vec<Platform> = Vec::new();
     for platform in events.iter().filter_map(|entry| entry.platform) {
@@ -50,8 +50,8 @@ pub(crate) fn page(project: &str, events: &[Entry]) -> String {
     page + "</html>\n"
 }
 
-/// What was done for a platform, in the order of the beginnings. Each thing ends when the next of its kind, or one that
-/// is above it, begins.
+/// The bars of a platform, in the order in which they start. A bar ends when the next one of its level, or of a level
+/// above, starts.
 fn spans(platform: Platform, events: &[Entry]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     let mut open: [Option<usize>; 3] = [None; 3];

@@ -1,4 +1,4 @@
-//! Asks cabal, or ghc-pkg, on this machine what there is to freeze.
+//! Asks cabal, or ghc-pkg, on this machine for the versions to freeze.
 
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, ErrorKind};
@@ -6,7 +6,7 @@ use crate::project::freeze::Survey;
 use crate::world::doors::World;
 use crate::world::doors::exec::Tail;
 
-/// Runs here, in a copy of the project made of links.
+/// Runs on the host, in a copy of the project that is made of links.
 const SCRIPT: &str =
     concat!(include_str!("../../scripts/container/copy.sh"), include_str!("../../scripts/container/freeze-host.sh"));
 

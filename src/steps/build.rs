@@ -1,4 +1,4 @@
-//! Builds, without network.
+//! Builds the project in the builder, without network.
 
 use super::context::{Context, Failure};
 use super::step::Step;
@@ -11,7 +11,7 @@ pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/build.sh")
 );
 
-/// Where the scripts of a build and of tests leave their results, in the container.
+/// Where the scripts for builds and tests leave their results in the container.
 pub(crate) const RESULTS: &str = "/hsx/out";
 
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Build {
     pub cmd: Cmd,
 }
 
-/// A container that has ended and holds results.
+/// A stopped container that holds results.
 #[derive(Debug)]
 pub(crate) struct Results;
 

@@ -1,5 +1,5 @@
-//! How the build of one platform is shown while others may be on their way: as it comes, with its platform before each
-//! line, in a line of its own on a terminal, or as a group once it has ended.
+//! Shows the build of one platform while others may be running: raw, with the platform before each line, on a progress
+//! line of a terminal, or as a group after the build has ended.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::world::doors::World;
 use crate::world::doors::state::{DURATIONS, State};
 use crate::world::doors::ui::Ui;
 
-/// How much of a line is kept: what goes on for longer is shown in parts.
+/// How many bytes of a line are kept. A longer line is shown in parts.
 const LINE: usize = 64 * 1024;
 
 /// Where a platform's output goes.
@@ -21,10 +21,10 @@ pub(crate) struct Channel<'a> {
     ui: &'a Ui,
     state: &'a State,
     platform: Platform,
-    /// Names the build.
+    /// The key of the build.
     key: &'a str,
     since: Instant,
-    /// The end of the output that is no whole line yet.
+    /// The end of the output, which is not a complete line yet.
     rest: Vec<u8>,
     progress: Progress,
     bar: Option<ProgressBar>,
@@ -45,7 +45,7 @@ impl<'a> Channel<'a> {
         }
     }
 
-    /// Says what is done now.
+    /// Begins a phase, and shows it.
     pub(crate) fn phase(&mut self, phase: &str) {
         self.progress.begin(phase);
         self.since = Instant::now();
@@ -56,13 +56,13 @@ impl<'a> Channel<'a> {
         self.show();
     }
 
-    /// A tool's output, as it comes.
+    /// Shows a tool's output as it arrives.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let is_raw = self.bar.is_none() && !self.ui.has_several();
         if is_raw {
             self.ui.stream(bytes);
         }
-        // Only what is new is looked through, so that a line without an end costs no more than others.
+        // Only the new bytes are searched: otherwise a very long line would cost quadratic time.
         for part in bytes.split_inclusive(|&byte| byte == b'\n') {
             self.rest.extend_from_slice(part);
             let is_whole = part.ends_with(b"\n");
@@ -86,7 +86,7 @@ impl<'a> Channel<'a> {
         }
     }
 
-    /// The tool has ended: what it has not ended with a line is one.
+    /// Ends the last line when the tool has ended without ending it.
     pub(crate) fn flush(&mut self) {
         if self.rest.is_empty() {
             return;
@@ -98,7 +98,7 @@ impl<'a> Channel<'a> {
         }
     }
 
-    /// The phase has gone well: a later one of as many packages may last as long.
+    /// Remembers how long the phase took, as an estimate for later ones with as many packages.
     pub(crate) fn remember(&self) {
         if self.progress.packages() > 0 {
             self.state.remember(&DURATIONS, &self.name(), &self.since.elapsed().as_secs());
@@ -109,7 +109,7 @@ impl<'a> Channel<'a> {
         format!("{}-{}", self.key, self.progress.packages())
     }
 
-    /// Gives the terminal to somebody else.
+    /// Removes the progress line, so that somebody else can use the terminal.
     pub(crate) fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! Asks the architecture of an image that was pulled or made: podman may store, and then run, an image of another
+//! Checks the architecture of an image that was pulled or made: podman may store, and then run, an image of another
 //! architecture with only a warning.
 
 use super::context::{Context, Failure, subject};

@@ -1,4 +1,5 @@
-//! Copies the results out of the container into the stage. The client writes the files, so they are the caller's.
+//! Copies the results out of the container into the stage. The engine's client writes the files, so they belong to the
+//! caller.
 
 use std::io::Read as _;
 
@@ -18,7 +19,7 @@ pub(crate) struct Collect {
     cmd: Cmd,
 }
 
-/// The results are in the stage.
+/// Shows that the results are in the stage.
 #[derive(Debug)]
 pub(crate) struct Collected;
 
@@ -47,7 +48,7 @@ impl Step for Collect {
     }
 }
 
-/// The beginning of a small file that a container wrote; nothing where there is none.
+/// The first bytes of a file that a container wrote, as text; empty when there is no such file.
 fn head_of(path: &Utf8Path) -> String {
     const LIMIT: u64 = 1 << 16;
     let mut text = Vec::new();

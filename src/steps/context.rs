@@ -1,5 +1,5 @@
-//! What the steps of a platform's plan share while they are followed: the way to the machine, the log, and what people
-//! see. Nothing that one step makes for another goes through here.
+//! What the steps of a platform's plan share while they are followed: the machine, the log, and the output to people. A
+//! step's results for a later step do not go through here.
 
 use std::io::Write;
 use std::process::ExitStatus;
@@ -20,14 +20,14 @@ use crate::world::ask::load::leading_out;
 use crate::world::doors::exec::{Feed, Output, Stream, Tail};
 use crate::world::doors::{Attempt, World};
 
-/// How often a container may be started whose image mount was lost.
+/// How many times a container is started in all when the engine loses its image mount.
 pub(crate) const MOUNTS: usize = 4;
 
-/// A step that failed.
+/// The failure of a step.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub error: Error,
-    /// Why emulation may succeed where this failed.
+    /// Why emulation may succeed where this step failed.
     pub obstacle: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// How a command ended, and the end of what it said.
+/// How a command ended, and the end of its output.
 pub(crate) struct Ended {
     pub status: ExitStatus,
     pub said: String,
@@ -52,7 +52,7 @@ impl Attempt for Ended {
     }
 }
 
-/// The machine, as the steps of one job use it.
+/// The machine, the log and the output, for the steps of one job.
 pub(crate) struct Context<'a> {
     pub job: &'a Job,
     pub world: &'a World<'a>,
@@ -61,9 +61,9 @@ pub(crate) struct Context<'a> {
     system: &'a System,
     log: fs_err::File,
     pub channel: Channel<'a>,
-    /// The end of what the last tool said.
+    /// The end of the last tool's output.
     tail: Tail,
-    /// What could be better, for the report.
+    /// Hints about what the user could improve, for the report.
     pub notes: Vec<String>,
 }
 
@@ -82,12 +82,12 @@ impl<'a> Context<'a> {
         Ok((context, path))
     }
 
-    /// The end of what the last tool said.
+    /// The end of the last tool's output.
     pub(crate) fn said(&self) -> String {
         self.tail.text()
     }
 
-    /// Says what is done for the platform now.
+    /// Shows what is being done for the platform.
     pub(crate) fn say(&mut self, verb: &str, what: &str) {
         self.channel.phase(&verb.to_lowercase());
         if !self.world.ui.screen().is_live() {
@@ -95,13 +95,13 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Says something in the log only.
+    /// Writes a line to the log only.
     pub(crate) fn note(&mut self, text: &str) {
         let _ = writeln!(self.log, "# {text}");
     }
 
-    /// Runs a command whose output people want to follow; it goes to the log and its end is kept. A container that did not
-    /// start because its image mount was lost is started again.
+    /// Runs a command and shows its output. The output goes to the log, and its end is kept. A container that did not
+    /// start because the engine lost its image mount is started again.
     pub(crate) fn streamed(&mut self, cmd: &Cmd) -> Result<Ended, Error> {
         let mut ended = self.streamed_once(cmd)?;
         for _ in 1..MOUNTS {
@@ -109,7 +109,7 @@ impl<'a> Context<'a> {
                 break;
             }
             self.say("Retrying", "as the engine has just unmounted the image that was to be mounted");
-            // One that outlives its process is still there, by the same name.
+            // The container may outlive its client and still have the same name.
             let _ = self.world.exec.capture(&self.job.removal)?;
             ended = self.streamed_once(cmd)?;
         }
@@ -128,7 +128,7 @@ impl<'a> Context<'a> {
         Ok(Ended { status: ended?, said: tail.text() })
     }
 
-    /// Runs a command that reads what is written for it.
+    /// Runs a command and writes its standard input with `feed`.
     pub(crate) fn fed(&mut self, cmd: &Cmd, feed: &Feed<'_>) -> Result<Ended, Error> {
         self.log_command(cmd);
         let Self { world, log, tail, .. } = self;
@@ -136,7 +136,7 @@ impl<'a> Context<'a> {
             let _ = log.write_all(bytes);
             tail.push(bytes);
         })?;
-        // Where nobody read on, the command says why.
+        // When the command stopped reading, its own error explains why.
         match written {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Error::usage("what is to be sent to the engine cannot be read").said(&error.to_string()))
@@ -145,7 +145,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Runs a command that answers on standard output, and says the rest on standard error.
+    /// Runs a command and returns its standard output as the answer. Its standard error goes to the log, and its end is
+    /// kept.
     pub(crate) fn answered(&mut self, cmd: &Cmd) -> Result<(Ended, String), Error> {
         self.log_command(cmd);
         let Self { world, log, tail, .. } = self;
@@ -157,13 +158,13 @@ impl<'a> Context<'a> {
         Ok((Ended { status, said: tail.text() }, answer))
     }
 
-    /// A command begins, and with it what a tool says.
+    /// Writes a command to the log, and starts its output.
     pub(crate) fn log_command(&mut self, cmd: &Cmd) {
         self.tail = Tail::default();
         let _ = writeln!(self.log, "$ {cmd}");
     }
 
-    /// Runs a command whose output only its failure makes interesting.
+    /// Runs a command whose output goes to the log only.
     pub(crate) fn quietly(&mut self, cmd: &Cmd) -> Result<Output, Error> {
         let answer = self.world.exec.capture(cmd)?;
         self.log_answer(cmd, &answer);
@@ -174,19 +175,19 @@ impl<'a> Context<'a> {
         let _ = writeln!(self.log, "$ {cmd}\n{}{}", answer.stdout, answer.stderr);
     }
 
-    /// Runs a command of the engine that has to succeed.
+    /// Runs a command of the engine, and fails unless it succeeds.
     pub(crate) fn must(&mut self, cmd: &Cmd, failure: &str) -> Result<(), Error> {
         let answer = self.world.exec.capture(cmd)?;
         self.succeeded(cmd, &answer, failure)
     }
 
-    /// Fails unless a command of the engine succeeded.
+    /// Fails unless a command of the engine has succeeded.
     pub(crate) fn succeeded(&mut self, cmd: &Cmd, answer: &Output, failure: &str) -> Result<(), Error> {
         self.log_answer(cmd, answer);
         if answer.success() { Ok(()) } else { Err(self.failed(cmd, answer.status, &answer.stderr).of_engine(failure)) }
     }
 
-    /// Fails unless a container script ended well.
+    /// Fails unless a container script has succeeded.
     pub(crate) fn container_ended(&self, cmd: &Cmd, ended: &Ended, failure: &str) -> Result<(), Failure> {
         if ended.status.success() {
             return Ok(());
@@ -205,7 +206,7 @@ impl<'a> Context<'a> {
         Err(Failure { error: error.hints(hints), obstacle })
     }
 
-    /// A command that failed, to be told what went wrong.
+    /// A failed command with the facts that its diagnosis needs.
     pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
         let Job { platform, choice, elsewhere, .. } = self.job;
         let (platform, strategy) = (*platform, choice.strategy);
@@ -221,7 +222,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Completes what is told of a failure: by the end of what the tool said, and the log.
+    /// Completes an error: shows the end of a failed build's output, and adds the path of the log.
     pub(crate) fn told(&self, mut error: Error, log: Utf8PathBuf) -> Error {
         if error.kind == ErrorKind::Build {
             self.world.ui.replay(Some(self.job.platform), &self.said());
@@ -231,8 +232,8 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Removes a job's containers. After a signal the engine may still be making one whose client is gone: it is looked for
-/// until none has turned up for a while.
+/// Removes a job's containers. After a signal the engine may still be creating one although its client is gone, so this
+/// looks for containers until none has appeared for a while.
 pub(crate) fn remove_containers(job: &Job, interrupted: bool, world: &World<'_>) {
     const PAUSE: Duration = Duration::from_millis(150);
     const AT_MOST: Duration = Duration::from_millis(2500);
@@ -249,7 +250,7 @@ pub(crate) fn remove_containers(job: &Job, interrupted: bool, world: &World<'_>)
     }
 }
 
-/// What a command is about: its last argument.
+/// The subject of a command: its last argument.
 pub(crate) fn subject(cmd: &Cmd) -> &str {
     cmd.args.last().map_or("", String::as_str)
 }

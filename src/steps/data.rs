@@ -1,4 +1,4 @@
-//! Which packages have data files, that executables look for when they run.
+//! Finds the packages with data files, which executables look for when they run.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
@@ -9,7 +9,7 @@ use crate::project::{Executable, Package};
 use crate::tools::cabal::CabalPlan;
 use crate::world::doors::pieces;
 
-/// The packages whose data files were delivered into a directory of results.
+/// The packages whose data files are in `share` below an output directory.
 pub(crate) fn delivered_data(dir: &Utf8Path) -> Vec<String> {
     let entries = WalkDir::new(dir.join("share")).min_depth(1).max_depth(1).sort_by_file_name().into_iter();
     let dirs = entries.filter_map(Result::ok).filter(|entry| entry.file_type().is_dir());
@@ -22,14 +22,14 @@ pub(crate) fn delivered_data(dir: &Utf8Path) -> Vec<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OwnData {
     pub package: String,
-    /// Where they are on the host.
+    /// The directory of the files on the host.
     pub dir: Utf8PathBuf,
-    /// `data-files:`, as written.
+    /// The patterns of `data-files:`, as written.
     pub files: Vec<String>,
 }
 
 impl OwnData {
-    /// `None`: the package has none.
+    /// The data files of a package. `None`: it has none.
     pub(crate) fn of(package: &Package) -> Option<Self> {
         let dir = package.data_dir.as_ref().map_or_else(|| package.dir.clone(), |dir| package.dir.join(dir));
         let files = package.data_files.clone();
@@ -37,11 +37,11 @@ impl OwnData {
     }
 }
 
-/// A package of an executable that has data files.
+/// A package with data files that an executable uses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PackageData {
     pub package: String,
-    /// Its unit in the store; `None` for one of the project's own.
+    /// The package's unit in the store. `None`: it is one of the project's own packages.
     pub unit: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn units_in(stage: &Stage) -> Vec<String> {
     text.lines().filter(is_id).map(str::to_owned).collect()
 }
 
-/// The packages of an executable that have data files; `units` are those of the store that have some.
+/// The packages with data files that an executable uses; `units` are the units of the store that have some.
 pub(crate) fn of_executable(
     cabal: &CabalPlan,
     exe: &Executable,

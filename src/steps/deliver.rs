@@ -1,5 +1,5 @@
-//! Moves each executable to its place: the packed one if it behaves like the unpacked one. Nothing is replaced unless
-//! all are good.
+//! Moves each executable to the output directory: the packed one if it behaves like the unpacked one. Nothing is
+//! replaced unless all executables are good.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use object::read::ReadCache;
@@ -22,7 +22,7 @@ pub(crate) struct Deliver {
     pub stage: Stage,
     pub out_dir: Utf8PathBuf,
     pub platform: Platform,
-    /// Data files were delivered too, beside the executables.
+    /// Data files were delivered too, in `share` beside the executables.
     pub has_data_beside: bool,
 }
 
@@ -90,7 +90,8 @@ impl Step for Deliver {
 }
 
 impl Deliver {
-    /// The digest of the packed file, if that is to be delivered; or why it is not.
+    /// The digest of the packed file if it is to be delivered, `None` if none was made, or the reason against
+    /// delivering it.
     fn packed(&self, Tried { built, form, trial }: &Tried) -> Result<Option<String>, String> {
         match form {
             Form::Unpacked => Ok(None),
@@ -102,7 +103,8 @@ impl Deliver {
         }
     }
 
-    /// Whether a packed executable is still static, and starts and exits like the unpacked one; if not, why.
+    /// Fails unless a packed executable is still static, and starts and exits like the unpacked one. The error is the
+    /// reason.
     fn packed_is_good(&self, name: &str, trial: &Trial, known_fault: Option<&str>) -> Result<(), String> {
         let file = pieces::open(self.stage.packed(name)).map_err(|error| error.to_string())?;
         let linkage = linkage::verify(&ReadCache::new(file), self.platform);
@@ -117,7 +119,7 @@ impl Deliver {
     }
 }
 
-/// Moves a file to its place, executable, and tells its size.
+/// Makes a file executable and moves it to its place. Returns its size in bytes.
 fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
     use std::os::unix::fs::PermissionsExt;
     let size = fs_err::metadata(from)?.len();
@@ -126,15 +128,16 @@ fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
     Ok(size)
 }
 
-/// Why an executable that was to be tried out is not to be delivered.
+/// Why an executable must not be delivered after its trial.
 fn fault(trial: &Trial) -> Option<String> {
     let does_not_start = |status| does_not_start(status, &trial.said);
     trial.bin.map_or(Some("was not tried".to_owned()), does_not_start)
 }
 
-/// What the exit status of a shell says when a program did not start, or died of its own code (signal(7)).
+/// Reads the exit status of the trial's shell: the program did not start, or a fault of its own code killed it
+/// (signal(7)).
 fn does_not_start(status: u8, said: &[String]) -> Option<String> {
-    // A program may exit with these too: what starts it says so where it did not.
+    // A program may exit with 126 or 127 too. When it did not start, `timeout` has printed an error.
     let by_timeout = said.is_empty() || said[0].starts_with("timeout: ");
     match status {
         126 | 127 if by_timeout => Some("does not start".to_owned()),
@@ -143,7 +146,7 @@ fn does_not_start(status: u8, said: &[String]) -> Option<String> {
     }
 }
 
-/// The statuses of `timeout` and of a program it ended.
+/// Whether `timeout` stopped the program: its own statuses, and those of a program that it killed.
 fn stopped(status: u8) -> bool {
     matches!(status, 124 | 137 | 143)
 }

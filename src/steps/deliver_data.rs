@@ -1,4 +1,4 @@
-//! Puts data files beside the executables that look for them when they run.
+//! Puts data files beside the executables, which look for them when they run.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::base::error::Error;
 use crate::world::ask::load::data_files;
 use crate::world::doors::write::unwritable;
 
-/// More files, or more bytes, than any package has that is meant to be delivered.
+/// Limits on the number of files and on their bytes: a package that is meant to be delivered stays below them.
 const FILES: usize = 20_000;
 const BYTES: u64 = 1 << 30;
 
@@ -72,17 +72,17 @@ impl Step for DeliverData {
     }
 }
 
-/// The files of one of the project's packages, and their places below its data directory.
+/// The data files of one of the project's packages, and their paths below its data directory.
 fn of_project(own: &OwnData) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
     let Ok(top) = own.dir.canonicalize_utf8() else { return Vec::new() };
     let found = data_files(&top, &own.files).into_iter();
-    // Links within the package are what they lead to; others are not the package's.
+    // A link counts as the file that it leads to, but only when that file is in the package.
     let inside =
         found.filter(|path| path.is_file() && path.canonicalize_utf8().is_ok_and(|real| real.starts_with(&top)));
     inside.filter_map(|path| Some((path.clone(), path.strip_prefix(&top).ok()?.to_owned()))).take(FILES + 1).collect()
 }
 
-/// The regular files that a container left, and their places.
+/// The regular files that the container copied out of the store, and their paths.
 fn of_store(dir: &Utf8Path) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
     let entries = WalkDir::new(dir).sort_by_file_name().into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file()).take(FILES + 1);

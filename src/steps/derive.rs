@@ -1,4 +1,4 @@
-//! Makes an image from another by adding something, unless another build has done so since the plan was made.
+//! Makes an image by adding something to another, unless another build has made it since the plan was made.
 
 use super::context::{Context, Failure};
 use super::step::Step;
@@ -10,12 +10,12 @@ use crate::world::doors::state::{DERIVED, Derived};
 #[derive(Debug)]
 pub(crate) struct Derive {
     pub platform: Platform,
-    /// What it is remembered as once it is made.
+    /// The name under which hsx remembers that the image is made.
     pub memory: String,
     pub addition: Addition,
-    /// Installs it in a container.
+    /// Installs the addition in a container.
     pub install: Cmd,
-    /// Makes the image of that.
+    /// Makes the image from the container.
     pub commit: Cmd,
     /// Removes the container.
     pub remove: Cmd,

@@ -1,4 +1,4 @@
-//! Downloads what the build needs, with network.
+//! Downloads everything that the build needs. The build itself then has no network.
 
 use super::context::{Context, Failure};
 use super::step::Step;

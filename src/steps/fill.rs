@@ -1,4 +1,4 @@
-//! Fills a volume that all later builds use as it is: a cross toolchain, or the copy of an image.
+//! Fills a volume that all later builds use unchanged: with a cross toolchain, or with the copy of an image.
 
 use super::context::{Context, Failure};
 use super::step::Step;
@@ -20,7 +20,8 @@ impl Step for Fill {
         self.cmd.to_string()
     }
 
-    /// Unless another build has done so since the plan was made: its lock was waited for.
+    /// Does nothing when another build has filled the volume since the plan was made. This build has waited for that
+    /// one's lock.
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
         let Self { volume, cmd } = self;
         let world = context.world;
@@ -40,7 +41,7 @@ impl Step for Fill {
     }
 }
 
-/// What a better image would gain the toolchain in a volume, if anything.
+/// The note on the toolchain in a volume: what a better image would improve.
 pub(crate) fn note_of(volume: &str, state: &State) -> Option<String> {
     state.recall(&FILLED, volume)?.note
 }

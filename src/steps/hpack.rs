@@ -13,7 +13,7 @@ pub(crate) struct Hpack {
 }
 
 impl Hpack {
-    /// For the package in a directory.
+    /// The step for the package in a directory.
     pub(crate) fn new(dir: &Utf8Path) -> Self {
         Self { cmd: hpack_write(dir) }
     }

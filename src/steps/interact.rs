@@ -1,14 +1,14 @@
-//! Runs a command that has hsx's own terminal, input and output; how it ends is how hsx ends.
+//! Runs a command that has hsx's own terminal, input and output. hsx exits with its exit code.
 
 use super::context::{Context, Failure, remove_containers};
 use super::step::Step;
 use crate::base::cmd::Cmd;
 
-/// Enters the builder as a build does, for a person; runs in the builder.
+/// Opens a person's shell with the environment of a build; runs in the builder.
 pub(crate) const SHELL: &str =
     concat!(include_str!("../../scripts/container/repositories.sh"), include_str!("../../scripts/container/shell.sh"));
 
-/// Becomes the program that was built; runs in the platform's image.
+/// Replaces the shell by the program that was built; runs in the platform's image.
 pub(crate) const PROGRAM: &str = "exec \"$@\"";
 
 #[derive(Debug)]

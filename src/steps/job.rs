@@ -1,4 +1,4 @@
-//! What all steps of a platform's plan have in common.
+//! What all steps of a platform's plan share.
 
 use camino::Utf8PathBuf;
 
@@ -9,35 +9,35 @@ use crate::facts::advice::Advice;
 use crate::facts::strategy::Choice;
 use crate::project::image;
 
-/// The work for one platform, by a strategy, in containers of one engine.
+/// The work for one platform, with one strategy, in containers of one engine.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
     pub platform: Platform,
     pub choice: Choice,
-    /// The compiler's version; `None`: the image's name does not tell.
+    /// The compiler's version. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
-    /// What in the project's files decided on it.
+    /// The entry in the project's files that decided the version.
     pub ghc_reason: Option<String>,
-    /// The image as the engine is asked for it: by digest where one is known.
+    /// The image's reference for the engine, with a digest if one is known.
     pub image: String,
-    /// Names this job's volume, containers, lock and log; nobody else's.
+    /// The key in the names of this job's volume, containers, lock and log. No other job has it.
     pub key: String,
-    /// What a failure may mean for the project.
+    /// Hints for failures that the project's files may explain.
     pub advice: Vec<Advice>,
-    /// The directories of the host that the container sees.
+    /// The directories of the host that are mounted in the container.
     pub seen: Vec<Utf8PathBuf>,
-    /// Nothing is fetched, as was typed.
+    /// The user asked for a build that downloads nothing (`--offline`).
     pub is_offline: bool,
-    /// The engine, where it is another machine's.
+    /// The engine, when it runs on another machine.
     pub elsewhere: Option<Elsewhere>,
-    /// Removes the containers that may be left when a step is interrupted.
+    /// Removes the containers that an interrupted step may leave behind.
     pub removal: Cmd,
-    /// Lists those of them that are there.
+    /// Lists those of these containers that exist.
     pub leftovers: Cmd,
 }
 
 impl Job {
-    /// The compiler and how it runs, for messages.
+    /// The compiler and the strategy, for messages.
     pub(crate) fn compiler(&self) -> String {
         format!("{} ({})", image::ghc_name(self.ghc.as_deref()), self.choice.strategy)
     }

@@ -1,7 +1,7 @@
-//! The steps that plans are made of, one file a step: its data, its guard (when it is left out), the script that runs
-//! in the container, how it reads as shell, what it does, and what it says to people. `step` says what all of them are,
-//! `context` what they share while they are followed: the way to the machine, the log, the terminal. What a step makes
-//! for a later one it returns. Which steps there are, in which order, is decided in `plan`.
+//! The steps that plans are made of, one file for each. A step's file holds its data, its guard (when it is left out),
+//! the script that runs in the container, the step as shell, what it does, and what it says to people. `step` defines
+//! what a step is; `context` holds what all steps share while they are followed: the machine, the log, the terminal. A
+//! step returns what a later step needs. `plan` decides which steps there are, and in which order.
 
 pub(crate) mod ask_host;
 pub(crate) mod build;

@@ -1,4 +1,4 @@
-//! Makes the directory of the results, which git is told to ignore.
+//! Creates the output directory, with a `.gitignore` that keeps it out of git.
 
 use camino::Utf8PathBuf;
 
@@ -14,7 +14,7 @@ pub(crate) struct MakeOutDir {
 }
 
 impl MakeOutDir {
-    /// `None`: it is there.
+    /// The step. `None`: the directory exists.
     pub(crate) fn of(settings: &Settings, facts: &Facts) -> Option<Self> {
         (!facts.out_dir_exists).then(|| Self { dir: settings.out_dir.clone() })
     }
@@ -24,7 +24,7 @@ impl MakeOutDir {
     }
 
     /// # Errors
-    /// When it cannot be made.
+    /// When the directory cannot be created.
     pub(crate) fn follow(&self) -> Result<(), Error> {
         let Self { dir } = self;
         let made = fs_err::create_dir_all(dir).and_then(|()| fs_err::write(dir.join(".gitignore"), "*\n"));

@@ -1,5 +1,5 @@
-//! Packs each executable into the stage, side by side, with upx on the host. A failure leaves the unpacked one. What the
-//! same upx made of the same file before is taken instead.
+//! Packs the executables with upx on the host, in parallel, into the stage. When upx fails, the unpacked executable is
+//! used. An executable that the same upx has packed before comes from the cache.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::write::unwritable;
 
-/// How long upx may take for a file: a thousand times what it takes for a large one.
+/// How long upx may take for one file: a thousand times as long as for a large one.
 const PACKING: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 pub(crate) struct Pack {
-    /// `None`: nothing is packed.
+    /// `None`: the executables are not packed.
     pub packer: Option<Packer>,
     pub stage: Stage,
     pub platform: Platform,
@@ -35,17 +35,17 @@ pub(crate) struct Packed {
     pub form: Form,
 }
 
-/// What became of an executable.
+/// The outcome of packing an executable.
 #[derive(Debug)]
 pub(crate) enum Form {
     Unpacked,
-    /// The packed one is in the stage.
+    /// The packed executable is in the stage.
     Packed {
         sha256: String,
-        /// What is known to be wrong with what this upx makes.
+        /// A known fault of executables that this version of upx packs.
         known_fault: Option<&'static str>,
     },
-    /// Why there is no packed one although there is an upx.
+    /// Why there is no packed executable, although upx is installed.
     Failed(String),
 }
 
@@ -58,7 +58,7 @@ impl Pack {
         upx::known_fault(upx::parse_version(packer.version.as_deref()?)?, self.platform)
     }
 
-    /// What upx left.
+    /// The outcome of a run of upx.
     fn result(&self, packer: &Packer, name: &str, answer: &Output) -> Form {
         let path = self.stage.packed(name);
         let why = if answer.success() {
@@ -75,7 +75,7 @@ impl Pack {
     }
 }
 
-/// Names what an upx makes of a file. `None`: nobody can tell one upx from another.
+/// The cache key for a packed file: what decides upx's output. `None`: the version of upx is not known.
 fn key(packer: &Packer, built: &Built) -> Option<String> {
     let words = [packer.version.as_deref()?, &built.sha256].into_iter();
     Some(hash(&words.chain(packer.args.iter().map(String::as_str)).collect::<Vec<_>>()))

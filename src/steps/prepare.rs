@@ -1,4 +1,4 @@
-//! The steps that come before those of any platform.
+//! The steps that come before those of all platforms.
 
 use super::hpack::Hpack;
 use super::out_dir::MakeOutDir;
@@ -17,13 +17,13 @@ pub(crate) enum Prepare {
 }
 
 impl Prepare {
-    /// What every command that starts a builder does first.
+    /// The first steps of every command that starts a builder.
     pub(crate) fn all(project: &Project, facts: &Facts) -> Vec<Self> {
         let sweep = facts.hosts.iter().filter_map(Sweep::of).map(Self::Sweep);
         sweep.chain(project.hpack.iter().map(|dir| Self::Hpack(Hpack::new(dir)))).collect()
     }
 
-    /// The same for one that delivers something.
+    /// The first steps of a command that delivers results: those of [`Self::all`], then creating the output directory.
     pub(crate) fn to_deliver(project: &Project, settings: &Settings, facts: &Facts) -> Vec<Self> {
         let out_dir = MakeOutDir::of(settings, facts).map(Self::MakeOutDir);
         Self::all(project, facts).into_iter().chain(out_dir).collect()

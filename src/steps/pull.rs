@@ -1,4 +1,4 @@
-//! Gets an image; tried again when the registry fails.
+//! Pulls an image, and tries again when the registry fails temporarily.
 
 use super::context::{Context, Failure, subject};
 use super::step::Step;

@@ -1,5 +1,5 @@
-//! Sends the source to an engine elsewhere, as a tar stream: what has changed since the last time, or all of it where a
-//! volume is new or does not hold what it is believed to.
+//! Sends the source to an engine on another machine, as a tar stream. It sends what has changed since the last time, or
+//! everything when a volume is new or its content is not what hsx remembers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -32,20 +32,21 @@ pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.s
 #[derive(Debug)]
 pub(crate) struct Send {
     pub source: Source,
-    /// A volume of it is new, and so empty.
+    /// One of the source's volumes is new, and so empty.
     pub is_new: bool,
     pub cmd: Cmd,
 }
 
-/// What is to be there: the place in the container, without its first slash, and the file here.
+/// The files that the container is to have: the path in the container, without its leading slash, and the path on this
+/// machine.
 pub(crate) struct Listing {
     files: BTreeMap<Vec<u8>, PathBuf>,
-    /// The file that says that all is there, in the container.
+    /// The path, in the container, of the file that marks the source as complete.
     marker: String,
 }
 
-/// Lists what a container is to see: of a git repository what git knows or does not ignore, and the repository itself;
-/// else everything but what cabal and hsx build.
+/// Lists the files that a container is to see. Of a git repository these are the files that git tracks or does not
+/// ignore, and the `.git` directory; otherwise everything except build output of cabal and hsx.
 ///
 /// # Errors
 /// When a signal came.
@@ -53,7 +54,7 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
     let mut files = BTreeMap::new();
     let (dirs, single): (Vec<_>, Vec<_>) = source.mounts.iter().partition(|mount| mount.source.is_dir());
     let mut add = |path: &Path| {
-        // The innermost, at all its places: packages may lie in each other.
+        // Packages may be nested. A file belongs to the innermost mount, and to all places where that is mounted.
         let covering: Vec<_> = dirs.iter().filter(|mount| path.starts_with(&mount.source)).collect();
         let innermost = covering.iter().map(|mount| mount.source.as_str().len()).max();
         for mount in covering.into_iter().filter(|mount| Some(mount.source.as_str().len()) == innermost) {
@@ -76,7 +77,7 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
         }
     }
     let generated = source.packages.iter().flat_map(|dir| cabal_files(dir));
-    // A link to a directory is sent as one, and nothing below it.
+    // A link to a directory is sent as a link, without the directory's content.
     let real = |path: Utf8PathBuf| Some(path.parent()?.canonicalize_utf8().ok()?.join(path.file_name()?));
     for path in source.inputs.iter().cloned().chain(generated).filter_map(real).filter(|path| path.is_file()) {
         add(path.as_std_path());
@@ -87,19 +88,19 @@ pub(crate) fn list(source: &Source, world: &World<'_>) -> Result<Listing, Error>
     Ok(Listing { files, marker: marker(source) })
 }
 
-/// A place that git does not tell of, where there is a git repository.
+/// The path of the marker: where git does not list it, if there is a git repository.
 fn marker(source: &Source) -> String {
     let is_repository = source.mounts.iter().any(|mount| mount.target == SOURCE && mount.source.join(".git").is_dir());
     match source.volumes.get(1) {
         _ if is_repository => format!("{SOURCE}/.git/hsx-source"),
-        // The git directory of a work tree.
+        // The git directory of a worktree.
         Some(volume) => format!("{}/hsx-source", volume.target),
         None => format!("{SOURCE}/.hsx-source"),
     }
 }
 
-/// What git lists of a directory, of repositories in it, and all of the repositories themselves. `false`: it is none, or
-/// has files that git's answer cannot be read of.
+/// Collects the files that git lists in a directory and in repositories below it, and the `.git` directories
+/// themselves. `false`: git cannot list the directory.
 fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> Result<bool, Error> {
     if world.environment.find("git").is_none() {
         return Ok(false);
@@ -116,7 +117,7 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
         }
         let path = dir.as_std_path().join(OsStr::from_bytes(name));
         match fs_err::symlink_metadata(&path) {
-            // A submodule, or a repository that nobody added.
+            // A submodule, or a repository that was not added to this one.
             Ok(meta) if meta.is_dir() => {
                 let Some(path) = Utf8Path::from_path(&path).filter(|path| path.join(".git").exists()) else { continue };
                 if !known_to_git(path, found, world)? {
@@ -124,7 +125,7 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
                 }
             }
             Ok(_) => found.push(path),
-            // Known to git, and gone.
+            // git tracks the file, but it is deleted.
             Err(_) => {}
         }
     }
@@ -132,7 +133,7 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     Ok(true)
 }
 
-/// The bytes of a name as git writes it: as it is, or in quotes with what C has for odd characters.
+/// The bytes of a name that git printed: verbatim, or quoted with C's escapes.
 fn unquoted(name: &str) -> Vec<u8> {
     let Some(quoted) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else { return name.into() };
     let mut bytes = quoted.bytes().peekable();
@@ -166,7 +167,7 @@ fn unquoted(name: &str) -> Vec<u8> {
     plain
 }
 
-/// A stage of hsx's, or what is in one.
+/// Whether a path is a stage of hsx, or lies in one.
 fn is_hsx(name: &str) -> bool {
     name.split('/').any(|part| part.starts_with(".hsx-"))
 }
@@ -176,7 +177,7 @@ fn everything(dir: &Path, found: &mut Vec<PathBuf>) {
         let name = entry.file_name().to_string_lossy();
         let is_output = entry.file_type().is_dir()
             && (["dist-newstyle", "dist-static", ".stack-work"].contains(&name.as_ref()) || hides_itself(entry.path()));
-        // Locks are of git's on this machine.
+        // git's lock files belong to processes of this machine.
         entry.depth() == 0 || !(is_output || is_hsx(&name) || (in_git(entry.path()) && name.ends_with(".lock")))
     };
     let entries = WalkDir::new(dir).into_iter().filter_entry(is_source).filter_map(Result::ok);
@@ -191,7 +192,7 @@ fn in_git(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == ".git")
 }
 
-/// Whether git ignores all of a directory, by a file in it, as hsx writes one into that of its results.
+/// Whether a directory's own `.gitignore` excludes all of it, like the one that hsx writes into its output directory.
 fn hides_itself(dir: &Path) -> bool {
     read::text(dir.join(".gitignore")).is_ok_and(|text| text.trim_ascii() == "*")
 }
@@ -202,25 +203,25 @@ fn cabal_files(dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     paths.filter(|path| path.extension() == Some("cabal")).collect()
 }
 
-/// What was sent, and the content of the file that says so.
+/// What was sent, and the content of the marker file that says so.
 #[derive(Debug, Deserialize, Serialize)]
 struct Manifest {
     marker: String,
-    /// When the files were looked at.
+    /// When the files were looked at, in nanoseconds since 1970.
     taken: i128,
-    /// By place in the container; its bytes escaped.
+    /// Sent files by their path in the container, with its bytes escaped.
     files: BTreeMap<String, Sent>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 struct Sent {
     stamp: Stamp,
-    /// The time that the file got there: a tar archive counts in seconds.
+    /// The modification time of the file in the container, in seconds since 1970, the unit of a tar archive.
     time: i64,
     content: String,
 }
 
-/// What has changed.
+/// The changes since the source was last sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Difference {
     changed: Vec<String>,
@@ -228,7 +229,8 @@ struct Difference {
 }
 
 impl Manifest {
-    /// Looks at the files, and reads those of which nobody can tell otherwise whether they are what was sent before.
+    /// Takes the state of the files. It reads a file only when the state alone does not show whether the file has
+    /// changed.
     fn take(listing: &Listing, before: Option<&Self>) -> Self {
         let taken = now();
         let files = listing.files.iter().filter_map(|(name, path)| {
@@ -245,7 +247,7 @@ impl Manifest {
                 if sent.is_same(old) {
                     sent.time = old.time;
                 } else if sent.time == old.time {
-                    // Two changes in one second: cabal looks at a file only if its time is another.
+                    // Two changes within one second: cabal looks at a file again only when its time has changed.
                     sent.time += 1;
                 }
             }
@@ -256,7 +258,7 @@ impl Manifest {
         Self { marker: short_hash(&[&seed]), taken, files }
     }
 
-    /// What has to be done so that what was sent before becomes this.
+    /// The changes that turn what was sent before into this.
     fn since(&self, before: Option<&Self>) -> Difference {
         let Some(before) = before else {
             return Difference { changed: self.files.keys().cloned().collect(), gone: Vec::new() };
@@ -271,13 +273,13 @@ impl Manifest {
 }
 
 impl Sent {
-    /// Whether it is what was sent before.
+    /// Whether the file is the one that was sent before.
     fn is_same(&self, old: &Self) -> bool {
         self.stamp.mode() == old.stamp.mode() && (self.stamp.is_dir() || self.content == old.content)
     }
 }
 
-/// The digest of a file's content, or of where a link leads; empty where that cannot be read.
+/// The digest of a file's content or of a link's target; empty when that cannot be read.
 fn content(path: &Path, stamp: Stamp) -> String {
     let digest = match () {
         () if stamp.is_dir() => None,
@@ -296,7 +298,7 @@ impl Step for Send {
         format!("{note}\n{} | {}", self.source.cmd(), self.cmd)
     }
 
-    /// Unless that was done for another platform.
+    /// Does nothing when the source was already sent for another platform of this run.
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
         let Self { source, is_new, cmd } = self;
         let world = context.world;
@@ -309,7 +311,7 @@ impl Step for Send {
         world.wait_for(|| lock.try_lock().is_ok())?;
         State::mark_used(&lock);
         let before = if *is_new { None } else { recall(source, world) };
-        // Until all is there, nothing is remembered to be.
+        // Nothing counts as sent until everything has arrived.
         world.state.forget(&SOURCES, source.name());
         let listing = list(source, world)?;
         let (mut ended, mut manifest) = self.send_since(before.as_ref(), &listing, context)?;
@@ -340,7 +342,8 @@ impl Send {
         let mut before = before;
         let mut difference = manifest.since(before);
         if difference.gone.iter().any(|name| name.contains("\\n")) {
-            // It would be two lines.
+            // The list of removed files has one name per line, and this name contains a line break: everything is sent
+            // instead.
             (before, difference) = (None, manifest.since(None));
         }
         let Difference { changed, gone } = &difference;
@@ -362,7 +365,7 @@ fn recall(source: &Source, world: &World<'_>) -> Option<Manifest> {
     serde_json::from_str(&world.state.recall(&SOURCES, source.name())?).ok()
 }
 
-/// Writes all of a source to standard output, as an engine that has nothing of it is sent.
+/// Writes the whole source to standard output, as an engine without any of it would receive it.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -377,7 +380,7 @@ pub(crate) fn print(source: &Source, world: &World<'_>) -> Result<(), Error> {
     }
 }
 
-/// The files of a source, one a line, as they are called in the container.
+/// The files of a source by their paths in the container, one per line.
 ///
 /// # Errors
 /// As [`list`].
@@ -388,7 +391,7 @@ pub(crate) fn names(source: &Source, world: &World<'_>) -> Result<String, Error>
     Ok(names.flat_map(|name| ["/".to_owned(), name.into_owned(), "\n".to_owned()]).collect())
 }
 
-/// What `receive.sh` reads.
+/// Writes the input of `receive.sh`.
 fn write(
     to: &mut dyn Write,
     known: Option<&str>,
@@ -418,7 +421,7 @@ fn write(
     archive.into_inner()?.flush()
 }
 
-/// Of whom a file is here tells nothing there.
+/// A tar header that names root as the owner: owners on this machine mean nothing in the container.
 fn header(kind: tar::EntryType, mode: u32, time: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
@@ -437,7 +440,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &Path, path: &Path, sent
         return archive.append_data(&mut header(tar::EntryType::Directory, stamp.mode(), time), name, io::empty());
     }
     if !stamp.is_file() {
-        // Gone since it was listed: the next time it is missed.
+        // The file was deleted after it was listed. The next run notices that.
         let Ok(to) = fs_err::read_link(path) else { return Ok(()) };
         return archive.append_link(&mut header(tar::EntryType::Symlink, 0o777, time), name, to);
     }
@@ -448,7 +451,7 @@ fn append(archive: &mut tar::Builder<impl Write>, name: &Path, path: &Path, sent
     let size = file.metadata()?.len();
     let mut header = header(tar::EntryType::Regular, stamp.mode(), time);
     header.set_size(size);
-    // One that shrinks meanwhile is as long as was said.
+    // A file that has shrunk meanwhile is padded to the size in its header.
     archive.append_data(&mut header, name, file.chain(io::repeat(0)).take(size))
 }
 
@@ -459,7 +462,7 @@ mod tests {
 
     use super::*;
 
-    /// A directory that is sent as `/src`.
+    /// A directory that is sent to `/src`.
     struct Place(tempfile::TempDir);
 
     impl Place {
@@ -471,7 +474,7 @@ mod tests {
             place
         }
 
-        /// Writes a file that was last changed so many seconds after 1970.
+        /// Writes a file whose modification time is `time` seconds after 1970.
         fn write(&self, name: &str, text: &str, time: u64) {
             let path = self.0.path().join(name);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -496,7 +499,7 @@ mod tests {
         }
     }
 
-    /// What a manifest is once it was remembered.
+    /// A manifest as it comes back from the state directory.
     fn remembered(manifest: &Manifest) -> Manifest {
         serde_json::from_str(&serde_json::to_string(manifest).unwrap()).unwrap()
     }
@@ -528,7 +531,7 @@ mod tests {
         let after = place.take(Some(&before));
         assert_eq!(after.since(Some(&before)).changed, ["src/a"]);
         assert_eq!((before.files["src/a"].time, after.files["src/a"].time), (1000, 1001));
-        // And it stays so.
+        // The adjusted time stays the same.
         let again = place.take(Some(&remembered(&after)));
         assert_eq!((again.since(Some(&after)), again.files["src/a"].time), (Difference::default(), 1001));
     }

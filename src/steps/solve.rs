@@ -1,10 +1,10 @@
-//! Asks GHC and cabal in the container; what they answer on standard output is for hsx.
+//! Asks GHC and cabal in the container. hsx reads the answer from their standard output.
 
 use super::context::{Context, Failure};
 use super::step::Step;
 use crate::base::cmd::Cmd;
 
-/// What there is to build with, and what cabal freezes the project at; runs in the builder.
+/// Reports the versions in the image, and what cabal freezes the project at; runs in the builder.
 pub(crate) const SURVEY: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
@@ -12,7 +12,7 @@ pub(crate) const SURVEY: &str = concat!(
     include_str!("../../scripts/container/survey.sh")
 );
 
-/// Whether cabal finds a plan with a freeze; runs in the builder.
+/// Checks whether cabal finds a plan with a freeze; runs in the builder.
 pub(crate) const CHECK: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
     include_str!("../../scripts/container/index.sh"),
@@ -22,9 +22,9 @@ pub(crate) const CHECK: &str = concat!(
 
 #[derive(Debug)]
 pub(crate) struct Solve {
-    /// May have values that are not known when the plan is made.
+    /// The command, which may contain values that are not known when the plan is made.
     pub cmd: Cmd,
-    /// What it says that hsx does: a verb, and what follows the platform.
+    /// The status line: a verb, and the text after the platform.
     pub status: (&'static str, &'static str),
     pub failure: &'static str,
 }

@@ -1,5 +1,5 @@
-//! A directory beside the results where files wait until they are verified. The steps within it find an empty one: what
-//! a killed run left in it is gone.
+//! The stage: a directory beside the results where files wait until they are verified. It is empty at first; what a
+//! killed run left in it is removed.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -11,15 +11,15 @@ use crate::tools::cabal::CabalPlan;
 use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
-/// The directories of a stage with what is to be started.
+/// The subdirectories of the stage that hold executables to be started.
 pub(crate) const TRIED: [&str; 2] = ["bin", "packed"];
 
-/// Where it is.
+/// The directory of a stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stage(pub Utf8PathBuf);
 
 impl Stage {
-    /// What the container laid out: `plan.json` and `bin/NAME`.
+    /// An executable as the container built it.
     pub(crate) fn built(&self, name: &str) -> Utf8PathBuf {
         self.0.join("bin").join(name)
     }
@@ -28,12 +28,12 @@ impl Stage {
         self.0.join("packed").join(name)
     }
 
-    /// A file for each executable that was started before.
+    /// A directory with one file for each executable whose trial is remembered.
     pub(crate) fn known(&self) -> Utf8PathBuf {
         self.0.join("known")
     }
 
-    /// What cabal notes of tests.
+    /// The file with the test results that cabal wrote.
     pub(crate) fn test_results(&self) -> Utf8PathBuf {
         self.0.join("results")
     }
@@ -42,44 +42,44 @@ impl Stage {
         self.0.join("logs")
     }
 
-    /// What the toolchain of a cross build could not do, counted.
+    /// The calls of a cross build's C compiler that had to be emulated, with their counts.
     pub(crate) fn emulated_calls(&self) -> Utf8PathBuf {
         self.0.join("emulated-calls")
     }
 
-    /// The units of the store that have data files, a line each.
+    /// The list of units in the store that have data files, one per line.
     pub(crate) fn data_units(&self) -> Utf8PathBuf {
         self.0.join("data")
     }
 
-    /// The data files of a unit of the store.
+    /// The data files of a unit in the store.
     pub(crate) fn data_of(&self, unit: &str) -> Utf8PathBuf {
         self.0.join("share").join(unit)
     }
 
-    /// What cabal planned.
+    /// cabal's build plan, `plan.json`.
     ///
     /// # Errors
     /// When the container left no plan that can be read.
     pub(crate) fn cabal_plan(&self) -> Result<CabalPlan, Error> {
-        /// Plans of hundreds of packages have a few MiB.
+        /// In bytes. Plans of hundreds of packages have a few MiB.
         const LIMIT: u64 = 64 << 20;
         let unreadable = |error: String| Error::host("the container left no build plan").said(&error);
         let text = pieces::text_of(self.0.join("plan.json"), LIMIT).map_err(|error| unreadable(error.to_string()))?;
         CabalPlan::parse(&text).map_err(|error| unreadable(error.to_string()))
     }
 
-    /// A shell loop over what the container laid out in `bin`; `body` knows it as `$file`.
+    /// A shell loop over the executables in `bin`; `body` uses `$file` for the current one.
     pub(crate) fn for_each_built(&self, body: &str) -> String {
         format!("for file in {}/bin/*; do\n{body}\ndone", quote(self.0.as_str()))
     }
 }
 
-/// Steps that use a stage: it is made before them and removed after them.
+/// Steps that use a stage. The stage is created before them and removed after them.
 #[derive(Debug)]
 pub(crate) struct InStage<S> {
     pub stage: Stage,
-    /// Where the results end up.
+    /// The directory where the results end up.
     pub out_dir: Utf8PathBuf,
     pub steps: S,
 }
@@ -102,7 +102,7 @@ impl<S: Step> Step for InStage<S> {
             }
             fs_err::create_dir_all(stage.join("packed"))?;
             fs_err::create_dir_all(out_dir)?;
-            // Looked at now: a build that cannot be delivered should not start.
+            // This is checked now, because a build that cannot be delivered should not start.
             probe(out_dir)
         };
         make().map_err(|error| unwritable(&error))?;
@@ -114,7 +114,7 @@ impl<S: Step> Step for InStage<S> {
     }
 }
 
-/// Writes and removes a file in a directory, to see whether that is possible.
+/// Writes and removes a file in a directory, to check that it is writable.
 fn probe(dir: &Utf8Path) -> std::io::Result<()> {
     let probe = dir.join(".hsx-probe");
     fs_err::write(&probe, "")?;

@@ -1,10 +1,10 @@
-//! What a step is, and how steps follow each other.
+//! Defines what a step is, and how steps are chained.
 
 use std::fmt;
 
 use super::context::{Context, Failure};
 
-/// One thing that a plan does. What it needs of the plan is in its fields; what earlier steps made, it consumes.
+/// One thing that a plan does. Its fields hold what it needs of the plan; its input is what earlier steps returned.
 pub(crate) trait Step: fmt::Debug + Send + Sync {
     /// What an earlier step returned.
     type Input;
@@ -13,13 +13,13 @@ pub(crate) trait Step: fmt::Debug + Send + Sync {
     /// The step as lines of a POSIX shell script that stops at the first error (`set -e`).
     fn shell(&self) -> String;
 
-    /// Does it.
+    /// Does the step.
     ///
     /// # Errors
     /// When it fails, or a signal came.
     fn follow(&self, input: Self::Input, context: &mut Context<'_>) -> Result<Self::Output, Failure>;
 
-    /// This step, then one that consumes what it returns.
+    /// This step, followed by one that takes its output as input.
     fn then<S: Step<Input = Self::Output>>(self, next: S) -> Then<Self, S>
     where
         Self: Sized,
@@ -28,10 +28,10 @@ pub(crate) trait Step: fmt::Debug + Send + Sync {
     }
 }
 
-/// Steps of which the first needs nothing; how they are composed does not show in the type.
+/// A chain of steps that needs no input. Its type hides how the steps are composed.
 pub(crate) type Chain<T> = Box<dyn Step<Input = (), Output = T>>;
 
-/// One step after another.
+/// Two steps, one after the other.
 #[derive(Debug)]
 pub(crate) struct Then<A, B>(A, B);
 
@@ -50,7 +50,7 @@ impl<A: Step, B: Step<Input = A::Output>> Step for Then<A, B> {
     }
 }
 
-/// A step that may be left out: what it consumes is handed on then.
+/// A step that may be left out. Then its input becomes its output.
 impl<S: Step<Output = <S as Step>::Input>> Step for Option<S> {
     type Input = S::Input;
     type Output = S::Input;
@@ -67,7 +67,7 @@ impl<S: Step<Output = <S as Step>::Input>> Step for Option<S> {
     }
 }
 
-/// No step at all.
+/// The step that does nothing.
 impl Step for () {
     type Input = ();
     type Output = ();
@@ -81,7 +81,7 @@ impl Step for () {
     }
 }
 
-/// Pieces of a script as one; empty ones leave no line.
+/// Joins parts of a script, one per line; empty parts are left out.
 pub(crate) fn lines(pieces: impl IntoIterator<Item = String>) -> String {
     pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join("\n")
 }

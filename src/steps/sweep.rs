@@ -1,4 +1,4 @@
-//! Ends what an earlier, killed hsx left behind on an engine.
+//! Removes the containers that a killed hsx left behind in an engine.
 
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
@@ -11,7 +11,7 @@ pub(crate) struct Sweep {
 }
 
 impl Sweep {
-    /// `None`: nothing was left.
+    /// The step. `None`: there is nothing to remove.
     pub(crate) fn of(host: &Host) -> Option<Self> {
         (!host.stale.is_empty()).then(|| Self { cmd: host.engine.remove(&host.stale) })
     }
@@ -20,7 +20,7 @@ impl Sweep {
         self.cmd.to_string()
     }
 
-    /// What cannot be removed does no harm to a build.
+    /// Failures are ignored: a container that cannot be removed does not harm a build.
     pub(crate) fn follow(&self, world: &World<'_>) -> Result<(), Error> {
         world.ui.status("Sweeping", "containers that a killed hsx left behind");
         world.exec.capture(&self.cmd).map(drop)

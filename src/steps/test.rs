@@ -1,4 +1,4 @@
-//! Builds and runs test suites, without network, and brings their logs out.
+//! Builds and runs test suites, without network, and copies out their logs.
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -23,7 +23,7 @@ pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/test.sh")
 );
 
-/// Builds and runs the suites. A failed one is a result like any other.
+/// Builds and runs the suites. A failed suite is a result like any other.
 #[derive(Debug)]
 pub(crate) struct RunTests {
     pub cmd: Cmd,
@@ -50,13 +50,13 @@ impl Step for RunTests {
     }
 }
 
-/// Puts the suites' logs in the place of those of the last run, and reads how they ended.
+/// Replaces the logs of the last run by those of the suites, and reads how the suites ended.
 #[derive(Debug)]
 pub(crate) struct DeliverLogs {
     pub stage: Stage,
-    /// Where the logs end up.
+    /// The directory where the logs end up.
     pub logs: Utf8PathBuf,
-    /// What was asked for: cabal's plan tells which suites these are.
+    /// The targets that were asked for. cabal's plan tells which suites these are.
     pub targets: Vec<Target>,
 }
 

@@ -1,5 +1,5 @@
-//! Starts each executable in a container, unpacked and packed, unless the same files have been started in this image
-//! before.
+//! Starts each executable in a container, unpacked and packed. Files that were started in this image before are not
+//! started again.
 
 use camino::Utf8Path;
 
@@ -14,43 +14,43 @@ use crate::base::error::Error;
 use crate::world::doors::exec::{Output, Stream, keep};
 use crate::world::doors::write::unwritable;
 
-/// Runs in the platform's image, which sees the stage.
+/// Runs in the platform's image, where the stage is mounted.
 pub(crate) const SCRIPT: &str = include_str!("../../scripts/container/try.sh");
 
-/// The same where the executables are sent to it.
+/// Runs in the platform's image, to which the executables are sent.
 pub(crate) const SCRIPT_SENT: &str =
     concat!(include_str!("../../scripts/container/try-sent.sh"), include_str!("../../scripts/container/try.sh"));
 
 #[derive(Debug)]
 pub(crate) struct TryOut {
     pub stage: Stage,
-    /// `None`: nothing of the platform starts on the engine's host.
+    /// `None`: the engine's host starts no programs of the platform.
     pub trial: Option<TrialRun>,
 }
 
-/// The container that starts them.
+/// The container that starts the executables.
 #[derive(Debug)]
 pub(crate) struct TrialRun {
     pub cmd: Cmd,
-    /// They are sent to the engine.
+    /// The executables are sent to the engine, because it runs on another machine.
     pub is_sent: bool,
 }
 
-/// An executable, and how its forms exit.
+/// An executable, and how its unpacked and packed forms exited.
 #[derive(Debug)]
 pub(crate) struct Tried {
     pub built: Built,
     pub form: Form,
-    /// `None`: nothing of the platform starts on the engine's host.
+    /// `None`: the engine's host starts no programs of the platform.
     pub trial: Option<Trial>,
 }
 
-/// How the unpacked and the packed form of an executable exit when asked for help; `None` where that is not known.
+/// The exit statuses of an executable's unpacked and packed forms when called with `--help`. `None`: not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trial {
     pub bin: Option<u8>,
     pub packed: Option<u8>,
-    /// What the unpacked one said, where it did not succeed.
+    /// The output of the unpacked form, when it did not succeed.
     pub said: Vec<String>,
 }
 
@@ -96,7 +96,8 @@ impl Step for TryOut {
             if !failed.lacks_emulation() {
                 return Err(failed.of_engine("the executables could not be tried out").into());
             }
-            // Nobody knew before, and `cross` had no need of it. What cannot be tried is not packed.
+            // Emulation was not known to be missing, because `cross` did not need it. An executable that cannot be
+            // tried is not packed.
             let untried = |tried| Tried { form: Form::Unpacked, trial: None, ..tried };
             return Ok(all.into_iter().map(untried).collect());
         }
@@ -108,7 +109,7 @@ impl Step for TryOut {
 }
 
 impl TryOut {
-    /// Runs the command, which reads the executables that are to be started as a tar archive.
+    /// Runs the command, and writes the executables that are to be started to it, as a tar archive.
     fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
         let stage = &self.stage.0;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -136,7 +137,8 @@ impl TryOut {
     }
 }
 
-/// What the script says of an executable: lines of form, name and exit status, or of what it said.
+/// Reads the script's answer about an executable. A line holds a form, a name and an exit status; or `said`, a name and
+/// a line of output.
 fn read(answer: &str, name: &str) -> Trial {
     let mut trial = Trial::default();
     for line in answer.lines() {
@@ -153,12 +155,12 @@ fn read(answer: &str, name: &str) -> Trial {
     trial
 }
 
-/// A line that a program said, as it may be shown: without control characters, and not too long.
+/// A line of a program's output that is safe to show: without control characters, and not too long.
 fn shown(line: &str) -> String {
     line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// How the same files exited before in the same image.
+/// The remembered trial of the same files in the same image.
 fn recall(tried: &Tried, context: &Context<'_>) -> Option<Trial> {
     let entry = context.world.cache.get("trials", &key(tried, context))?;
     let mut lines = str::from_utf8(&entry).ok()?.lines();
@@ -167,7 +169,7 @@ fn recall(tried: &Tried, context: &Context<'_>) -> Option<Trial> {
     Some(Trial { bin: Some(*exits.first()?), packed: exits.get(1).copied(), said })
 }
 
-/// Remembers a trial in which nothing was wrong: what failed is tried again.
+/// Remembers a good trial. A failed one is not remembered, so it is repeated.
 pub(crate) fn remember(tried: &Tried, context: &Context<'_>) {
     let Trial { bin, packed, said } = tried.trial.clone().unwrap_or_default();
     if bin.is_some() && recall(tried, context).is_none() {

@@ -1,4 +1,4 @@
-//! Checks that each executable that cabal planned is there, of the platform, and static. They are read while the engine
+//! Checks that each executable that cabal planned exists, is for the platform, and is static. Meanwhile the engine
 //! removes the container that they were copied out of.
 
 use std::io::Seek;
@@ -29,7 +29,7 @@ use crate::world::doors::write::unwritable;
 pub(crate) struct Verify {
     pub stage: Stage,
     pub platform: Platform,
-    /// What was asked for: cabal's plan tells which executables these are.
+    /// The targets that were asked for. cabal's plan tells which executables these are.
     pub targets: Vec<Target>,
     /// The project's own packages that have data files.
     pub data: Vec<OwnData>,
@@ -44,12 +44,12 @@ pub(crate) struct Built {
     pub linkage: Linkage,
     pub gmp: bool,
     pub sha256: String,
-    /// The packages of it that have data files.
+    /// The packages with data files that the executable uses.
     pub data: Vec<PackageData>,
 }
 
 impl Verify {
-    /// Reads what the build left; `said` is what it said last.
+    /// Reads and checks what the build left; `said` is the end of its output.
     fn read(&self, job: &Job, said: &str) -> Result<Vec<Built>, Failure> {
         let Self { stage, platform, .. } = self;
         let cabal = stage.cabal_plan()?;
@@ -80,7 +80,7 @@ impl Verify {
         built.collect()
     }
 
-    /// Removes from the stage what was built and not asked for.
+    /// Removes from the stage the executables that were built but not asked for.
     fn drop_all_but(&self, selected: &[Executable]) -> std::io::Result<()> {
         for entry in fs_err::read_dir(self.stage.0.join("bin"))? {
             let entry = entry?;
@@ -93,7 +93,7 @@ impl Verify {
     }
 }
 
-/// The failure of an executable that cabal planned, and said nothing of.
+/// The failure for an executable that cabal planned but that the build did not leave.
 fn left_out(exe: &Executable, error: &std::io::Error, job: &Job, said: &str) -> Failure {
     let is_cross = job.choice.strategy == Strategy::Cross;
     let obstacle = is_cross.then(|| format!("cabal built no `{}`", exe.name));
@@ -106,7 +106,7 @@ impl Step for Verify {
     type Input = Collected;
     type Output = Vec<Built>;
 
-    /// The shell has no ELF reader but binutils': without `readelf` the script stops here.
+    /// A shell can read ELF files only through binutils: without `readelf` the script stops here.
     fn shell(&self) -> String {
         let Self { stage, platform, removal, .. } = self;
         let body = format!(
@@ -141,7 +141,7 @@ impl Step for Verify {
     }
 }
 
-/// A platform's processor as binutils call it.
+/// The name of a platform's processor in binutils.
 fn machine_name(platform: Platform) -> &'static str {
     match platform {
         Platform::Amd64 => "X86-64",
@@ -150,7 +150,7 @@ fn machine_name(platform: Platform) -> &'static str {
     }
 }
 
-/// What is in a file that should be an executable.
+/// The properties of a file that should be an executable.
 struct Content {
     size: u64,
     linkage: Result<Linkage, Fault>,

@@ -11,7 +11,7 @@ pub(crate) struct CreateVolume {
 }
 
 impl CreateVolume {
-    /// `None`: the engine has it.
+    /// The step that creates a volume. `None`: the engine has it.
     pub(crate) fn unless_there(host: &Host, name: &str, labels: &[(&str, String)]) -> Option<Self> {
         (!host.volumes.contains(name)).then(|| Self { cmd: host.engine.volume_create(name, labels) })
     }
@@ -27,7 +27,8 @@ impl Step for CreateVolume {
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
         let answer = context.quietly(&self.cmd)?;
-        // Another hsx made it since this one asked. Docker says nothing then; podman has no flag for it before 4.6.
+        // Another hsx has created it since the plan was made. Docker reports no error then; podman before 4.6 has no
+        // flag for that.
         if answer.success() || answer.stderr.contains("already exists") {
             return Ok(());
         }

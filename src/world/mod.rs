@@ -1,6 +1,6 @@
-//! The machine: nothing outside this folder and `steps` reads or changes it. `doors` are the few ways in and out, `ask`
-//! finds out what a plan depends on, `follow` has the loop that follows a plan. Nothing here decides what is to be done:
-//! that is `plan`, which has no effects.
+//! The machine. Only this folder and `steps` read or change it: `doors` holds the few ways in and out, `ask` finds out
+//! what a plan depends on, and `follow` has the loop that follows a plan. Nothing here decides what to do; that is
+//! `plan`, which has no effects.
 
 pub(crate) mod ask;
 pub(crate) mod doors;

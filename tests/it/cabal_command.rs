@@ -1,4 +1,4 @@
-//! hsx as a command of cabal's: the links, and both ways in which cabal runs what they lead to.
+//! hsx as an external command of cabal: the links, and the two ways in which cabal starts hsx by them.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,4 @@
-//! cabal decides which packages, executables and test suites there are; what hsx reads of a project's files is a guess.
+//! cabal decides which packages, executables and test suites exist; hsx only guesses from the project's files.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,4 @@
-//! `hsx cache`: what is listed, and what is removed.
+//! `hsx cache`: what it lists, and what it removes.
 
 use snapbox::{assert_data_eq, file, str};
 

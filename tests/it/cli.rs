@@ -1,4 +1,4 @@
-//! Help and usage.
+//! Help texts and usage errors of the command line.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The `cross` strategy: the host's compiler on the platform's libraries, and what is done where that fails.
+//! The `cross` strategy: hsx runs the host's compiler against the target's libraries, and emulates where that fails.
 
 use rustix::process::Signal;
 use serde_json::Value;

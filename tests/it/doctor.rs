@@ -1,4 +1,4 @@
-//! `hsx doctor`: what it finds, what it says, and that it changes nothing.
+//! `hsx doctor`: its findings and their texts. It must change nothing.
 
 use snapbox::{assert_data_eq, file};
 

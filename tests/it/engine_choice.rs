@@ -1,4 +1,4 @@
-//! Which engine is used, and what is said when none works.
+//! Which engine hsx uses, and its error when none works.
 
 use snapbox::{assert_data_eq, str};
 

@@ -1,4 +1,4 @@
-//! Events for programs, and the page that is made of them.
+//! The events of `--format json-lines`, and the page of timings that is made from them.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Failures explain themselves: what was tried, what was said, where the log is, what to type next.
+//! Errors say what was tried, what the tool printed, where the log is, and what to type next.
 
 use snapbox::{assert_data_eq, str};
 

@@ -1,4 +1,4 @@
-//! A world for hsx to run in: a project, a home, and fake programs on an otherwise empty PATH.
+//! The world that a test runs hsx in: a project, a home directory, and fake programs on a PATH without others.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! When the fetch phase is left out.
+//! When hsx fetches again, and when it skips the fetch phase.
 
 use crate::fake::Test;
 

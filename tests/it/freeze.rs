@@ -1,4 +1,4 @@
-//! `hsx freeze` and `hsx static --freeze`: whom they ask, what they make of the answers, and what they write.
+//! `hsx freeze` and `hsx static --freeze`: whom they ask, how they translate the answers, and what they write.
 
 use std::os::unix::fs::symlink;
 

@@ -1,4 +1,4 @@
-//! Up to date: whatever may change a result has it built again, and nothing else does.
+//! Up-to-date results: hsx builds again after any change that may affect them, and only then.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 

@@ -1,4 +1,4 @@
-//! Projects and builds that mean harm: what they cannot do to whoever calls hsx.
+//! Hostile projects and builds: they cannot harm the user who runs hsx.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Stdio};

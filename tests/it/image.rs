@@ -1,4 +1,4 @@
-//! Finding, pinning and pulling the builder image.
+//! How hsx finds, pins and pulls the builder image.
 
 use snapbox::{assert_data_eq, str};
 

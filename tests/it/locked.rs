@@ -1,4 +1,4 @@
-//! `hsx lock` and `--locked`: what was built with once is built with again, or it is said why not.
+//! `hsx lock` and `--locked`: a build uses the locked versions, or says why it cannot.
 
 use snapbox::{assert_data_eq, file};
 

@@ -1,4 +1,4 @@
-//! New projects: what is written, what is asked, and that nothing is written when something is wrong.
+//! `hsx new`: the files it writes and the questions it asks. It writes nothing when something is wrong.
 
 use std::fs::File;
 use std::io::{Read, Write};

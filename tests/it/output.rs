@@ -1,4 +1,4 @@
-//! What goes to standard output and what to standard error, in which form.
+//! What goes to standard output, what goes to standard error, and in which format.
 
 use snapbox::{assert_data_eq, str};
 

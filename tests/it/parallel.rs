@@ -1,4 +1,4 @@
-//! Several platforms at once, and how their output stays readable.
+//! Builds for several platforms at the same time, and their output.
 
 use crate::fake::Test;
 

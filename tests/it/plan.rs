@@ -1,4 +1,4 @@
-//! The plan: what the dry run prints is what a run does, and what every command of it holds to.
+//! The plan: a dry run prints what a run does, for every command.
 
 use crate::fake::{Call, PT_DYNAMIC, PT_INTERP, PT_LOAD, Test, elf, static_elf};
 

@@ -1,4 +1,4 @@
-//! Finding the project, its packages, and what to build of it.
+//! How hsx finds the project, its packages, and the targets to build.
 
 use snapbox::{assert_data_eq, str};
 

@@ -1,4 +1,4 @@
-//! End-to-end tests: hsx with podman, docker, QEMU, GHC, upx and shells as they are.
+//! End-to-end tests: hsx with real podman, docker, QEMU, GHC, upx and shells.
 
 mod cabal;
 mod cache;

@@ -1,4 +1,4 @@
-//! Engines elsewhere: which is taken, that it is shown no directory of this machine, and what is sent to it.
+//! Engines on other machines: which one is used, what is sent to it, and that it mounts no directory of this machine.
 
 use std::os::unix::fs::symlink;
 

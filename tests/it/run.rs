@@ -1,4 +1,4 @@
-//! `hsx run`: what it builds is what it becomes.
+//! `hsx run`: it builds an executable, then becomes it.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! The scripts that run in containers, with a cabal of the test's own.
+//! The scripts that run in containers, run here with a fake cabal.
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,4 +1,4 @@
-//! Where each setting comes from, and what a settings file may not hold.
+//! Where each setting comes from, and which settings a file must not hold.
 
 use snapbox::{assert_data_eq, str};
 

@@ -1,4 +1,4 @@
-//! `hsx shell`: the builder as a build sees it, for people.
+//! `hsx shell`: a shell for people, with the environment of a build.
 
 use rustix::process::Signal;
 use snapbox::{assert_data_eq, file};

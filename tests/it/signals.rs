@@ -1,4 +1,4 @@
-//! Nothing is left behind: signals, and what a killed hsx leaves.
+//! Interrupted runs: hsx cleans up after a signal, and a later run cleans up after a killed one.
 
 use std::time::Duration;
 

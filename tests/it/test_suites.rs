@@ -1,4 +1,4 @@
-//! `hsx test`: suites built and run in the builder, a line each, and their logs.
+//! `hsx test`: it builds and runs suites in the builder, prints a line for each, and keeps their logs.
 
 use rustix::process::Signal;
 use serde_json::json;

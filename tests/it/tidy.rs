@@ -1,4 +1,4 @@
-//! What holds for the sources themselves.
+//! Rules for the source files themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Packing with upx: only what behaves like before is delivered packed.
+//! Packing with upx: a packed executable is delivered only if it behaves like the unpacked one.
 
 use snapbox::{assert_data_eq, str};
 

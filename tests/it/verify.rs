@@ -1,4 +1,4 @@
-//! A result is verified before it is delivered, and a bad one changes nothing.
+//! hsx verifies a result before it delivers it; a bad result replaces nothing.
 
 use snapbox::{assert_data_eq, str};
 

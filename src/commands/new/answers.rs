@@ -1,4 +1,5 @@
-//! What is to be known of a new project: taken from flags, asked for, or a default. Pure but for the asking.
+//! The facts about a new project: from flags, from answers to questions, or from defaults. Only the asking has an
+//! effect.
 
 use clap::ValueEnum;
 use minijinja::Value;
@@ -12,14 +13,14 @@ use crate::facts::Identity;
 use crate::project::image;
 use crate::project::template::{Values, fill_in, license_text};
 
-/// All that a template may ask for.
+/// Everything that a template can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answers {
     pub name: String,
     pub synopsis: String,
     pub author: String,
     pub maintainer: String,
-    /// `OWNER/REPOSITORY`.
+    /// The repository on GitHub, as `OWNER/REPOSITORY`.
     pub github: Option<String>,
     pub license: License,
     pub ghc: String,
@@ -28,17 +29,17 @@ pub(crate) struct Answers {
     pub nix: bool,
 }
 
-/// Asks a person, who is shown a question; what they typed, without the end of the line.
+/// Shows a question to a person, and returns the line that they typed, without its end.
 pub(crate) type Ask<'a> = dyn FnMut(&str) -> Result<String, Error> + 'a;
 
-/// Says why an answer will not do.
+/// Shows why an answer is not usable.
 pub(crate) type Complain<'a> = dyn Fn(&Error) + 'a;
 
-/// Takes what was typed, asks for the rest if there is somebody to ask, and else takes defaults; `library` says whether
-/// the template has one unless somebody says otherwise.
+/// Takes the values of flags, asks for the others when there is somebody to ask, and takes defaults otherwise.
+/// `library` says whether the template has a library by default.
 ///
 /// # Errors
-/// When what was typed is not usable, there is no name, or the person leaves.
+/// When a value is not usable, there is no name, or the person cancels.
 pub(crate) fn answers(
     args: &NewArgs,
     identity: &Identity,
@@ -91,7 +92,7 @@ struct Interview<'a, 'b> {
 }
 
 impl Interview<'_, '_> {
-    /// One answer: what was typed as a flag, or what the person says, or the default.
+    /// One answer: the value of a flag, what the person typed, or the default.
     fn take<T>(
         &mut self,
         typed: Option<String>,
@@ -115,7 +116,7 @@ impl Interview<'_, '_> {
     }
 }
 
-/// One line of text, as a field of a `.cabal` file can hold it.
+/// One line of text that fits a field of a `.cabal` file.
 fn line(text: &str) -> Result<String, Error> {
     if text.contains(char::is_control) {
         return Err(Error::usage(format!("`{}` is not one line of text", text.escape_debug())));
@@ -127,7 +128,7 @@ fn person(text: &str) -> Result<String, Error> {
     if text.is_empty() { Err(Error::usage("somebody must be named")) } else { line(text) }
 }
 
-/// `OWNER/NAME`, as GitHub spells them; nothing, or `none`, where there is no repository.
+/// A repository as `OWNER/NAME`, in GitHub's spelling. `None`: the text is empty or `none`.
 fn repository(text: &str) -> Result<Option<String>, Error> {
     if text.is_empty() || text == "none" {
         return Ok(None);
@@ -143,7 +144,7 @@ fn repository(text: &str) -> Result<Option<String>, Error> {
     }
 }
 
-/// A GHC's full version, as `with-compiler:` needs it.
+/// The full version of a GHC, which `with-compiler:` needs.
 fn compiler(text: &str) -> Result<String, Error> {
     let version = image::full_version(text).ok_or_else(|| {
         Error::usage(format!("there is no GHC {text}"))
@@ -155,10 +156,11 @@ fn compiler(text: &str) -> Result<String, Error> {
     Ok(version)
 }
 
-/// The first that knows GHC2021.
+/// The first series of GHC that knows the language GHC2021.
 const OLDEST_GHC: &str = "9.2";
 
-/// The base library of a GHC: 4.18 of 9.6, one more for each series, and these have even numbers.
+/// The version of base that comes with a GHC: 4.18 with 9.6. GHC's series have even numbers, and each brings the next
+/// version of base.
 fn base(ghc: &str) -> String {
     let series = ghc.parse::<Version>().ok().and_then(|version| version.minor());
     format!("4.{}", 15 + series.unwrap_or(2) / 2)
@@ -191,7 +193,7 @@ impl License {
         })
     }
 
-    /// Its name on the command line; the SPDX identifier, if it has one.
+    /// The licence's name on the command line: its SPDX identifier, if it has one.
     pub(crate) fn id(self) -> &'static str {
         match self {
             Self::Mit => "MIT",
@@ -212,13 +214,13 @@ impl Component {
     }
 }
 
-/// What the placeholders of a template stand for.
+/// The values for the placeholders of a template.
 ///
 /// # Errors
-/// When the text of a licence is not usable.
+/// When the text of a licence has an error.
 pub(crate) fn values(answers: &Answers, now: i64) -> Result<Values, Error> {
     let index_state = date::index_state(now);
-    // cabal's field wants an SPDX expression, and `NONE` may not be distributed.
+    // cabal's field takes an SPDX expression, and a package with `NONE` may not be distributed.
     let license = if answers.license == License::None { "LicenseRef-AllRightsReserved" } else { answers.license.id() };
     let mut values = Values::from([
         ("name", Value::from(&answers.name)),

@@ -1,6 +1,6 @@
-//! `hsx new`: learn what the project is to be, make its files in memory, then write them all or none. The questions are
-//! pure (`answers`, `name`); templates are `project::template`'s, and the files are written by
-//! `world::follow::scaffold`.
+//! `hsx new`: gathers the facts about a new project, makes its files in memory, and writes all of them or none. The
+//! questions are pure (`answers`, `name`); `project::template` handles templates, and `world::follow::scaffold` writes
+//! the files.
 
 mod answers;
 pub(crate) mod args;
@@ -24,7 +24,7 @@ use args::NewArgs;
 /// Runs `hsx new`.
 ///
 /// # Errors
-/// When something that was typed or answered is not usable, the template is not, or the place is taken.
+/// When a flag, an answer or the template is not usable, or the place is taken.
 pub(crate) fn run(args: &NewArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     if args.list_templates {
         list_templates(args.output.format, ui);
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &NewArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let world = World::new(environment, ui)?;
     let place = |name: &str| environment.cwd.join(args.dir.as_deref().unwrap_or(Utf8Path::new(name)));
     if let Some(name) = &args.name {
-        // Nobody likes to answer questions first.
+        // This is checked first, so that nobody answers questions in vain.
         scaffold::is_free(&place(name))?;
     }
     let template = args.template.as_deref().unwrap_or(BUILTINS[0].name);
@@ -73,7 +73,7 @@ fn list_templates(format: Format, ui: &Ui) {
     ui.print(&text);
 }
 
-/// The files of a directory that somebody names as a template.
+/// The files of a directory that the user named as a template.
 fn own_template(named: &str, environment: &Environment) -> Result<Vec<File>, Error> {
     scaffold::read_template(&environment.cwd.join(named)).map_err(|error| {
         let known: Vec<_> = BUILTINS.iter().map(|builtin| format!("`{}`", builtin.name)).collect();
@@ -83,7 +83,7 @@ fn own_template(named: &str, environment: &Environment) -> Result<Vec<File>, Err
     })
 }
 
-/// What was made.
+/// The project that was made.
 struct Made<'a> {
     template: &'a str,
     dir: &'a Utf8Path,
@@ -91,7 +91,7 @@ struct Made<'a> {
     git: Git,
 }
 
-/// Says what was made, and what to type next.
+/// Shows what was made, and what to type next.
 fn report(args: &NewArgs, answers: &Answers, made: &Made<'_>, environment: &Environment, ui: &Ui) {
     let Made { template, dir, files, git } = made;
     let shown = dir.strip_prefix(&environment.cwd).unwrap_or(dir);

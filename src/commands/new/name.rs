@@ -1,11 +1,11 @@
-//! What a new package may be called, and what its modules are called then.
+//! The rules for the name of a new package, and the names of its modules.
 
 use crate::base::error::Error;
 
-/// A name for a package, its executable and its modules.
+/// Parses the name of a package, its executable and its modules.
 ///
 /// # Errors
-/// When cabal would not take it, or something else has it already.
+/// When cabal would not accept the name, or it is taken already.
 pub(crate) fn parse(text: &str) -> Result<String, Error> {
     if text.is_empty() {
         return Err(Error::usage("a project needs a name").hint("`hsx new NAME`"));
@@ -17,7 +17,7 @@ pub(crate) fn parse(text: &str) -> Result<String, Error> {
     Err(error.hints(path.into_iter().chain(better)))
 }
 
-/// Why a text is no name.
+/// Why a text cannot be a name. `None`: it can.
 fn fault(text: &str) -> Option<String> {
     if let Some(other) = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
         return Some(format!("`{other}` is neither a letter of ASCII, nor a digit, nor `-`"));
@@ -25,7 +25,7 @@ fn fault(text: &str) -> Option<String> {
     if text.split('-').any(str::is_empty) {
         return Some("a `-` stands between two words".to_owned());
     }
-    // Otherwise cabal could not tell where a version begins: `name-1`.
+    // cabal could not tell where a version begins in a name like `name-1`.
     if let Some(number) = text.split('-').find(|word| !word.contains(|c: char| c.is_ascii_alphabetic())) {
         return Some(format!("cabal wants a letter in `{number}`"));
     }
@@ -34,9 +34,9 @@ fn fault(text: &str) -> Option<String> {
     reserved.map(|(_, why)| (*why).to_owned())
 }
 
-/// Names that are somebody else's, and whose.
+/// Reserved names, and what they are reserved for.
 const RESERVED: [(&[&str], &str); 4] = [
-    // Packages that come with GHC (its release notes list them), and what the templates depend on.
+    // Packages that come with GHC (see its release notes), and those that the templates depend on.
     (
         &[
             "array",
@@ -91,18 +91,18 @@ const RESERVED: [(&[&str], &str); 4] = [
         ],
         "GHC or the template brings a package of that name",
     ),
-    // Words of cabal's target forms.
+    // Words in cabal's forms of targets.
     (
         &["all", "bench", "benches", "exe", "exes", "flib", "flibs", "lib", "libs", "pkg", "test", "tests"],
         "the word has a meaning in targets: `cabal build all:tests`",
     ),
-    // Modules of base that the package's own would hide.
+    // Modules of base that the package's own modules would hide.
     (&["main", "numeric", "prelude", "setup"], "a module of that name means something else"),
     // Windows reserves these, with any extension.
     (&["aux", "con", "nul", "prn"], "no file can be called that on Windows"),
 ];
 
-/// The nearest name that would do.
+/// A similar name that is allowed.
 fn suggest(text: &str) -> Option<String> {
     let last = text.trim_end_matches('/').rsplit('/').next()?;
     let words = last.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -115,11 +115,11 @@ fn suggest(text: &str) -> Option<String> {
     [format!("{name}-app"), name].into_iter().rev().find(|name| fault(name).is_none())
 }
 
-/// The name of a package's main module: `hello-world` has `HelloWorld`.
+/// The name of a package's main module: `HelloWorld` for `hello-world`.
 pub(crate) fn module(package: &str) -> String {
     let capitalised = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
     let name: String = package.split('-').filter(|word| !word.is_empty()).map(capitalised).collect();
-    // A module's name begins with a letter.
+    // The name of a module must begin with a letter.
     if name.starts_with(|c: char| c.is_ascii_digit()) { format!("Pkg{name}") } else { name }
 }
 

@@ -1,5 +1,5 @@
-//! Which container engines there are, and what they say of themselves: asked once, and again when anything about them is
-//! new.
+//! Finds the container engines and asks what they say of themselves. The answers are remembered until something about
+//! an engine changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -20,18 +20,18 @@ use crate::world::doors::World;
 use crate::world::doors::at_once::side_by_side;
 use crate::world::doors::state::ENGINES;
 
-/// An engine, and what it said of itself.
+/// An engine, and its answer about itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct EngineFacts {
     pub engine: Engine,
     pub info: Info,
-    /// Its containers can be shown no directory of this machine.
+    /// The engine runs on another machine: its containers cannot see any directory of this one.
     pub is_remote: bool,
 }
 
 impl EngineFacts {
     /// # Errors
-    /// When it is one that hsx builds nothing for.
+    /// When hsx does not know the platform.
     pub(crate) fn platform(&self) -> Result<Platform, Error> {
         let unknown = || Error::host("the engine's host is of a platform that hsx does not know");
         self.info.platform.ok_or_else(unknown)
@@ -43,7 +43,7 @@ impl EngineFacts {
 pub(crate) struct EnginesByConnection(BTreeMap<Option<String>, EngineFacts>);
 
 impl EnginesByConnection {
-    /// The one that builds for a platform.
+    /// The engine that builds for a platform.
     pub(crate) fn of(&self, build: &PlatformSettings) -> Option<&EngineFacts> {
         self.0.get(&build.connection)
     }
@@ -53,22 +53,22 @@ impl EnginesByConnection {
     }
 }
 
-/// Where the answers of engines are taken from.
+/// Where the answers of engines come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AskPolicy {
-    /// Only what is remembered.
+    /// Only from what is remembered.
     Memory,
-    /// What is remembered, else the engine.
+    /// From what is remembered if possible, otherwise from the engine.
     MemoryFirst,
 }
 
-/// Finds the engines of a run, each once.
+/// Finds the engines of a run, each only once.
 pub(crate) struct Engines<'a> {
-    /// The engine program that is asked for.
+    /// The engine program that the user asked for.
     asked: Option<&'a str>,
     source: AskPolicy,
     world: &'a World<'a>,
-    /// By connection; and whether it was remembered.
+    /// The engines found, by connection. `true`: the answer was remembered, not asked for.
     found: Mutex<BTreeMap<Option<String>, (EngineFacts, bool)>>,
 }
 
@@ -77,10 +77,10 @@ impl<'a> Engines<'a> {
         Self { asked, source, world, found: Mutex::default() }
     }
 
-    /// The engine that a connection leads to. `None`: it is not remembered, and is not to be asked.
+    /// The engine behind a connection. `None`: its answer is not remembered, and it must not be asked.
     ///
     /// # Errors
-    /// When it does not answer, or nobody knows the connection.
+    /// When it does not answer, or no engine program knows the connection.
     pub(crate) fn get(&self, connection: Option<&str>) -> Result<Option<EngineFacts>, Error> {
         let key = connection.map(str::to_owned);
         if let Some((known, _)) = self.found.lock().expect("no holder panics").get(&key) {
@@ -97,7 +97,7 @@ impl<'a> Engines<'a> {
         Ok(Some(known))
     }
 
-    /// Those of all platforms, asked side by side.
+    /// The engines of all platforms, asked in parallel.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -111,7 +111,7 @@ impl<'a> Engines<'a> {
         Ok(found.into_iter().collect::<Result<Option<_>, Error>>()?.map(EnginesByConnection))
     }
 
-    /// Has those that were remembered asked again. Tells whether there are any.
+    /// Forgets remembered answers, so that these engines are asked again. Returns whether there were any.
     pub(crate) fn forget(&self) -> bool {
         let found = self.found.lock().expect("no holder panics");
         let remembered: Vec<_> = found.iter().filter(|(_, (_, remembered))| *remembered).collect();
@@ -122,7 +122,7 @@ impl<'a> Engines<'a> {
     }
 }
 
-/// The engine as it was when it was last asked, if nothing about it has changed since.
+/// The engine as it last answered. `None`: something that decides its answer has changed since.
 fn recall(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Option<EngineFacts> {
     serde_json::from_str(&world.state.recall(&ENGINES, &question(asked, connection, world))?).ok()
 }
@@ -131,15 +131,15 @@ fn candidates(asked: Option<&str>) -> Vec<&str> {
     asked.map_or_else(|| vec!["podman", "docker"], |program| vec![program])
 }
 
-/// Names all that decides an engine's answer: which programs there are, their settings, and when the machine and a
-/// local docker were started.
+/// A key that covers everything that decides an engine's answer: the installed programs, their settings, and when the
+/// machine and a local docker were started.
 fn question(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> String {
     let environment = world.environment;
     let programs = candidates(asked).into_iter().map(|program| {
         let path = if program.contains('/') { Some(program.into()) } else { environment.find(program) };
         path.map_or_else(|| program.to_owned(), |path| state(&path))
     });
-    // As docker's client names the directory of a context.
+    // docker's client names the directory of a context like this.
     let context = format!(".docker/contexts/meta/{}/meta.json", sha256(connection.unwrap_or_default().as_bytes()));
     let names = [".docker/config.json", ".docker/contexts/meta", &context];
     let home = environment.home.iter().flat_map(|home| names.iter().map(move |name| home.join(name)));
@@ -163,10 +163,10 @@ fn state(path: &Utf8Path) -> String {
     format!("{path} {:?}", fs_err::metadata(path).ok().map(|meta| Stamp::of(&meta)))
 }
 
-/// The engine to use: the one asked for, else podman, else docker, whichever answers; or which knows the connection.
+/// The engine to use: the one that the user asked for; otherwise podman, or docker if podman does not answer.
 ///
 /// # Errors
-/// When none answers; with what each said.
+/// When none answers; the error holds what each engine said.
 pub(crate) fn ask(asked: Option<&str>, connection: Option<&str>, world: &World<'_>) -> Result<EngineFacts, Error> {
     let known = match connection {
         Some(name) => ask_behind(asked, name, world)?,
@@ -195,7 +195,7 @@ fn ask_here(asked: Option<&str>, world: &World<'_>) -> Result<EngineFacts, Error
                 let is_remote = is_remote(&engine, &info, world)?;
                 return Ok(EngineFacts { engine, info, is_remote });
             }
-            // Docker's client may print an empty answer, and why so on standard error.
+            // Docker's client may print an empty answer and explain why on standard error.
             Ok(InfoAnswer::Unreachable(said)) => {
                 failures.push((program, Some(if said.is_empty() { answer.stderr } else { said })));
             }
@@ -206,10 +206,10 @@ fn ask_here(asked: Option<&str>, world: &World<'_>) -> Result<EngineFacts, Error
     Err(no_engine(&failures))
 }
 
-/// Whether the engine that a program takes by itself is another machine's.
+/// Whether the engine behind a program runs on another machine.
 fn is_remote(engine: &Engine, info: &Info, world: &World<'_>) -> Result<bool, Error> {
     match engine.dialect {
-        // Where there are no containers without a virtual machine, podman's sees the user's files.
+        // Outside Linux, podman's own virtual machine sees the user's files.
         Dialect::Podman => Ok(info.remote && cfg!(target_os = "linux")),
         Dialect::Docker => {
             if let Some(address) = &world.environment.docker_host {
@@ -224,7 +224,7 @@ fn is_remote(engine: &Engine, info: &Info, world: &World<'_>) -> Result<bool, Er
     }
 }
 
-/// The engine that a connection leads to, by the program that knows it.
+/// The engine behind a connection, and the program that knows the connection.
 fn ask_behind(asked: Option<&str>, name: &str, world: &World<'_>) -> Result<EngineFacts, Error> {
     let mut knowers = Vec::new();
     for program in candidates(asked) {
@@ -253,9 +253,9 @@ fn ask_behind(asked: Option<&str>, name: &str, world: &World<'_>) -> Result<Engi
     Err(no_connection(name, &knowers, asked))
 }
 
-/// What a program knows by name, and the dialect it speaks.
+/// The connections that a program knows, and the dialect that it speaks.
 fn connections(program: &str, world: &World<'_>) -> Result<Option<(Dialect, Vec<String>)>, Error> {
-    // A `docker` may be podman, but no `podman` is docker.
+    // A program called `docker` may be podman, but one called `podman` is never docker.
     for dialect in [Dialect::Podman, Dialect::Docker] {
         let answer = world.exec.capture(&Engine::connections(dialect, program))?;
         let names = parse_connections(dialect, &answer.stdout).filter(|_| answer.success());

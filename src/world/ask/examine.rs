@@ -21,27 +21,27 @@ use crate::world::doors::at_once::joined;
 use crate::world::doors::state::DIGESTS;
 use crate::world::doors::{World, exec};
 
-/// How long a program may take to tell its version, or an engine to tell of itself.
+/// How long a program may take to print its version, or an engine to answer.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// How long a foreign program may take to start in a container: old QEMUs are slow.
+/// How long a foreign program may take to start in a container: old versions of QEMU are slow.
 const START: Duration = Duration::from_secs(60);
 
-/// What is to be looked at.
+/// What `hsx doctor` is to look at.
 pub(crate) struct Question<'a> {
     /// The engines, the preferred first.
     pub engines: Vec<String>,
-    /// The platforms that the user builds for, if that is said.
+    /// The platforms that the user builds for, if the settings name them.
     pub platforms: &'a [Platform],
-    /// The builder image of a platform.
+    /// The builder image for a platform.
     pub image: &'a dyn Fn(Platform) -> Option<String>,
-    /// What `hsx.lock` says of it.
+    /// The digest that `hsx.lock` has for an image and a platform.
     pub locked: &'a dyn Fn(&str, Platform) -> Option<String>,
     pub needs_hpack: bool,
     pub offline: bool,
-    /// Where results go.
+    /// The output directory.
     pub out_dir: Utf8PathBuf,
-    /// Executables are to be packed.
+    /// The settings ask for packed executables.
     pub packs: bool,
 }
 
@@ -142,7 +142,7 @@ fn asked(program: &str, world: &World<'_>) -> Result<EngineAnswer, Error> {
     })
 }
 
-/// `None`: there is none.
+/// A limit of this process. `None`: there is no such limit.
 fn limit(resource: rustix::process::Resource) -> Option<u64> {
     rustix::process::getrlimit(resource).current
 }
@@ -165,7 +165,7 @@ fn tool(name: &'static str, world: &World<'_>) -> Result<Option<Tool>, Error> {
     Ok(Some(Tool { name, path, version }))
 }
 
-/// The room at a path, or above it where the path itself is hidden or not there.
+/// The free space at a path. When the path is hidden or does not exist, that of the nearest directory above.
 fn disk(purpose: Purpose, path: &Utf8Path) -> Option<Disk> {
     let (room, meta) = path
         .ancestors()
@@ -193,7 +193,7 @@ fn builder_image(
     Ok(ImageCheck { reference, registry, remembered, present })
 }
 
-/// The digest that the registry has for a platform; `None` for an image of one platform only.
+/// The digest that the registry has for a platform. `None`: the image is made for one platform only.
 fn registered(
     engine: &engine::Engine,
     reference: &str,
@@ -212,7 +212,7 @@ fn registered(
     Ok(digest.map(Some).ok_or_else(|| format!("it is not made for {platform}")))
 }
 
-/// What the engine is to be asked for so that it takes the image of a platform that it has.
+/// The reference by which the engine uses the image of a platform that it already has. `None`: it has none.
 fn here(
     engine: &engine::Engine,
     reference: &str,
@@ -229,17 +229,17 @@ fn here(
     Ok(None)
 }
 
-/// The version of the emulator, if the file is here to be asked.
+/// The emulator's version. `None`: its file is not on this machine.
 fn qemu_version(handler: &Handler, world: &World<'_>) -> Option<String> {
     let Handler::Ready(entry) = handler else { return None };
-    // Debian's handler is a link, and an emulator that is called by the link's name believes that the kernel calls it.
+    // Debian's handler is a link. An emulator started by the link's name takes itself to be started by the kernel.
     let program = Utf8Path::new(&entry.interpreter).canonicalize_utf8().ok()?;
     let cmd = crate::base::cmd::Cmd::new(program.as_str()).arg("--version");
     let answer = world.exec.capture_within(&cmd, ANSWER).ok()??;
     Some(answer.stdout.split_once(" version ")?.1.split_whitespace().next()?.to_owned())
 }
 
-/// The file that systemd-binfmt registers a handler from, if a package brought one, and its emulator is there too.
+/// The file that systemd-binfmt registers a handler from. `None`: no package brought one, or its emulator is missing.
 fn handler_file(platform: Platform) -> Option<Utf8PathBuf> {
     let machine = platform.machine();
     let names =
@@ -252,7 +252,7 @@ fn handler_file(platform: Platform) -> Option<Utf8PathBuf> {
     })
 }
 
-/// Starts a program of the platform in a container, where there is an image of it; never pulls one.
+/// Starts a program of the platform in a container, when an image of the platform is here. It never pulls one.
 fn probe(
     engine: &engine::Engine,
     info: &Info,
@@ -264,7 +264,7 @@ fn probe(
     let Some(image) = here(engine, reference, remembered.as_deref(), platform, world)? else {
         return Ok(Probe::NotTried);
     };
-    // While the lock is held, no other hsx takes the container for a leftover.
+    // While the lock is held, no other hsx removes the container as a leftover.
     let key = format!("doctor-{}", platform.slug());
     let lock = world.state.lock_file(&key)?;
     if lock.try_lock().is_err() {

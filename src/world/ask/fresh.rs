@@ -1,7 +1,7 @@
-//! Whether a platform's results are up to date: a record of all that decided them, and of themselves.
+//! Whether a platform's results are up to date. A record holds everything that decided the results, and the results.
 //!
-//! Nothing here starts a program, unless an image is known by a local name only. Where anything cannot be told, the
-//! answer is no: a build too many costs seconds, one too few is wrong.
+//! Nothing here starts a program, except for an image that only has a local name. In case of doubt the answer is no: an
+//! unneeded build costs seconds, a missing one leaves wrong results.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use crate::world::doors::environment::this_program;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::state::DIGESTS;
 
-/// What is to be built, for all platforms.
+/// The build that is asked for, for all platforms.
 #[derive(Clone, Copy)]
 pub(crate) struct BuildRequest<'a> {
     pub project: &'a Project,
@@ -34,12 +34,12 @@ pub(crate) struct BuildRequest<'a> {
     pub known: &'a EnginesByConnection,
 }
 
-/// A platform's last results and what decided them.
+/// A platform's last results, and what decided them.
 #[derive(Deserialize, Serialize)]
 struct Record {
-    /// All that is no file of the project's.
+    /// A digest of everything but the project's files that decided the results.
     decided: String,
-    /// The state of the project's files, and whether it tells any later change.
+    /// A digest of the state of the project's files. `settled`: any later change of them will change it.
     tree: String,
     settled: bool,
     choice: Choice,
@@ -47,20 +47,20 @@ struct Record {
     image: String,
     warnings: Vec<String>,
     notes: Vec<String>,
-    /// When the results were looked at.
+    /// When the results were checked, in nanoseconds since 1970.
     taken: i128,
     results: Vec<(Delivered, Stamp)>,
 }
 
-/// The project's files as they were before a build.
+/// The project's files before a build.
 pub(crate) struct SourceTree(Tree);
 
 impl SourceTree {
-    /// Looks at all that a container sees of the project. `None`: not all of it can be told.
+    /// Takes the state of every file of the project that a container sees. `None`: not everything can be known.
     pub(crate) fn look(wanted: BuildRequest<'_>, world: &World<'_>) -> Option<Self> {
         let BuildRequest { project, settings, .. } = wanted;
         let is_remote = |text: &String| parse_project_file(text).imports.iter().any(|import| import.contains("://"));
-        // hpack has a file to write first; what is imported from elsewhere may change there.
+        // hpack has yet to write a file, and a remote import may change without notice.
         if !project.hpack.is_empty() || project.plan_inputs.iter().any(|(_, text)| is_remote(text)) {
             return None;
         }
@@ -77,22 +77,23 @@ impl SourceTree {
     }
 }
 
-/// Everything but the project's files that decides a platform's results, to be compared by the digest of its JSON.
+/// Everything but the project's files that decides a platform's results. Two of them are compared by the digest of
+/// their JSON.
 #[derive(Serialize)]
 struct Inputs<'a> {
     version: &'static str,
-    /// hsx itself.
+    /// hsx's own executable.
     program: Option<Stamp>,
     root: &'a Utf8Path,
     mounts: &'a [SourceMount],
     workdir: &'a str,
     index_state: Option<&'a str>,
-    /// Files that decide cabal's plan and that no container sees.
+    /// Files that decide cabal's plan but that no container sees.
     unmounted: Vec<&'a (Utf8PathBuf, String)>,
     selection: &'a Selection,
     platform: &'a PlatformSettings,
     image: &'a str,
-    /// Of a foreign platform: the image whose compiler the cross strategy uses, and what emulates the platform here.
+    /// For a foreign platform: the image whose compiler the cross strategy uses, and the emulators on this machine.
     native_image: Option<String>,
     emulators: Option<Vec<(String, String)>>,
     out_dir: &'a Utf8Path,
@@ -106,20 +107,20 @@ struct Inputs<'a> {
     data_files: bool,
     lockfile: Option<&'a Lockfile>,
     engine: &'a Engine,
-    /// Tells users and engines apart.
+    /// Identifies this user, this machine and the engine.
     state_id: String,
-    /// A digest of the variables that builds see.
+    /// A digest of the variables that are passed to builds.
     variables: &'a str,
 }
 
-/// Everything but the project's files that decides a platform's results.
+/// Identifies everything but the project's files that decides a platform's results.
 pub(crate) struct Fingerprint {
     key: String,
     digest: String,
     image: String,
 }
 
-/// What decides a platform's results now. `None`: not all of it can be told.
+/// Everything that decides a platform's results now. `None`: not everything can be known.
 pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world: &World<'_>) -> Option<Fingerprint> {
     let BuildRequest { project, settings, selection, known } = wanted;
     if !args::reads_nothing(&settings.engine_args) {
@@ -129,7 +130,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     let host = known.info.platform?;
     let image = image(wanted, build, build.platform, &Addition::to_image_of(build), world)?;
     let foreign = build.platform != host;
-    // Without `..`: a new setting does not compile until somebody has said whether it decides the results.
+    // No `..` here: a new setting does not compile until somebody decides whether it affects the results.
     let Settings {
         targets: _,
         platforms: _,
@@ -185,7 +186,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     Some(Fingerprint { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
 }
 
-/// The image a build is made with, as the engine would be asked for it.
+/// The reference of the image that the build uses.
 fn image(
     wanted: BuildRequest<'_>,
     build: &PlatformSettings,
@@ -198,14 +199,14 @@ fn image(
     let digest = locked.or_else(|| world.state.recall(&DIGESTS, &format!("{} {platform}", build.image)));
     let reference = match digest {
         Some(digest) => format!("{}@{digest}", image::repository(&build.image)),
-        // A name that no registry answers for may stand for another image each time.
+        // A name that no registry knows may mean another image each time, so the image's id is used.
         None => local(&wanted.known.of(build)?.engine, &build.image, platform, world).ok()??.id,
     };
     let image = Image::published(reference, true);
     Some(if addition.is_nothing() { image.reference } else { image.reference_with(addition) })
 }
 
-/// The upx that would pack, and its state.
+/// The upx that would pack, and the state of its file.
 fn packer(packing: Packing, world: &World<'_>) -> Option<(Utf8PathBuf, Option<Stamp>)> {
     let program = world.environment.find("upx").filter(|_| packing != Packing::Never)?;
     let stamp = stamp(&program);
@@ -216,7 +217,7 @@ fn stamp(path: &Utf8Path) -> Option<Stamp> {
     fs_err::metadata(path).ok().map(|meta| Stamp::of(&meta))
 }
 
-/// The report of the last build, if nothing that decided its results has changed, and neither have they.
+/// The report of the last build. `None`: the results, or something that decided them, have changed since.
 pub(crate) fn recall(
     decided: &Fingerprint,
     platform: Platform,
@@ -247,7 +248,7 @@ pub(crate) fn recall(
         }
     }
     if !seen || looked {
-        // What was read need not be read next time.
+        // Files that were read now need not be read next time.
         if looked {
             record.taken = taken;
         }
@@ -269,7 +270,7 @@ pub(crate) fn recall(
     })
 }
 
-/// Reads those of the project's files that have changed since the last build, for a later run to compare them with.
+/// Reads the project's files that have changed since the last build, so that a later run can compare them.
 pub(crate) fn read(decided: &Fingerprint, sources: &mut SourceTree, world: &World<'_>) {
     let before =
         world.records.get("records", &decided.key).and_then(|text| serde_json::from_slice::<Record>(&text).ok());
@@ -277,8 +278,8 @@ pub(crate) fn read(decided: &Fingerprint, sources: &mut SourceTree, world: &Worl
     sources.0.read(before.as_ref());
 }
 
-/// Remembers a platform's results and what decided them: as it was before the build began. Where any of it was touched
-/// since, nobody can tell what the build has read.
+/// Remembers a platform's results, and what decided them before the build began. Nothing is remembered when a file was
+/// touched during the build: the build may have read either version.
 pub(crate) fn remember(
     decided: &Fingerprint,
     wanted: BuildRequest<'_>,
@@ -290,7 +291,7 @@ pub(crate) fn remember(
     if !SourceTree::look(wanted, world).is_some_and(|mut after| after.0.is_untouched(&sources.0)) {
         return;
     }
-    // Another hsx may have made the image's name stand for another.
+    // Another hsx may have changed which image the name means.
     if report.image != decided.image {
         return;
     }
@@ -325,7 +326,7 @@ fn keep(record: &Record, tree: Option<&Tree>, key: &str, world: &World<'_>) {
     }
 }
 
-/// The tree that belongs to a record.
+/// The tree of files that belongs to a record.
 fn tree(digest: &str, key: &str, world: &World<'_>) -> Option<Tree> {
     let text = String::from_utf8(world.records.get("trees", key)?).ok()?;
     let (owner, text) = text.split_once('\n')?;

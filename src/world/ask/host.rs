@@ -1,5 +1,5 @@
-//! Facts about engines and this machine: images, volumes, containers, emulation. Asked once, before anything is
-//! decided.
+//! Facts about engines and this machine: images, volumes, containers, emulation. They are all gathered once, before
+//! anything is decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
@@ -28,10 +28,10 @@ use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::state::{FETCHED, FILLED};
 
-/// Everything the plan depends on.
+/// Gathers everything that the plan depends on.
 ///
 /// # Errors
-/// When an image is not to be had, or an engine fails.
+/// When an image cannot be found, or an engine fails.
 pub(crate) fn facts(
     known: &EnginesByConnection,
     project: &Project,
@@ -58,7 +58,7 @@ pub(crate) fn facts(
         system: system(),
         emulation: settings.platforms.iter().map(|build| (build.platform, emulation_here(build.platform))).collect(),
         upx: packer?,
-        // A file in its place is found out before anything is pulled.
+        // This fails before anything is pulled when a file stands in the directory's place.
         out_dir_exists: settings.out_dir.is_dir(),
         pass_env: world.environment.pass.clone(),
         given: given(settings, world),
@@ -66,7 +66,7 @@ pub(crate) fn facts(
     })
 }
 
-/// A digest of the values that the build is given and others are not; nothing where there are none.
+/// A digest of the values that the user passes into the build's containers; empty when there are none.
 fn given(settings: &Settings, world: &World<'_>) -> String {
     const EPOCH: &str = "SOURCE_DATE_EPOCH";
     let own = engine_args::given(&settings.engine_args).into_iter().map(|given| match given {
@@ -79,7 +79,7 @@ fn given(settings: &Settings, world: &World<'_>) -> String {
     if words.is_empty() { String::new() } else { short_hash(&words.iter().map(String::as_str).collect::<Vec<_>>()) }
 }
 
-/// What is to be known of an engine for some builds. Its answers are asked for side by side.
+/// Gathers the facts about one engine, for the builds that it makes. The questions are asked in parallel.
 fn host(
     known: EngineFacts,
     builds: &[&PlatformSettings],
@@ -96,7 +96,7 @@ fn host(
         build.strategy != StrategyChoice::Emulate
             && cross::obstacle(platform, build.platform, build.ghc.as_deref()).is_none()
     };
-    // Each image once, also where several platforms are made with the same one of the host's.
+    // Each image is looked for once, even when several platforms use the same image of the host's platform.
     let own = |build: &'_ PlatformSettings| (build.image.clone(), build.platform, Addition::to_image_of(build));
     let native = |build: &'_ PlatformSettings| (build.image.clone(), platform, Addition::to_host_image_for(build));
     let crossing = builds.iter().filter(is_foreign).filter(may_cross);
@@ -124,7 +124,8 @@ fn host(
     let images: BTreeMap<_, _> = images.collect::<Result<_, Error>>()?;
     let native = builds.iter().filter(is_foreign).filter_map(|build| {
         let image = found.get(&native(build))?.clone().map_err(|error| error.message);
-        // Neither pinned nor known by its id, it is no list, and the target needs the same name.
+        // A reference without digest or id means a single-platform image, which cannot serve host and target under one
+        // name.
         let of_one = format!("the image `{}` is of one platform only", build.image);
         let is_named =
             |image: &Image| image.base.as_ref().map_or(&image.reference, |base| &base.reference) == &build.image;
@@ -133,7 +134,7 @@ fn host(
     });
     let native_images: BTreeMap<_, _> = native.collect();
     let image_mounts = info.image_mounts();
-    // What was filled from an image that is made anew is filled anew.
+    // A volume that was filled from an image has to be filled again when the image is made again.
     let of_present = |(target, native): (&Platform, &Result<Image, String>)| {
         let native = native.as_ref().ok()?;
         let pair = [images[target].reference.as_str(), &native.reference];
@@ -146,7 +147,7 @@ fn host(
     let volumes = volumes?;
     let is_filled = |(volume, present): &(String, bool)| {
         if !present || !volumes.contains(volume) {
-            // It went, and what it was filled with.
+            // The volume is gone, or its image is.
             world.state.forget(&FILLED, volume);
         }
         world.state.recall(&FILLED, volume).is_some()
@@ -176,14 +177,14 @@ fn host(
         stale: stale?,
         fetched,
         is_remote,
-        // Of a machine elsewhere it is not known what others do there.
+        // The load of a remote machine is not known, so its totals are used.
         cores: info.cores.filter(|_| is_remote).unwrap_or_else(cores),
         memory: info.memory.filter(|_| is_remote).unwrap_or_else(available_memory),
         state_id,
     })
 }
 
-/// Whether programs of a platform start on this machine.
+/// Whether this machine starts programs of a platform.
 fn emulation_here(platform: Platform) -> Emulation {
     match machine() {
         None => Emulation::Unknown,
@@ -192,7 +193,7 @@ fn emulation_here(platform: Platform) -> Emulation {
     }
 }
 
-/// A terminal only where output goes to one too: else it would mix what is to be told apart.
+/// Standard input is a terminal only when standard output is one too: a terminal would mix output and errors.
 fn stdin() -> Stdin {
     if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() { Stdin::Terminal } else { Stdin::Passed }
 }
@@ -202,7 +203,7 @@ fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error
     Ok(answer.stdout.lines().map(|line| line.trim().to_owned()).collect())
 }
 
-/// The containers of this user's hsx runs that have ended: nobody holds the lock of their build.
+/// The leftover containers of this user's runs: those whose build's lock nobody holds.
 fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Result<Vec<String>, Error> {
     let answer = ask(&engine.containers(&format!("hsx.state={state_id}")), world)?;
     let containers = answer.stdout.lines().filter_map(|line| line.trim().split_once(' '));
@@ -215,7 +216,7 @@ fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Resul
         .collect())
 }
 
-/// The memory that programs could get now, in bytes (proc(5), `MemAvailable`); where that is not told, much.
+/// The memory that programs can get now, in bytes (proc(5), `MemAvailable`). `u64::MAX` when it is not known.
 fn available_memory() -> u64 {
     let text = fs_err::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
@@ -223,7 +224,7 @@ fn available_memory() -> u64 {
     kib.map_or(u64::MAX, |kib| kib * 1024)
 }
 
-/// The upx to pack with, if there is one and it is wanted.
+/// The upx to pack with, if it is installed and wanted.
 fn packer(settings: &Settings, world: &World<'_>) -> Result<Option<Packer>, Error> {
     let wanted = settings.upx != Packing::Never;
     let Some(program) = world.environment.find("upx").filter(|_| wanted) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The images of a build: which digest a name stands for, and what is in the engine's storage.
+//! Finds the images of a build: the digest behind a name, and what is in the engine's storage.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -13,13 +13,14 @@ use crate::tools::engine::{self, Dialect, Engine, LocalImage, Manifest};
 use crate::world::doors::World;
 use crate::world::doors::state::{DERIVED, DIGESTS, Derived};
 
-/// What the registry says of a reference, or why it does not know it: asked for once, by whoever needs it first.
+/// The registry's answer about a reference, or why it has none. Whoever needs it first asks for it; the others share
+/// it.
 pub(super) type RegistryAnswer = OnceLock<Result<Result<Manifest, String>, Error>>;
 
 /// An image's name, the platform, and what to add to it.
 pub(super) type ImageRequest = (String, Platform, Addition);
 
-/// Finds the image for a platform, or that which is made of it by adding something.
+/// Finds the image for a platform. With an addition, it is the image that hsx makes by adding to that one.
 pub(super) fn find_image_with(
     engine: &Engine,
     (reference, platform, addition): &ImageRequest,
@@ -36,7 +37,7 @@ pub(super) fn find_image_with(
     let is_whole = || world.state.recall(&DERIVED, &memory) != Some(Derived::InPart);
     let present = (!settings.pull || is_whole()) && local(engine, &derived, *platform, world)?.is_some();
     if !present {
-        // A toolchain is an optimisation, and getting it needs a network.
+        // The toolchain only saves time, and installing it needs a network: an offline build goes without.
         if settings.offline && matches!(addition, Addition::Toolchain { .. }) {
             return Ok(image);
         }
@@ -45,7 +46,7 @@ pub(super) fn find_image_with(
     Ok(image.with(addition.clone(), present))
 }
 
-/// The digests behind an image's name, one a platform, as the registry has them now.
+/// The digests that the registry has behind an image's name now, one for each platform.
 ///
 /// # Errors
 /// When it does not know them.
@@ -68,7 +69,7 @@ pub(crate) fn digests(
     }
 }
 
-/// The image that was locked. Says so where its tag is known to stand for another one by now.
+/// The image by the digest in `hsx.lock`. Warns when the tag is known to mean another digest by now.
 fn locked_image(
     engine: &Engine,
     (reference, platform): (&str, Platform),
@@ -82,7 +83,7 @@ fn locked_image(
     let present = local(engine, &pinned, platform, world)?.is_some();
     let mut newest = world.state.recall(&DIGESTS, &format!("{reference} {platform}"));
     if !present && !settings.offline {
-        // The registry is to be asked for the image anyway. What it says is for the warning only.
+        // The image has to be pulled from the registry anyway. The answer is used only for the warning.
         let answer = registered.get_or_init(|| manifest(engine, reference, world));
         if let Ok(Ok(Manifest::Index(children))) = answer {
             newest = children.iter().find(|(arch, _)| arch == platform.oci_arch()).map(|(_, digest)| digest.clone());
@@ -100,7 +101,7 @@ fn locked_image(
     Ok(Image::published(pinned, present))
 }
 
-/// Finds the image for a platform: the one locked, the one remembered, the registry's, or a local one, in this order.
+/// Finds the image for a platform: the locked one, the remembered one, the registry's, or a local one, in this order.
 fn find_image(
     engine: &Engine,
     reference: &str,
@@ -163,7 +164,7 @@ fn no_image(reference: &str, platform: Platform, said: &str) -> Error {
         .hint("is the name right, and the registry reachable? `--image` names another, also one of your own making")
 }
 
-/// The image in the engine's storage, if it is of the right architecture.
+/// The image in the engine's storage, if it has the right architecture.
 pub(crate) fn local(
     engine: &Engine,
     reference: &str,
@@ -175,7 +176,7 @@ pub(crate) fn local(
     Ok(image.filter(|image| image.arch == platform.oci_arch()))
 }
 
-/// Asks the registry; `Err` holds what it said when it did not know the image.
+/// Asks the registry about a reference. The inner `Err` holds what it said when it does not know the image.
 fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Result<Manifest, String>, Error> {
     world.ui.status("Resolving", reference);
     let cmd = engine.manifest_inspect(reference);
@@ -185,7 +186,7 @@ fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Resul
     {
         return Ok(Ok(manifest));
     }
-    // Podman before 5 cannot print the manifest of an image that is no list.
+    // Podman before 5 cannot print the manifest of an image for a single platform.
     let single = engine.dialect == Dialect::Podman && answer.stderr.contains("single image");
     Ok(if single { Ok(Manifest::Single) } else { Err(answer.stderr) })
 }

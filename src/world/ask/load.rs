@@ -17,13 +17,13 @@ use crate::world::doors::environment::Environment;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::read;
 
-/// How many files may be a project's `cabal.project`, with all that is imported.
+/// How many project files are read: `cabal.project` and everything that it imports.
 const FILES: usize = 100;
 
-/// How many files and directories are looked at for a pattern of `packages:`.
+/// How many files and directories one pattern of `packages:` may visit.
 const LOOKED_AT: usize = 100_000;
 
-/// What the disk says, before anything is decided.
+/// The project and the settings as the files have them, before anything is decided.
 pub(crate) struct ProjectFiles {
     pub project: Project,
     pub project_file: SettingsFile,
@@ -33,7 +33,7 @@ pub(crate) struct ProjectFiles {
 /// Finds and reads the project at or above a directory.
 ///
 /// # Errors
-/// When there is none, or one of its files is not usable.
+/// When there is no project, or one of its files is not usable.
 pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<'_>) -> Result<ProjectFiles, Error> {
     let start = args.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let start = start
@@ -61,7 +61,7 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
 /// Reads `hsx.lock` of a project.
 ///
 /// # Errors
-/// When there is none, or it is not valid.
+/// When there is no such file, or it is not valid.
 pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
     let path = root.join(lockfile::FILE_NAME);
     if !path.exists() {
@@ -70,7 +70,7 @@ pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
     Lockfile::parse(&read(&path)?, &path)
 }
 
-/// Writes it.
+/// Writes `hsx.lock`.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -80,14 +80,14 @@ pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(),
         .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
-/// Whether the project at or above a directory is one that hpack must read first.
+/// Whether the project at or above a directory has only a `package.yaml`, which hpack must read first.
 pub(crate) fn has_package_yaml_only(directory: Option<&Utf8Path>, environment: &Environment) -> bool {
     let start = directory.map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let root = find_root(&start, environment.home.as_deref());
     root.is_some_and(|root| root.join("package.yaml").is_file() && entries_with_extension(&root, "cabal").is_empty())
 }
 
-/// The user's own settings.
+/// Reads the user's own settings file.
 ///
 /// # Errors
 /// When they are not usable.
@@ -98,7 +98,7 @@ pub(crate) fn user_file(environment: &Environment) -> Result<SettingsFile, Error
     }
 }
 
-/// A path without links and dots, also where nothing is there any more.
+/// A path with links resolved. When nothing is there, the path without dots.
 pub(crate) fn real_path(path: &Utf8Path) -> Utf8PathBuf {
     let plain = |path: &Utf8Path| path.components().filter(|part| part.as_str() != ".").collect::<Utf8PathBuf>();
     path.canonicalize_utf8().unwrap_or_else(|_| plain(path))
@@ -122,7 +122,7 @@ fn find_root(start: &Utf8Path, home: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
     package
 }
 
-/// A directory that was named to be seen too, without links.
+/// A directory of `--source-dir`, with links resolved.
 fn source_dir(dir: &Utf8Path, environment: &Environment) -> Result<Utf8PathBuf, Error> {
     let path = environment.cwd.join(dir);
     let real = path.canonicalize_utf8();
@@ -132,7 +132,7 @@ fn source_dir(dir: &Utf8Path, environment: &Environment) -> Result<Utf8PathBuf, 
         .ok_or_else(|| Error::usage(format!("`--source-dir {dir}` is no directory that can be seen")))
 }
 
-/// The files of a project, as cabal is told which they are: `--project-file`.
+/// The names of the project's files, which `--project-file` may set.
 #[derive(Clone, Debug)]
 struct Names {
     project: String,
@@ -162,7 +162,7 @@ fn read_project(
     for end in ["", ".freeze", ".local"] {
         read_project_file(&root.join(format!("{}{end}", names.project)), &mut file, &mut inputs, 0)?;
     }
-    // As cabal: a freeze or local file alone lists no packages.
+    // Like cabal: a freeze file or local file alone lists no packages.
     if !names.is_named && !root.join("cabal.project").is_file() {
         file.packages.push("./".to_owned());
     }
@@ -196,7 +196,7 @@ fn read_project(
         dirs.push(dir);
     }
     for archive in &found.archives {
-        // Whatever is in it is another plan.
+        // Any change of the archive may change cabal's plan.
         let digest = sha256_of(archive).unwrap_or_default();
         inputs.push((archive.clone(), digest));
     }
@@ -209,10 +209,11 @@ fn read_project(
         || !found.archives.is_empty()
         || file.has_foreign_packages
         || file.imports.iter().any(is_remote);
-    // Those that were named are seen like packages.
+    // Directories of `--source-dir` are mounted like those of packages.
     dirs.extend(source_dirs.iter().cloned());
     let (mut mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
-    // Links may lead there by their full path, which is no place of the image's own.
+    // They are mounted at their full path too, because links may use it; but not where the image has its own
+    // directories.
     let of_image =
         ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
     let is_free = |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
@@ -242,14 +243,14 @@ fn read_project(
     })
 }
 
-/// Whether the `.gitmodules` of a directory above lists a directory.
+/// Whether `.gitmodules` in a directory above lists this one.
 fn is_submodule(root: &Utf8Path, dir: &Utf8Path) -> bool {
     root.ancestors()
         .filter(|top| top.join(".gitmodules").is_file())
         .any(|top| listed_submodules(top).contains(&plain(dir)))
 }
 
-/// What the nearest `stack.yaml`, here or above, tells; where there is a `cabal.project` beside it nobody asks.
+/// The nearest `stack.yaml`, here or above. It is not read when there is a `cabal.project`.
 fn stack_project(root: &Utf8Path, home: Option<&Utf8Path>) -> Option<StackProject> {
     let mut dirs = root.ancestors().take_while(|dir| Some(*dir) != home);
     let dir = dirs.find(|dir| dir.join("stack.yaml").is_file())?;
@@ -268,7 +269,7 @@ fn stack_project(root: &Utf8Path, home: Option<&Utf8Path>) -> Option<StackProjec
     Some(StackProject { dir: dir.to_owned(), packages })
 }
 
-/// What a `stack.yaml` beside the project names as its snapshot.
+/// The snapshot that a `stack.yaml` beside the project names.
 fn resolver(root: &Utf8Path) -> Option<String> {
     let text = read(&root.join("stack.yaml")).ok()?;
     let value =
@@ -277,18 +278,18 @@ fn resolver(root: &Utf8Path) -> Option<String> {
     (!value.is_empty()).then(|| value.to_owned())
 }
 
-/// Reads a project file and the local ones it imports into `file`; a later value wins.
+/// Reads a project file, and the local files that it imports, into `file`. Later values win.
 fn read_project_file(
     path: &Utf8Path,
     file: &mut ProjectFile,
     inputs: &mut Vec<(Utf8PathBuf, String)>,
     depth: usize,
 ) -> Result<(), Error> {
-    // Deeper than anybody nests: an import that leads back to itself is cabal's to report.
+    // Nobody nests this deep. cabal reports an import that leads back to itself.
     if depth > 8 || !path.is_file() {
         return Ok(());
     }
-    // One that leads back to itself several times would be read as often as a power of that.
+    // A file that imports itself several times would be read exponentially often.
     if inputs.len() >= FILES {
         return Err(Error::usage(format!("`{path}` is one of more than {FILES} project files that import each other")));
     }
@@ -310,7 +311,7 @@ fn read_project_file(
     Ok(())
 }
 
-/// Where a package's description is.
+/// Where the description of a package is.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     CabalFile(Utf8PathBuf),
@@ -318,27 +319,27 @@ enum Place {
     PackageYaml(Utf8PathBuf),
 }
 
-/// What the patterns of `packages:` stand for.
+/// Everything that the patterns of `packages:` match.
 #[derive(Debug, Default)]
 struct Found {
     places: Vec<Place>,
     /// Packages packed by `cabal sdist`.
     archives: Vec<Utf8PathBuf>,
-    /// Some lead to what is not on this machine.
+    /// Some patterns name packages that are not on this machine.
     has_unseen: bool,
-    /// Directories that are named and have no package.
+    /// Directories that are named but contain no package.
     empty: Vec<EmptyPackage>,
 }
 
 impl Found {
-    /// Looks for what a pattern stands for: `.cabal` files, directories or archives, with `*` and `{a,b}` in any component.
+    /// Looks up a pattern: `.cabal` files, directories or archives, with `*` and `{a,b}` in any component.
     fn look(&mut self, root: &Utf8Path, pattern: &str) {
         if pattern.contains("://") {
             self.has_unseen = true;
             return;
         }
         for pattern in alternatives(pattern) {
-            // What hpack will write is not there yet.
+            // hpack has not written this file yet.
             let of_file = Utf8Path::new(&pattern);
             let of_file = of_file.file_name().filter(|_| of_file.extension() == Some("cabal"));
             if let Some(name) = of_file
@@ -368,14 +369,14 @@ impl Found {
     }
 }
 
-/// Whether a directory has a package that hpack describes, and no `.cabal` file.
+/// Whether a directory has a `package.yaml` and no `.cabal` file.
 fn is_hpacks(dir: &Utf8Path) -> bool {
     dir.join("package.yaml").is_file() && entries_with_extension(dir, "cabal").is_empty()
 }
 
-/// A pattern's alternatives, as cabal's globs have them: `./{a,b}/*.cabal`.
+/// The alternatives of a pattern with braces, as in cabal's globs: `./{a,b}/*.cabal`.
 fn alternatives(pattern: &str) -> Vec<String> {
-    /// More than anybody writes.
+    /// No real pattern has this many.
     const LIMIT: usize = 1000;
     let mut done = Vec::new();
     let mut todo = vec![pattern.to_owned()];
@@ -395,7 +396,7 @@ fn alternatives(pattern: &str) -> Vec<String> {
 fn expand(root: &Utf8Path, pattern: &str) -> Vec<Utf8PathBuf> {
     let absolute = pattern.starts_with('/');
     let mut paths = vec![if absolute { Utf8PathBuf::from("/") } else { root.to_owned() }];
-    // A tree can be larger than anybody waits for, and a pattern can lead through it many times.
+    // A file tree can be huge, and a pattern can lead through it many times.
     let mut left = LOOKED_AT;
     let mut parts: Vec<_> = pattern.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     parts.dedup_by(|one, other| *one == "**" && *other == "**");
@@ -420,7 +421,7 @@ fn expand(root: &Utf8Path, pattern: &str) -> Vec<Utf8PathBuf> {
     paths
 }
 
-/// The items until none is left to be looked at.
+/// The items, until `left` is used up.
 fn counted<T>(items: impl Iterator<Item = T>, left: &mut usize) -> impl Iterator<Item = T> {
     items.take_while(move |_| {
         *left = left.saturating_sub(1);
@@ -428,7 +429,7 @@ fn counted<T>(items: impl Iterator<Item = T>, left: &mut usize) -> impl Iterator
     })
 }
 
-/// What the patterns of `data-files:` stand for, below a directory. `**` is any number of directories.
+/// The files below a directory that the patterns of `data-files:` match. `**` is any number of directories.
 pub(crate) fn data_files(dir: &Utf8Path, patterns: &[String]) -> Vec<Utf8PathBuf> {
     let inside =
         patterns.iter().filter(|pattern| !pattern.starts_with('/') && !pattern.split('/').any(|part| part == ".."));
@@ -438,7 +439,7 @@ pub(crate) fn data_files(dir: &Utf8Path, patterns: &[String]) -> Vec<Utf8PathBuf
     files
 }
 
-/// Links in directories that lead to something outside all of them: the link, and where it leads. No more than a few.
+/// Links in the directories that lead out of all of them: the link, and its target. Only the first few are returned.
 pub(crate) fn leading_out(dirs: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Utf8PathBuf)> {
     const ENTRIES: usize = 100_000;
     const LINKS: usize = 3;
@@ -456,7 +457,7 @@ pub(crate) fn leading_out(dirs: &[Utf8PathBuf]) -> Vec<(Utf8PathBuf, Utf8PathBuf
     out.take(LINKS).collect()
 }
 
-/// A directory and all below it, but for what cabal and git keep there.
+/// A directory and all directories below it, except hidden ones and the output of cabal and hsx.
 fn all_directories(dir: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
     let kept = |name: &str| !name.starts_with('.') && name != "dist-newstyle" && name != "dist-static";
     WalkDir::new(dir)
@@ -474,12 +475,12 @@ fn entries(dir: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
 }
 
 fn entries_with_extension(dir: &Utf8Path, extension: &str) -> Vec<Utf8PathBuf> {
-    // A file called just `.cabal` is cabal's old home, and a directory.
+    // A directory called just `.cabal` is cabal's old home.
     entries(dir).filter(|path| path.extension() == Some(extension) && path.is_file()).collect()
 }
 
-/// Whether a name fits a pattern with `*`. What stands between two stars is taken where it comes first: a later place
-/// leaves less for what follows.
+/// Whether a name matches a pattern with `*`. Text between two stars is matched at its first occurrence: a later one
+/// would leave less for the rest of the pattern.
 fn matches(pattern: &str, name: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
@@ -505,7 +506,8 @@ fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
     Err(Error::usage(format!("`{dir}/package.yaml` is not usable")).tried(cmd.to_string()).said(&answer.stderr))
 }
 
-/// All that the container must see: the project with its repository, packages outside it with theirs, and archives.
+/// Everything that the container must see: the project with its repository, packages outside it with theirs, and
+/// archives.
 fn mounts(
     root: &Utf8Path,
     packages: &[Utf8PathBuf],
@@ -519,11 +521,11 @@ fn mounts(
             roots.push(dir.clone());
             continue;
         };
-        // A home directory kept in git is no project: it is not mounted whole.
+        // A home directory that is kept in git is not mounted whole.
         let whole = home.is_none_or(|home| !home.starts_with(top));
         roots.push(if whole { top.to_owned() } else { dir.clone() });
         git_dirs.extend([top.join(".git")]);
-        // A submodule of a worktree has its git directory in that of the repository.
+        // The git directory of a submodule in a worktree is inside that of the main repository.
         let submodules = submodules(top);
         let outside = outside_git_dir(top).into_iter().chain(submodules.iter().filter_map(|dir| outside_git_dir(dir)));
         for git_dir in outside {
@@ -539,7 +541,7 @@ fn mounts(
             }
         }
     }
-    // An archive outside is seen alone, at its place.
+    // An archive outside all mounted directories is mounted alone, at its own place.
     let is_outside = |archive: &&Utf8PathBuf| !roots.iter().any(|root| archive.starts_with(root));
     let alone: Vec<_> = archives.iter().filter(is_outside).cloned().collect();
     roots.extend(alone);
@@ -555,7 +557,7 @@ fn mounts(
     (mounts, workdir)
 }
 
-/// The directories that `.gitmodules` lists, where they are checked out.
+/// The directories that `.gitmodules` lists and that are checked out.
 fn submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
     listed_submodules(top).into_iter().filter(|dir| dir.join(".git").is_file()).collect()
 }
@@ -566,8 +568,8 @@ fn listed_submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
     paths.map(|path| plain(&top.join(path.trim()))).filter(|dir| dir.starts_with(top)).collect()
 }
 
-/// Where a repository has objects of others (`git clone --shared`, `--reference`): only what is a repository's own directory
-/// of objects. Git follows the path as it is written.
+/// The object directories that a repository borrows from others (`git clone --shared`, `--reference`). A path counts
+/// only if it is the object directory of a repository. Git follows the path as it is written.
 fn alternates(git_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     let Ok(text) = read(&git_dir.join("objects/info/alternates")) else { return Vec::new() };
     let is_objects = |path: &Utf8PathBuf| {
@@ -577,15 +579,15 @@ fn alternates(git_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
     text.lines().take(16).map(Utf8PathBuf::from).filter(is_objects).collect()
 }
 
-/// A git directory outside the work tree, as the `.git` file names it.
+/// A git directory outside the work tree, which the `.git` file names.
 enum GitDir {
-    /// Of a worktree: git follows the path as written, so it must exist in the container.
+    /// The directory of a worktree. Git follows the path as written, so it must exist in the container.
     Absolute(Utf8PathBuf),
-    /// Of a submodule: only its place beside the work tree matters.
+    /// The directory of a submodule. Only its place relative to the work tree matters.
     Relative(Utf8PathBuf),
 }
 
-/// Where a work tree's `.git` file leads (gitrepository-layout(5)): the git directory shared by all worktrees.
+/// Where the `.git` file of a work tree leads (gitrepository-layout(5)): the git directory that all worktrees share.
 fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
     let text = read::text(top.join(".git")).ok()?;
     let named = Utf8Path::new(text.trim().strip_prefix("gitdir:")?.trim());
@@ -595,7 +597,7 @@ fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
     Some(if named.is_absolute() { GitDir::Absolute(common) } else { GitDir::Relative(common) })
 }
 
-/// Reads a file of the project. What is not UTF-8 is replaced, as cabal does.
+/// Reads a file of the project. Invalid UTF-8 is replaced, as cabal does.
 fn read(path: &Utf8Path) -> Result<String, Error> {
     read::text(path).map_err(|error| Error::usage(format!("`{path}` cannot be read")).said(&error.to_string()))
 }
@@ -623,7 +625,7 @@ mod tests {
         }
     }
 
-    /// A directory tree from `PATH` or `PATH=TEXT` words.
+    /// Creates a directory tree from `PATH` or `PATH=TEXT` words.
     fn tree(files: &[&str]) -> (tempfile::TempDir, Utf8PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What machine hsx runs on, who runs it, and whether an engine is on the same one.
+//! Facts about the machine and the user that hsx runs as, and whether an engine is on the same machine.
 
 use camino::Utf8Path;
 
@@ -12,13 +12,13 @@ fn os_release() -> String {
     fs_err::read_to_string("/etc/os-release").unwrap_or_default()
 }
 
-/// The system that hsx runs on.
+/// The operating system that hsx runs on.
 pub(crate) fn system() -> System {
     let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
     System::of(&os_release()).on(&kernel, Utf8Path::new("/run/systemd/system").exists())
 }
 
-/// The name of whoever runs hsx, as passwd(5) has it; else the number.
+/// The name of the user who runs hsx, from passwd(5); the user id if there is no name.
 pub(crate) fn user() -> String {
     let uid = rustix::process::getuid().as_raw().to_string();
     let passwd = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
@@ -30,7 +30,7 @@ pub(crate) fn user() -> String {
     names.next().unwrap_or(uid)
 }
 
-/// Tells one user's hsx on one machine and engine from all others: what is remembered of one does not hold for another.
+/// Identifies a user's hsx on one machine and engine: what is remembered for one does not hold for another.
 pub(crate) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> String {
     let node = rustix::system::uname();
     let dialect = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
@@ -38,13 +38,13 @@ pub(crate) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> Strin
     short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
 }
 
-/// Whether the engine's containers run on the kernel that hsx runs on, so that its files tell of them.
+/// Whether the engine's containers run on hsx's own kernel, so that this machine's files describe it.
 pub(crate) fn is_this_kernel(info: &Info) -> bool {
     let this = rustix::system::uname();
     !info.remote && info.kernel == this.release().to_string_lossy() && info.host == this.nodename().to_string_lossy()
 }
 
-/// The platform whose executables this machine's kernel starts without help.
+/// The platform whose executables this machine's kernel starts without emulation.
 pub(crate) fn machine() -> Option<Platform> {
     let name = rustix::system::uname();
     cfg!(target_os = "linux").then(|| name.machine().to_str().ok()?.parse().ok()).flatten()

@@ -1,6 +1,6 @@
-//! Questions to the machine, its files, its engines and registries. Whatever a plan, a report or `hsx doctor` depends
-//! on is asked for here, once. Nothing here changes a project, its results or an engine, but for what `hsx cache`
-//! removes (`storage`); what is remembered for the next run goes through `doors`.
+//! Asks questions of the machine, its files, its engines and registries. Plans, reports and `hsx doctor` depend on the
+//! answers, and each question is asked once. Nothing here changes a project, its results or an engine, except that
+//! `storage` removes what `hsx cache` is told to; `doors` writes what is remembered for the next run.
 
 pub(crate) mod engines;
 pub(crate) mod examine;

@@ -1,4 +1,4 @@
-//! What hsx made and keeps in an engine, found and removed.
+//! Finds and removes what hsx keeps in an engine.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -14,14 +14,14 @@ use crate::world::doors::World;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::state::{FETCHED, FILLED, SOURCES, State};
 
-/// Whether volumes are measured, which takes time.
+/// Whether to measure volumes, which takes time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
     Yes,
     No,
 }
 
-/// Everything of hsx's in the engine, in the order in which it can be removed.
+/// Everything that hsx keeps in the engine, in an order in which it can be removed.
 ///
 /// # Errors
 /// When the engine fails.
@@ -36,7 +36,7 @@ pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &Worl
         (stored.map(joined), joined(sizes))
     });
     world.exec.check()?;
-    // Only a number is missing without it.
+    // Without this answer only the sizes are missing.
     let sizes = sizes.unwrap_or_else(|_| BTreeMap::new());
     let (state_id, now) = (state_id(engine, info, world), seconds(SystemTime::now()));
     let known =
@@ -70,12 +70,12 @@ fn stored(kind: ObjectKind, engine: &Engine, world: &World<'_>) -> Result<Vec<St
     }
     let cmd = engine.inspect(kind, &ids);
     let answer = world.exec.capture(&cmd)?;
-    // One that has gone since makes the command fail; the others are told all the same.
+    // The command fails when an item has disappeared since, but still lists the others.
     parse_stored(kind, &answer.stdout)
         .map_err(|_| Error::host("the container engine failed").tried(cmd.brief()).said(&answer.stderr))
 }
 
-/// Removes one item while its lock is held, and forgets what was remembered of it.
+/// Removes one item under its lock, and forgets what was remembered of it.
 ///
 /// # Errors
 /// When a signal came.
@@ -100,7 +100,7 @@ pub(crate) fn remove(
     Ok(Ok(()))
 }
 
-/// Forgets what is remembered of a volume that is gone, or of what was in it; `all` is what there was.
+/// Forgets what was remembered of a removed volume and its content; `all` holds the items before the removal.
 fn forget(item: &Item, all: &[Item], state: &State) {
     if item.kind != ObjectKind::Volume {
         return;
@@ -110,7 +110,7 @@ fn forget(item: &Item, all: &[Item], state: &State) {
             state.forget(&FETCHED, item.lock_name());
             state.remove_log(item.lock_name());
         }
-        // What other builds fetched was in this store.
+        // The store held the downloads of other builds too.
         "store" => {
             let same = |other: &&Item| {
                 other.purpose == "build" && (&other.platform, &other.image) == (&item.platform, &item.image)

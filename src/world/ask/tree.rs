@@ -1,7 +1,8 @@
-//! What a build reads of the project's directories: every file's state, and its content where that is in doubt.
+//! What a build can read in the project's directories: the state of every file, and its content where the state is not
+//! enough.
 //!
-//! As git's index does it: a file is taken for unchanged when its size, mode, inode and times are, unless it was changed
-//! so shortly before it was looked at that a later change may not show in its times; then its content decides.
+//! The method is that of git's index: a file counts as unchanged while its size, mode, inode and times are. When it was
+//! changed so shortly before it was looked at that another change might not show in its times, its content decides.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,16 +20,16 @@ use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::read;
 
-/// How long after a change another one may leave the times as they are: FAT counts in two seconds.
+/// For how long after a change, in nanoseconds, another one may not show in the times: FAT counts in two seconds.
 const RACY: i128 = 2_500_000_000;
 
-/// How many files a thread looks at before it takes more.
+/// How many files a thread looks at in one go.
 const PART: usize = 256;
 
-/// Larger files are not read: they have changed when their state has.
+/// Larger files, in bytes, are not read: any change of their state counts as a change of the file.
 const READ_AT_MOST: u64 = 64 << 20;
 
-/// The state of a file: what changes when it does. Times are in nanoseconds since 1970.
+/// The state of a file, which changes when the file does. Times are in nanoseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub(crate) struct Stamp {
     mode: u32,
@@ -54,7 +55,7 @@ impl Stamp {
         self.mode
     }
 
-    /// The bits of the mode that tell files, directories and links apart (inode(7)).
+    /// The bits of the mode that distinguish files, directories and links (inode(7)).
     pub(crate) fn kind(self) -> u32 {
         self.mode & 0o170_000
     }
@@ -67,27 +68,27 @@ impl Stamp {
         self.kind() == 0o040_000
     }
 
-    /// When it was last modified, in whole seconds since 1970.
+    /// The time of the last modification, in whole seconds since 1970.
     pub(crate) fn seconds(self) -> i64 {
         i64::try_from(self.modified.div_euclid(1_000_000_000)).unwrap_or(0)
     }
 
-    /// Whether any later change than at a time would show.
+    /// Whether every change after `at` would show in the state.
     pub(crate) fn is_settled(self, at: i128) -> bool {
         self.modified.max(self.changed) < at - RACY
     }
 }
 
-/// Now, as files count it.
+/// The current time in nanoseconds since 1970, as in the times of files.
 pub(crate) fn now() -> i128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| i128::try_from(time.as_nanos()).unwrap_or(0))
 }
 
-/// A set of directories, as it was at a time.
+/// The content of a set of directories at a certain time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tree {
     taken: i128,
-    /// By path, sorted.
+    /// Sorted by path.
     entries: Vec<Entry>,
 }
 
@@ -96,19 +97,19 @@ struct Entry {
     path: PathBuf,
     kind: EntryKind,
     stamp: Stamp,
-    /// Of a link: where it leads. Of a file: its content's digest, once it was read.
+    /// For a link: its target. For a file: the digest of its content, once it was read.
     content: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EntryKind {
-    /// Only that it is there, and its mode: what is in it has entries of its own.
+    /// Only its existence and mode count: what it contains has entries of its own.
     Directory,
     File,
-    /// Git's index: what it says, not the times it remembers.
+    /// Git's index. Its content counts, but not the times of files that it caches.
     GitIndex,
     Link,
-    /// A socket, a device.
+    /// A socket or a device.
     Other,
 }
 
@@ -122,15 +123,16 @@ impl EntryKind {
 }
 
 impl Tree {
-    /// Looks at everything below the directories, but for hsx's own files and what cabal and git keep for themselves.
+    /// Takes the state of everything below the directories, except hsx's own files and what cabal and git keep for
+    /// themselves.
     ///
     /// # Errors
-    /// When something cannot be looked at.
+    /// When the state of a file cannot be read.
     pub(crate) fn take(roots: &[Utf8PathBuf], is_own: &dyn Fn(&Utf8Path) -> bool) -> std::io::Result<Self> {
         let taken = now();
         let mut found = Vec::new();
         for root in roots {
-            // A git directory by itself is mounted for a work tree elsewhere.
+            // A git directory may be a root of its own: it is mounted for a work tree elsewhere.
             let mut repository = is_repository(root.as_std_path()).then(|| (0, root.as_std_path().to_owned()));
             let mut walk = WalkDir::new(root).into_iter();
             while let Some(entry) = walk.next() {
@@ -152,7 +154,7 @@ impl Tree {
                 found.push((entry, is_inside));
             }
         }
-        // Most of the time goes into asking for each file's state.
+        // Asking for each file's state takes most of the time.
         let parts: Vec<_> = found.chunks(PART).collect();
         let parts = side_by_side(&parts, cores(), |part| {
             part.iter().map(|(entry, is_inside)| Entry::new(entry, *is_inside)).collect::<std::io::Result<Vec<_>>>()
@@ -163,12 +165,12 @@ impl Tree {
         Ok(Self { taken, entries })
     }
 
-    /// A digest of all states, without reading a file; and whether it will tell any later change.
+    /// A digest of all states, which reads no file. `true`: every later change will change the digest.
     pub(crate) fn digest(&self) -> (String, bool) {
         let mut text = Vec::with_capacity(self.entries.len() * 128);
         for entry in &self.entries {
             text.extend_from_slice(entry.path.as_os_str().as_bytes());
-            // Digits hold no zero byte, and neither do paths.
+            // Neither digits nor paths contain a zero byte.
             text.extend([0, entry.kind.letter() as u8, 0]);
             let Stamp { mode, size, inode, modified, changed } = entry.stamp;
             text.extend(mode.to_le_bytes());
@@ -180,7 +182,7 @@ impl Tree {
         (sha256(&text), self.entries.iter().all(|entry| entry.is_settled(self.taken)))
     }
 
-    /// Whether this, taken later, holds the same as `before`. What had to be read for that need not be read again.
+    /// Whether this later tree has the same content as `before`. Content that is read for this is kept.
     pub(crate) fn is_same(&mut self, before: &Self) -> bool {
         self.entries.len() == before.entries.len()
             && self.entries.iter_mut().zip(&before.entries).all(|(entry, old)| {
@@ -198,12 +200,12 @@ impl Tree {
             })
     }
 
-    /// Whether nothing was changed since `before`, not even back: its times would tell.
+    /// Whether nothing was changed since `before`, not even changed and changed back, which the times would show.
     pub(crate) fn is_untouched(&mut self, before: &Self) -> bool {
         self.entries.len() == before.entries.len()
             && self.entries.iter_mut().zip(&before.entries).all(|(entry, old)| {
                 let is_same = entry.path == old.path && entry.kind == old.kind && entry.stamp.mode == old.stamp.mode;
-                // Git renews its index when somebody asks it for the status.
+                // Git rewrites its index even for `git status`.
                 if entry.kind == EntryKind::GitIndex && entry.stamp != old.stamp {
                     entry.read();
                     return is_same && entry.content == old.content;
@@ -236,7 +238,7 @@ impl Tree {
         text
     }
 
-    /// Reads a tree's text. `None`: it is another version's.
+    /// Parses the text of a tree. `None`: another version of hsx wrote it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (taken, rest) = text.split_once('\n')?;
         let entries = rest.lines().map(|line| {
@@ -259,7 +261,7 @@ impl Tree {
     }
 }
 
-/// The bytes that [`slice::escape_ascii`] wrote.
+/// Reverses [`slice::escape_ascii`].
 pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -285,14 +287,14 @@ fn is_repository(dir: &Path) -> bool {
     dir.join("HEAD").is_file() && dir.join("objects").is_dir()
 }
 
-/// Whether an entry is no input of a build: what cabal and hsx write, and what of git's own files tells nothing that its
-/// other files do not.
+/// Whether an entry cannot affect a build: the output of cabal and hsx, and those of git's own files that add nothing
+/// to the others.
 fn is_skipped(entry: &DirEntry, repository: Option<&Path>, is_own: &dyn Fn(&Utf8Path) -> bool) -> bool {
     if let Some(repository) = repository {
-        // Objects never change, and those in use are named by HEAD, the references and the index.
+        // Objects never change, and HEAD, the references and the index name those in use.
         let told = ["objects", "logs", "lfs", "FETCH_HEAD", "ORIG_HEAD", "COMMIT_EDITMSG", "gc.log"];
         let is_told = entry.file_name().to_str().is_some_and(|name| told.contains(&name));
-        // Repositories of submodules lie below; a branch may have any name.
+        // The repositories of submodules lie below. A branch may have any of these names.
         return is_told && entry.path().parent().is_some_and(|dir| dir == repository || dir.join("HEAD").is_file());
     }
     let is_output = entry.file_name() == "dist-newstyle" || entry.file_name() == "dist-static";
@@ -329,7 +331,7 @@ impl Entry {
         }
     }
 
-    /// Reads the content, where there is any.
+    /// Reads the content of a file or link.
     fn read(&mut self) {
         self.content = match self.kind {
             EntryKind::Directory | EntryKind::Other => None,
@@ -371,7 +373,7 @@ mod tests {
             Tree::take(std::slice::from_ref(&self.root), &|path| path.ends_with("own")).unwrap()
         }
 
-        /// What there is, without times and inodes.
+        /// The content, without times and inodes.
         fn meaning(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
             let entries = self.take().entries.into_iter().map(|entry| {
                 let content = match entry.kind {
@@ -384,7 +386,7 @@ mod tests {
             entries.collect()
         }
 
-        /// Waits until the file system's clock has gone on, so that a later change has a later time.
+        /// Waits until the file system's clock has advanced, so that a later change gets a later time.
         fn tick(&self) {
             let probe = || {
                 fs_err::write(self.root.join("own"), "").unwrap();
@@ -395,14 +397,14 @@ mod tests {
         }
     }
 
-    /// Writes content, and makes the time of the last change what it was.
+    /// Writes content, and restores the time of the last change.
     fn rewrite(path: &Utf8Path, content: &str) {
         let time = fs_err::metadata(path).unwrap().modified().unwrap();
         fs_err::write(path, content).unwrap();
         fs_err::OpenOptions::new().append(true).open(path).unwrap().file().set_modified(time).unwrap();
     }
 
-    /// A generator of numbers that are the same each time (splitmix64).
+    /// A generator of reproducible random numbers (splitmix64).
     struct Numbers(u64);
 
     impl Numbers {
@@ -414,7 +416,7 @@ mod tests {
         }
     }
 
-    /// One of many changes, some of which change nothing.
+    /// Makes a random change; some change nothing.
     fn change(root: &Utf8Path, numbers: &mut Numbers) {
         let names = ["a", "src/b", "src/c", "src/new", ".git/HEAD", ".git/refs-like", "lone"];
         let mut name = || root.join(names[numbers.below(names.len())]);
@@ -444,14 +446,14 @@ mod tests {
         };
     }
 
-    /// A walk through many states: a tree is the same as before where all it stands for is, and nowhere else.
+    /// Walks through many states. Two trees must be the same exactly when the files they describe are.
     fn walk(seed: u64, steps: usize, is_old: bool) {
         let (world, mut numbers) = (World::new(), Numbers(seed));
         let (mut before, mut meant) = (world.take(), world.meaning());
         before.read(None);
         for step in 0..steps {
             if is_old {
-                // As if it had been taken long after the last change: only times are looked at.
+                // As if the tree had been taken long after the last change, so that only times count.
                 world.tick();
                 before.taken += 10_000_000_000;
             }

@@ -1,16 +1,16 @@
-//! Doing several things at once.
+//! Runs work on several threads.
 
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// How many threads the machine runs at once.
+/// How many threads the machine runs at the same time.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
-/// Does the same with each, some at once; the answers are in the order of the items.
+/// Calls `act` on each item, on up to `at_once` threads. The answers are in the order of the items.
 pub(crate) fn side_by_side<T: Sync, A: Send>(items: &[T], at_once: usize, act: impl Fn(&T) -> A + Sync) -> Vec<A> {
     let workers = at_once.min(items.len());
     let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -32,7 +32,7 @@ pub(crate) fn side_by_side<T: Sync, A: Send>(items: &[T], at_once: usize, act: i
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// What a thread came to, which does not panic.
+/// Joins a thread and returns its result. The threads here must not panic.
 pub(crate) fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
     thread.join().expect("a thread does not panic")
 }

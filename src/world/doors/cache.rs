@@ -1,6 +1,8 @@
-//! What saves work and may be deleted at any time, in `$XDG_CACHE_HOME/hsx`: packed executables, and how trials ended.
+//! Caches results in `$XDG_CACHE_HOME/hsx`: packed executables, and how trials ended. All of it may be deleted at any
+//! time.
 //!
-//! An entry is named by the digest of all that decides it, and begins with the digest of its content.
+//! The name of an entry is a digest of everything that decides its content. The file begins with a digest of the
+//! content.
 
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
@@ -13,14 +15,14 @@ use super::pieces;
 use super::write::unfinished;
 use crate::base::digest::{Hasher, sha256};
 
-/// How much is kept: what was used last.
+/// How many bytes are kept. The entries that were used last stay.
 const BYTES: u64 = 512 << 20;
 const ENTRIES: usize = 4096;
 
-/// How long a digest is, in characters.
+/// The length of a digest, in characters.
 const DIGEST: usize = 64;
 
-/// The cache directory. Without a home there is none, and nothing is kept.
+/// The cache directory. Without a home directory there is no cache, and nothing is kept.
 pub(crate) struct BlobStore {
     dir: Option<Utf8PathBuf>,
 }
@@ -30,7 +32,7 @@ impl BlobStore {
         Self { dir }
     }
 
-    /// An entry as it was put. One that was spoilt since is none.
+    /// The content of an entry. `None`: there is no entry, or it was damaged.
     pub(crate) fn get(&self, topic: &str, key: &str) -> Option<Vec<u8>> {
         let mut entry = self.open(topic, key)?;
         let mut content = Vec::new();
@@ -38,7 +40,8 @@ impl BlobStore {
         entry.is_whole(&sha256(&content)).then_some(content)
     }
 
-    /// Makes a program of an entry, and tells its digest. `None`: there is no entry, and no program.
+    /// Writes an entry to a file as an executable program, and returns its digest. `None`: there is no usable entry,
+    /// and no file is left behind.
     ///
     /// # Errors
     /// When the program cannot be written.
@@ -67,12 +70,12 @@ impl BlobStore {
         Some(Entry { digest: digest.to_owned(), path, rest })
     }
 
-    /// Keeps an entry. Best effort: what is not kept is made again.
+    /// Writes an entry. A failure is ignored: hsx then does the work again next time.
     pub(crate) fn put(&self, topic: &str, key: &str, content: &[u8]) {
         self.write(topic, key, &sha256(content), |file| file.write_all(content));
     }
 
-    /// Keeps what is in a file, of which the digest is known. Best effort too.
+    /// Writes an entry from a file whose digest is known. A failure is ignored.
     pub(crate) fn put_file(&self, topic: &str, key: &str, path: &Utf8Path, sha256: &str) {
         self.write(topic, key, sha256, |file| pieces::each(pieces::open(path)?, |piece| file.write_all(piece)));
     }
@@ -81,7 +84,7 @@ impl BlobStore {
         let Some(dir) = self.dir.as_ref().map(|dir| dir.join(topic)) else { return };
         let put = || {
             fs_err::create_dir_all(&dir)?;
-            // Readers see all of it or nothing.
+            // A reader sees the whole entry or none: the file gets its name only when it is complete.
             let mut file = unfinished(&dir)?;
             writeln!(file, "{digest}")?;
             content(file.as_file_mut())?;
@@ -93,18 +96,18 @@ impl BlobStore {
     }
 }
 
-/// An entry that was found.
+/// An entry of the cache, opened.
 struct Entry {
     path: Utf8PathBuf,
-    /// What its content should have.
+    /// The digest that its content should have.
     digest: String,
-    /// Its content, as far as it has not been read.
+    /// The part of its content that has not been read yet.
     rest: File,
 }
 
 impl Entry {
-    /// Whether the content that was read is that which was put. What was spoilt is removed; what is used is young, for the
-    /// old go first.
+    /// Whether the content still has its digest. A damaged entry is removed. A good one is marked as just used, because
+    /// the oldest entries are removed first.
     fn is_whole(&self, digest: &str) -> bool {
         if self.digest != digest {
             let _ = fs_err::remove_file(&self.path);
@@ -118,7 +121,7 @@ impl Entry {
     }
 }
 
-/// Removes the entries that were not used for longest, until the others are within the limits.
+/// Removes the least recently used entries until the rest is within the limits.
 fn limit(dir: &Utf8Path, mut bytes: u64, mut entries: usize) {
     let Ok(listing) = fs_err::read_dir(dir) else { return };
     let files = listing.filter_map(|entry| {
@@ -130,7 +133,7 @@ fn limit(dir: &Utf8Path, mut bytes: u64, mut entries: usize) {
     files.sort_unstable_by(|one, other| other.cmp(one));
     for (_, size, path) in files {
         if entries == 0 || size > bytes {
-            // Nothing older is kept, however small.
+            // The limits are reached: all older entries go, however small they are.
             (entries, bytes) = (0, 0);
             let _ = fs_err::remove_file(path);
         } else {

@@ -17,7 +17,7 @@ use crate::base::error::Error;
 #[derive(Clone, Debug)]
 pub(crate) struct Environment {
     pub cwd: Utf8PathBuf,
-    /// Without links: projects are found by their real paths.
+    /// The home directory, with links resolved: the paths of projects are compared as real paths.
     pub home: Option<Utf8PathBuf>,
     /// The directories of PATH.
     path: Vec<Utf8PathBuf>,
@@ -26,23 +26,23 @@ pub(crate) struct Environment {
     pub state_dir: Utf8PathBuf,
     /// The locale's encoding is UTF-8 (locale(7)).
     pub unicode: bool,
-    /// Without a home there is none: nobody else may write there.
+    /// `None` without a home directory: only the user may be able to write there.
     pub cache_dir: Option<Utf8PathBuf>,
-    /// Seconds since the beginning of 1970: by `SOURCE_DATE_EPOCH` where that is set, else by the clock.
+    /// Seconds since 1970: `SOURCE_DATE_EPOCH` if it is set, the clock otherwise.
     pub now: i64,
-    /// Where docker's client looks for its engine, if that is said.
+    /// The address in `DOCKER_HOST`, where docker's client looks for its engine.
     pub docker_host: Option<String>,
-    /// GitHub's file for a summary of the job.
+    /// The file in which GitHub collects the summary of a job.
     pub step_summary: Option<Utf8PathBuf>,
-    /// Names of variables that a build needs to see, of those that are set.
+    /// The names of the variables that are passed to builds, of those that are set.
     pub pass: Vec<String>,
-    /// A digest of their values.
+    /// A digest of the values of these variables.
     pub passed: String,
-    /// A digest of the variables that engines heed.
+    /// A digest of the variables that affect engines.
     pub of_engines: String,
 }
 
-/// Variables that builds see: proxies for the fetch phase, and the time that reproducible builds write.
+/// Variables that are passed to builds: proxies for the fetch phase, and the timestamp for reproducible builds.
 const PASSED: [&str; 7] =
     ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SOURCE_DATE_EPOCH"];
 
@@ -75,25 +75,26 @@ impl Environment {
         })
     }
 
-    /// Whether programs are looked for in a directory.
+    /// Whether a directory is on PATH.
     pub(crate) fn is_on_path(&self, dir: &Utf8Path) -> bool {
         let is_same = |entry: &Utf8PathBuf| entry.canonicalize_utf8().is_ok_and(|entry| entry == dir);
         self.path.iter().any(is_same)
     }
 
-    /// The first executable of a name on PATH.
+    /// The first executable file of this name on PATH.
     pub(crate) fn find(&self, program: &str) -> Option<Utf8PathBuf> {
         self.path.iter().map(|dir| dir.join(program)).find(|path| is_executable(path))
     }
 }
 
-/// Where state is without a home, until the next reboot: a directory of the user's own among those of others. What is
-/// remembered decides which programs run, so nobody else may have made it or may write to it.
+/// The state directory for a user without a home: a directory in the shared temporary directory, which lasts until the
+/// next reboot. The state decides which programs run, so the directory must belong to the user, and nobody else may
+/// write to it.
 fn without_home(tmp: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
     let user = rustix::process::geteuid().as_raw();
     let dir = tmp.join(format!("hsx-{user}"));
-    // Made at once as it has to be. Where that fails, it may be there.
+    // It is created with its final mode. An error is ignored: the directory may be there already, and is checked next.
     let _ = DirBuilder::new().mode(0o700).create(&dir);
     let meta = fs_err::symlink_metadata(&dir);
     let is_ours = |meta: &std::fs::Metadata| meta.is_dir() && meta.uid() == user && meta.mode() & 0o022 == 0;
@@ -104,14 +105,14 @@ fn without_home(tmp: &Utf8Path) -> Result<Utf8PathBuf, Error> {
         .hint("name a directory of yours for it: set XDG_STATE_HOME"))
 }
 
-/// The first of the locale's variables that is set to something decides.
+/// The first locale variable that is not empty decides.
 fn is_unicode(variables: [String; 3]) -> bool {
     let locale = variables.into_iter().find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// PATH for programs that hsx starts, where it has to be another than hsx's own: an empty entry means the working directory
-/// there, which is the project's.
+/// PATH for the programs that hsx starts. `None`: hsx's own PATH can stay. An empty entry is removed, because it means
+/// the working directory, which for these programs is the project's.
 #[expect(clippy::disallowed_methods, reason = "it is what commands are started with")]
 pub(crate) fn path_for_programs() -> Option<String> {
     let path = std::env::var("PATH").ok()?;
@@ -127,13 +128,13 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Whether a variable is set, to whatever.
+/// Whether a variable is set, even to an empty value.
 #[expect(clippy::disallowed_methods, reason = "what cabal sets has to be known before the command line is read")]
 pub(crate) fn is_set(name: &str) -> bool {
     !matches!(std::env::var(name), Err(VarError::NotPresent))
 }
 
-/// The program that runs, without links.
+/// The path of the running hsx, with links resolved.
 ///
 /// # Errors
 /// When its path is not Unicode, or the system does not tell.
@@ -144,10 +145,10 @@ pub(crate) fn this_program() -> Result<Utf8PathBuf, Error> {
         .map_err(|path| Error::host(format!("the path of hsx, `{}`, is not Unicode", path.display())))
 }
 
-/// The present time in seconds since 1970, or the one that is to be taken for it.
+/// The time in seconds since 1970: `epoch` if it is a valid time, the clock otherwise.
 pub(crate) fn now(epoch: Option<String>) -> i64 {
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|time| time.as_secs().try_into().ok());
-    // Years have four digits.
+    // The last second of the year 9999: later years do not fit four digits.
     let is_date = |seconds: &i64| (0..=253_402_300_799).contains(seconds);
     epoch.and_then(|seconds| seconds.parse().ok()).filter(is_date).or_else(clock).unwrap_or(0)
 }
@@ -162,13 +163,13 @@ fn variables(is_wanted: impl Fn(&str) -> bool) -> String {
     hash(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Whether a variable may decide which engine answers, and how.
+/// Whether a variable can affect which engine answers, or how.
 fn is_for_engines(name: &str) -> bool {
     ["DOCKER_", "CONTAINER", "PODMAN_", "BUILDAH_", "STORAGE_"].iter().any(|prefix| name.starts_with(prefix))
         || ["HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME"].contains(&name)
 }
 
-/// Who reads what hsx says on its way.
+/// Who reads standard error.
 #[expect(clippy::disallowed_methods, reason = "it has to be known before anything is said")]
 pub(crate) fn reader() -> Reader {
     let has = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "false");
@@ -179,7 +180,7 @@ pub(crate) fn reader() -> Reader {
     }
 }
 
-/// Whether a variable is set, but to nothing.
+/// Whether a variable is set to an empty value.
 #[expect(clippy::disallowed_methods, reason = "clap has read it; this is what it means")]
 pub(crate) fn is_empty_variable(name: &OsStr) -> bool {
     std::env::var_os(name).is_some_and(|value| value.is_empty())

@@ -1,4 +1,4 @@
-//! Runs commands: with their output captured or streamed, and with signals heeded.
+//! Runs commands. Their output is captured or streamed, and signals are handled.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ExitStatus, Stdio};
@@ -20,36 +20,37 @@ use super::ui::Ui;
 use crate::base::cmd::Cmd;
 use crate::base::error::{Error, ErrorKind};
 
-/// How often a waiting hsx looks for a signal.
+/// How often hsx checks for a signal while it waits.
 pub(crate) const HEARTBEAT: Duration = Duration::from_millis(50);
 
-/// How long an interrupted tool may take to end by itself.
+/// How long an interrupted tool may take to end by itself before hsx ends it.
 const GRACE: Duration = Duration::from_millis(1500);
 
-/// How long the removal of containers may take after an interruption.
+/// How long hsx may take to remove containers after an interruption.
 const CLEAN_UP: Duration = Duration::from_secs(4);
 
-/// How long after a signal another one counts as the same: timeout(1) sends hsx two, one to it and one to its group.
+/// How long after a signal another one counts as the same. timeout(1) sends each signal twice: to hsx, and to its
+/// process group.
 const SAME: Duration = Duration::from_millis(500);
 
-/// How many pieces of output wait to be looked at: a command that says more waits itself.
+/// How many pieces of output may wait to be read. When the queue is full, the command has to wait.
 const WAITING: usize = 64;
 
-/// How much of an answer is kept, in bytes: more than any tool has to say to hsx. The rest of it is lost.
+/// How many bytes of an answer are kept; the rest is dropped. No tool has to answer hsx at such length.
 const ANSWER: usize = 64 << 20;
 
-/// How long to wait for output after a command has ended: a process it left behind may keep the pipe open.
+/// How long to wait for output after a command has ended: a process that it left behind may keep the pipe open.
 const DRAIN: Duration = Duration::from_millis(500);
 
 /// Runs commands.
 pub(crate) struct Exec<'a> {
     pub ui: &'a Ui,
     pub received: Arc<AtomicUsize>,
-    /// Whether hsx hands on signals to a command, however many: they are no second ones then.
+    /// Set while hsx passes signals on to a command: a second signal does not end hsx then.
     pub hands_on: Arc<AtomicBool>,
 }
 
-/// What a command answered.
+/// The result of a command whose output was captured.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     pub status: ExitStatus,
@@ -63,7 +64,7 @@ impl Output {
     }
 }
 
-/// Which of a command's outputs a piece came from.
+/// The output that a piece came from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     Stdout,
@@ -88,41 +89,42 @@ impl Tail {
     }
 }
 
-/// Writes what a command reads.
+/// Writes the standard input of a command.
 pub(crate) type Feed<'a> = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Sync + 'a;
 
-/// What a command does.
+/// An event in the life of a running command.
 pub(crate) enum Event {
     Output(Stream, Vec<u8>),
     Closed,
-    /// The child has ended, and nobody has waited for it yet: until then its process id is no other's.
+    /// The child has ended, but nobody has waited for it yet: until then no other process can get its id.
     Exited(Child),
 }
 
-/// Whether a signal ends the command.
+/// What a signal does to the running command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnSignal {
     End,
-    /// So does the time.
+    /// A signal ends the command, and so does this time limit.
     EndAlsoAfter(Duration),
-    /// It is the cleaning up after one; it has a time limit instead.
+    /// The command cleans up after a signal. Only a time limit ends it.
     Ignore,
 }
 
 impl<'a> Exec<'a> {
-    /// Starts to listen for SIGINT, SIGTERM and SIGHUP. The first asks hsx to end, and it cleans up then. The second ends it
-    /// at once, whatever it is at; the next run sweeps what is left.
+    /// Starts to listen for SIGINT, SIGTERM and SIGHUP. The first signal asks hsx to stop, and hsx cleans up. The
+    /// second one ends hsx at once; the next run then sweeps what is left.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
     pub(crate) fn new(ui: &'a Ui) -> anyhow::Result<Self> {
-        // Set by the handler itself: a thread could be late, and podman ends within 3 ms of Ctrl-C, with status 1.
+        // The signal handler itself sets this: a thread could be too late, because podman ends within 3 ms of Ctrl-C,
+        // with status 1.
         let received = Arc::new(AtomicUsize::new(0));
         let (hands_on, is_second) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        // Under nohup, a hangup stays ignored.
+        // nohup ignores SIGHUP, and hsx keeps it so.
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if signal != SIGHUP || !hangup_is_ignored() {
-                // In the order of their registration: the first signal finds nothing armed.
+                // Handlers run in the order of registration: the first signal finds `is_second` still unset.
                 flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&is_second))
                     .and_then(|_| {
                         flag::register_usize(signal, Arc::clone(&received), usize::try_from(signal).unwrap_or(0))
@@ -141,12 +143,12 @@ impl<'a> Exec<'a> {
         Ok(Self { ui, received, hands_on })
     }
 
-    /// The signal that asked hsx to end, if one did.
+    /// The signal that asked hsx to stop, if there was one.
     pub(crate) fn interrupted(&self) -> Option<i32> {
         i32::try_from(self.received.load(Ordering::SeqCst)).ok().filter(|&signal| signal != 0)
     }
 
-    /// Fails once a signal has come: to be asked between steps.
+    /// Fails when a signal has come. Callers check this between steps.
     ///
     /// # Errors
     /// With the signal as its kind.
@@ -156,7 +158,7 @@ impl<'a> Exec<'a> {
         Err(Error::new(ErrorKind::Signal(signal), format!("interrupted by {name}")))
     }
 
-    /// Runs a command to its end and keeps what it says.
+    /// Runs a command to its end and captures its output.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
@@ -164,7 +166,7 @@ impl<'a> Exec<'a> {
         self.captured(cmd, OnSignal::End)
     }
 
-    /// Runs a command and keeps what it says; `None` when it had to be ended because it took too long.
+    /// Runs a command and captures its output. `None`: the command took longer than `limit` and was ended.
     ///
     /// # Errors
     /// As [`Self::capture`].
@@ -174,7 +176,7 @@ impl<'a> Exec<'a> {
         Ok(Some(answer).filter(|answer| answer.success() || started.elapsed() < limit))
     }
 
-    /// Runs a command that must run even after a signal, for a few seconds at most. Its failure changes nothing.
+    /// Runs a clean-up command, even after a signal, for a few seconds at most. Its failure is ignored.
     pub(crate) fn clean_up(&self, cmd: &Cmd) -> Option<Output> {
         self.captured(cmd, OnSignal::Ignore).ok()
     }
@@ -189,7 +191,7 @@ impl<'a> Exec<'a> {
         Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
     }
 
-    /// Runs a command and hands on its output as it comes.
+    /// Runs a command and passes its output on as it arrives.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
@@ -197,8 +199,8 @@ impl<'a> Exec<'a> {
         self.run(cmd, OnSignal::End, output)
     }
 
-    /// The same for a command that reads what is written for it. What became of the writing matters only where the command
-    /// ended well: one that fails need not have read all.
+    /// Runs a command, writes its standard input, and passes its output on. The result of the writing matters only when
+    /// the command succeeds: a command that fails may not have read everything.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
@@ -217,7 +219,7 @@ impl<'a> Exec<'a> {
         })
     }
 
-    /// Runs a command that answers on standard output; its standard error is shown, and handed on.
+    /// Runs a command that answers on standard output. Its standard error is shown, and passed on.
     ///
     /// # Errors
     /// When it cannot be started, or a signal came.
@@ -292,8 +294,8 @@ impl<'a> Exec<'a> {
         }
     }
 
-    /// Ctrl-C reaches the tool and hsx at the same time: a tool that died of it may be seen before hsx's own signal, and
-    /// with any status (podman's is 1).
+    /// Waits a moment for hsx's own signal. Ctrl-C reaches the tool and hsx at the same time, so a tool that it ended
+    /// may be seen first, with any exit status (podman's is 1).
     fn settle(&self, status: ExitStatus) {
         if !status.success() && self.interrupted().is_none() {
             thread::sleep(HEARTBEAT * 2);
@@ -301,14 +303,14 @@ impl<'a> Exec<'a> {
     }
 }
 
-/// What a command reads and where it writes.
+/// What the standard streams of a command are connected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Streams {
-    /// Nothing, and to hsx.
+    /// Its input is empty, and hsx reads its output.
     Piped,
-    /// What hsx writes, and to hsx.
+    /// hsx writes its input, and reads its output.
     Fed,
-    /// As hsx itself.
+    /// It has hsx's own input and output.
     Inherited,
 }
 
@@ -328,8 +330,8 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
     Ok((pid, pipe, receiver))
 }
 
-/// A command as the standard library starts it. xshell builds it and does no more: its own `run` waits without heeding
-/// signals, and hands output on only when the command has ended.
+/// Converts a command to the standard library's type. xshell only builds commands here: its own `run` does not handle
+/// signals, and returns output only after the command has ended.
 pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
     let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
@@ -339,7 +341,7 @@ pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     Ok(command)
 }
 
-/// Keeps a piece of an answer, unless there is too much of it by now.
+/// Appends a piece of output to an answer, up to the limit on its size.
 pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8]) {
     let left = ANSWER.saturating_sub(answer.len());
     answer.extend_from_slice(&piece[..piece.len().min(left)]);
@@ -369,7 +371,7 @@ fn wait(child: Child, sender: &SyncSender<Event>) {
     let _ = sender.send(Event::Exited(child));
 }
 
-/// Whether SIGHUP was ignored when hsx started, by Linux' account (proc(5), `SigIgn`).
+/// Whether SIGHUP was ignored when hsx started, as Linux reports it (proc(5), `SigIgn`).
 fn hangup_is_ignored() -> bool {
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).map(str::trim);

@@ -1,4 +1,4 @@
-//! Commands that have hsx's own input, output and terminal: signals and the exit status are theirs.
+//! Commands that have hsx's own input, output and terminal. Signals go to them, and their exit status becomes hsx's.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
@@ -13,19 +13,20 @@ use super::exec::{Event, Exec, HEARTBEAT, Streams, command, spawn};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 
-/// How long a command may take to end once it was asked to.
+/// How long a command may take to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How a command ended.
 pub(crate) struct Ended {
     /// The exit code; 128+N for signal N.
     pub code: u8,
-    /// It was ended from outside, so that it may have left something behind.
+    /// A signal ended it or was passed on to it, so it may have left something behind.
     pub signalled: bool,
 }
 
 impl Exec<'_> {
-    /// Becomes the program of a command, with everything that hsx itself was started with. Returns only if that fails.
+    /// Replaces hsx by the command's program, which inherits hsx's input, output and terminal. Returns only when that
+    /// fails.
     pub(crate) fn replace(&self, cmd: &Cmd) -> Error {
         if let Err(error) = self.check() {
             return error;
@@ -40,8 +41,8 @@ impl Exec<'_> {
         }
     }
 
-    /// Runs a command to its end, whatever signals come: they are the command's. Where it does not heed one that is to
-    /// end it, `end` does.
+    /// Runs a command to its end, and passes signals on to it. `end` is run when the command does not stop within the
+    /// grace period.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -69,7 +70,8 @@ impl Exec<'_> {
             }
             if let Some(signal) = self.take_signal() {
                 signalled = true;
-                // Ctrl-C went to the command too; and it may mean something else than the end.
+                // The terminal has sent Ctrl-C to the command too, and the command may use it for something else than
+                // to end.
                 if signal != Signal::INT || !is_in_foreground() {
                     let _ = kill_process(child, signal);
                     asked_at.get_or_insert_with(Instant::now);
@@ -83,7 +85,7 @@ impl Exec<'_> {
         }
     }
 
-    /// A signal that has come since the last time.
+    /// The signal that has come since the last call.
     fn take_signal(&self) -> Option<Signal> {
         let number = self.received.swap(0, Ordering::SeqCst);
         i32::try_from(number).ok().and_then(Signal::from_named_raw)
@@ -95,7 +97,7 @@ fn code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
-/// Whether the keys of a terminal send hsx, and so the command, their signals.
+/// Whether hsx is in the terminal's foreground group, so that Ctrl-C reaches hsx and the command alike.
 fn is_in_foreground() -> bool {
     fs_err::File::open("/dev/tty")
         .is_ok_and(|terminal| tcgetpgrp(terminal.file()).is_ok_and(|group| group == getpgrp()))

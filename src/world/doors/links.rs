@@ -1,4 +1,4 @@
-//! Symbolic links: what is at their places, and how they are made.
+//! Symbolic links: reading and making them.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use fs_err::os::unix::fs::symlink;
@@ -9,12 +9,12 @@ use crate::base::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Present {
     Nothing,
-    /// A link, and where it leads to in the end; where that is nothing, what it says.
+    /// A link, and the path that it finally leads to; the text of the link when it leads nowhere.
     Link(Utf8PathBuf),
     Other,
 }
 
-/// The directory at a path, without links.
+/// The directory at a path, with links resolved.
 ///
 /// # Errors
 /// When there is none.
@@ -34,12 +34,12 @@ pub(crate) fn find(path: &Utf8Path) -> Present {
     }
 }
 
-/// Makes a link, in place of another one: at no time is there none.
+/// Makes a link, and replaces an existing one atomically.
 ///
 /// # Errors
 /// When the directory is not writable.
 pub(crate) fn make(path: &Utf8Path, target: &Utf8Path) -> Result<(), Error> {
-    // Beside its target by the name alone: the two may be moved together.
+    // A link beside its target holds the name alone, so that both can be moved together.
     let beside = path.parent() == target.parent();
     let target = target.file_name().filter(|_| beside).map_or(target, Utf8Path::new);
     let fresh = path.with_extension("hsx-new");

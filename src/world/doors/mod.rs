@@ -1,7 +1,7 @@
-//! The few doors to the machine, and `World`, which holds them: run a command (`exec`, `interact`), read and write
-//! files (`read`, `pieces`, `write`, `links`), remember (`state`, `cache`), the environment, and what people see (`ui`,
-//! `screen`). A door knows how something is done, not what for: no plan is followed here, and no engine or project is
-//! asked about.
+//! The few doors to the machine, and `World`, which holds them: they run commands (`exec`, `interact`), read and write
+//! files (`read`, `pieces`, `write`, `links`), remember (`state`, `cache`), read the environment, and show things to
+//! people (`ui`, `screen`). A door knows how to do something, not what it is for: it follows no plan, and knows nothing
+//! of engines or projects.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -31,13 +31,13 @@ use exec::Exec;
 use state::State;
 use ui::Ui;
 
-/// How long to wait before each further try.
+/// How long to wait before each retry.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
-/// Whether a registry's failure may pass: its own errors and lost connections do, its "no" does not.
+/// Whether a registry's failure may be temporary: server errors and lost connections are, a refusal is not.
 fn may_pass(said: &str) -> bool {
     let lower = said.to_ascii_lowercase();
-    // Whole words: a port or a digest holds these digits too.
+    // Only whole words count: ports and digests may contain these digits.
     let status = |word| ["500", "502", "503", "504"].contains(&word);
     lower.split(|c: char| !c.is_ascii_alphanumeric()).any(status)
         || ["timeout", "timed out", "connection reset", "unexpected eof", "too many requests"]
@@ -51,14 +51,14 @@ pub(crate) struct World<'a> {
     pub ui: &'a Ui,
     pub exec: Exec<'a>,
     pub state: State,
-    /// What the last builds' results depended on.
+    /// What the results of the last builds depended on.
     pub records: BlobStore,
     pub cache: BlobStore,
-    /// What several platforms may need, by name: whether it is done in this run.
+    /// Work that several platforms may need, by name; `true` once it is done in this run.
     turns: Mutex<BTreeMap<String, Turn>>,
 }
 
-/// Held while it is done.
+/// Locked while the work is being done; `true` once it is done.
 pub(crate) type Turn = Arc<Mutex<bool>>;
 
 impl<'a> World<'a> {
@@ -78,18 +78,18 @@ impl<'a> World<'a> {
         })
     }
 
-    /// What several platforms may need, and is done once.
+    /// The lock for work that several platforms may need and that is done once.
     pub(crate) fn turn(&self, name: &str) -> Turn {
         self.turns.lock().expect("no holder panics").entry(name.to_owned()).or_default().clone()
     }
 
-    /// The same for the images of an engine: one is got or made at a time.
+    /// The lock for an engine's images: only one is pulled or made at a time.
     pub(crate) fn turn_of_images(&self, elsewhere: Option<&Elsewhere>) -> Turn {
         let connection = elsewhere.and_then(|elsewhere| elsewhere.connection.as_deref());
         self.turn(&format!("images {}", connection.unwrap_or_default()))
     }
 
-    /// Waits until something can be taken that another hsx holds. Tells whether that was so.
+    /// Waits until `take` succeeds, because another hsx may hold what it takes. Returns whether hsx had to wait.
     ///
     /// # Errors
     /// When a signal comes first.
@@ -105,7 +105,7 @@ impl<'a> World<'a> {
         Ok(true)
     }
 
-    /// Tries what needs a registry again when it fails in a way that may pass: registries do, now and then.
+    /// Repeats an attempt that needs a registry, when it fails in a way that may be temporary.
     ///
     /// # Errors
     /// Those of the attempt itself.
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// How an attempt ended that a registry may have spoilt.
+/// The outcome of an attempt that needs a registry.
 pub(crate) trait Attempt {
     fn succeeded(&self) -> bool;
     fn said(&self) -> &str;

@@ -1,4 +1,4 @@
-//! Reads files piece by piece: executables are large, and those of several platforms are looked at at once.
+//! Reads files piece by piece: executables are large, and hsx reads those of several platforms at the same time.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read};
@@ -10,10 +10,10 @@ use crate::base::digest::Hasher;
 
 const PIECE: usize = 64 * 1024;
 
-/// Hands on what is left to be read, in pieces.
+/// Passes the rest of a file to `take`, in pieces.
 ///
 /// # Errors
-/// When it cannot be read, and those of `take`.
+/// When it cannot be read, or `take` fails.
 pub(crate) fn each(from: impl Read, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
     let mut reader = BufReader::with_capacity(PIECE, from);
     loop {
@@ -43,10 +43,10 @@ pub(crate) fn sha256_of(path: impl AsRef<Path>) -> std::io::Result<String> {
     Ok(hasher.finish())
 }
 
-/// The text of a regular file, no link, that is no longer than a limit; what is not UTF-8 is replaced.
+/// The text of a regular file (not a link) of at most `limit` bytes. Invalid UTF-8 is replaced.
 ///
 /// # Errors
-/// When it is none, is longer, or cannot be read.
+/// When it is not a regular file, is longer, or cannot be read.
 pub(crate) fn text_of(path: impl AsRef<Path>, limit: u64) -> std::io::Result<String> {
     let refused = |why: &str| Err(Error::new(ErrorKind::InvalidData, why));
     if !fs_err::symlink_metadata(path.as_ref())?.is_file() {
@@ -60,14 +60,14 @@ pub(crate) fn text_of(path: impl AsRef<Path>, limit: u64) -> std::io::Result<Str
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Opens a file to be read, and never waits for one; the error names it.
+/// Opens a regular file for reading, without ever blocking. The error names the file.
 ///
 /// # Errors
-/// When it cannot be opened, or is no regular file: another one need not have an end.
+/// When it cannot be opened, or is not a regular file: a device or FIFO may never end.
 pub(crate) fn open(path: impl AsRef<Path>) -> std::io::Result<File> {
     let path = path.as_ref();
     let named = |error: Error| Error::new(error.kind(), format!("failed to open file `{}`: {error}", path.display()));
-    // Not even for whoever may open the other end of a FIFO.
+    // Without `NONBLOCK`, the call would wait until somebody opens a FIFO for writing.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| named(error.into()))?;
     let file = File::from(file);

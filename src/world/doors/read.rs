@@ -1,4 +1,4 @@
-//! Files of others, read whole: never more than they may have, and nothing but files. A project may hold a link to
+//! Reads files that others have written: only regular files, and only up to a limit. A project may hold a link to
 //! `/dev/zero`, or a FIFO that nobody writes to.
 
 use std::io::{Error, Read as _};
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::pieces;
 
-/// More than any file has that people write: a `.cabal` file, settings, a freeze file.
+/// The size limit in bytes for files that people write: `.cabal` files, settings, freeze files.
 const TEXT: u64 = 8 << 20;
 
-/// The content of a file that may have so many bytes.
+/// The content of a file of at most `limit` bytes.
 ///
 /// # Errors
-/// When it cannot be read, is no regular file, or has more.
+/// When it cannot be read, is not a regular file, or is longer.
 pub(crate) fn bytes(path: impl AsRef<Path>, limit: u64) -> std::io::Result<Vec<u8>> {
     let path = path.as_ref();
     let file = pieces::open(path)?;
@@ -25,7 +25,7 @@ pub(crate) fn bytes(path: impl AsRef<Path>, limit: u64) -> std::io::Result<Vec<u
     Ok(content)
 }
 
-/// The content of a file that people write. What is not UTF-8 in it is replaced, as cabal does.
+/// The content of a file that people write. Invalid UTF-8 is replaced, as cabal does.
 ///
 /// # Errors
 /// As [`bytes`].

@@ -1,4 +1,4 @@
-//! The lines of a terminal that show how far builds are, below what is said.
+//! The progress lines at the bottom of a terminal. Other output appears above them.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -7,28 +7,28 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::base::platform::Platform;
 
-/// Redraws a second: enough for the seconds to go by.
+/// Redraws per second: enough for the seconds to count up.
 const REDRAWS: u8 = 10;
 
-/// The part of a screen that all platforms share.
+/// The progress lines of all platforms.
 pub(crate) struct Screen {
     lines: Option<MultiProgress>,
 }
 
 impl Screen {
-    /// A screen with a line a platform, where they are wanted and there is a terminal.
+    /// A screen with one line for each platform, when it is wanted and there is a terminal.
     pub(crate) fn new(is_wanted: bool) -> Self {
         let shown = is_wanted && std::io::stderr().is_terminal();
         let lines = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(REDRAWS));
         Self { lines: shown.then(lines) }
     }
 
-    /// Whether there are lines that show how far builds are.
+    /// Whether progress lines are shown.
     pub(crate) fn is_live(&self) -> bool {
         self.lines.is_some()
     }
 
-    /// Writes above the lines.
+    /// Writes above the progress lines.
     pub(crate) fn above<R>(&self, write: impl FnOnce() -> R) -> R {
         match &self.lines {
             Some(lines) => lines.suspend(write),
@@ -36,9 +36,9 @@ impl Screen {
         }
     }
 
-    /// A line that shows how far the build for a platform is; it goes with its last owner.
+    /// A progress line for a platform. It disappears when its last owner drops it.
     pub(crate) fn line(&self, platform: Platform) -> Option<ProgressBar> {
-        // Nothing but ASCII and no colour: it is the same on every terminal.
+        // ASCII without colour looks the same on every terminal.
         let style =
             ProgressStyle::with_template("{spinner} {prefix} {elapsed:>4} {wide_msg}").ok()?.tick_chars("|/-\\ ");
         let line = self.lines.as_ref()?.add(ProgressBar::new_spinner().with_style(style));

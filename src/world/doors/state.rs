@@ -1,7 +1,7 @@
 //! What hsx remembers between runs: image digests, what was fetched, locks and logs.
 //!
-//! All of it may be deleted at any time: the next run is slower, never wrong. But it must be possible to write it:
-//! without locks two runs would spoil each other's build.
+//! All of it may be deleted at any time: the next run is slower, never wrong. But hsx must be able to write it: without
+//! locks, two runs would damage each other's build.
 
 use std::convert::Infallible;
 use std::fmt::{self, Display, Formatter};
@@ -16,7 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::write::unfinished;
 use crate::base::error::Error;
 
-/// One kind of thing that is remembered: a directory of the state's, with a file of one line for each name.
+/// A kind of thing that is remembered: a subdirectory of the state directory, with a one-line file for each name.
 pub(crate) struct Topic<T> {
     dir: &'static str,
     value: PhantomData<T>,
@@ -28,29 +28,30 @@ impl<T> Topic<T> {
     }
 }
 
-/// By image and platform (`REFERENCE linux/ARCH`): the digest that the tag stood for when the registry was last asked.
+/// Key: image and platform (`REFERENCE linux/ARCH`). Value: the digest that the registry last gave for the tag.
 pub(crate) const DIGESTS: Topic<String> = Topic::new("digests");
-/// By the engine's name for an image that hsx made: whether all that was to be added is in it.
+/// Key: the engine's name for an image that hsx made. Value: whether everything that was to be added is in it.
 pub(crate) const DERIVED: Topic<Derived> = Topic::new("derived");
-/// By volume: a cross toolchain, or a copy of an image, is in it to the end.
+/// Key: volume. Present once a cross toolchain, or a copy of an image, is completely in the volume.
 pub(crate) const FILLED: Topic<Filled> = Topic::new("filled");
-/// By the key of a build: a digest of all that decided what its last fetch phase downloaded.
+/// Key: the key of a build. Value: a digest of everything that decides what its last fetch phase downloaded.
 pub(crate) const FETCHED: Topic<String> = Topic::new("fetched");
-/// By the key of a build and how many packages it built: the seconds that took last time.
+/// Key: the key of a build and the number of packages that it built. Value: how long this took last time, in seconds.
 pub(crate) const DURATIONS: Topic<u64> = Topic::new("durations");
-/// By a digest of the machine's state: what an engine said of itself, as JSON of `ask::engines`.
+/// Key: a digest of everything that decides an engine's answer. Value: what the engine said of itself, as JSON of
+/// `ask::engines`.
 pub(crate) const ENGINES: Topic<String> = Topic::new("engines");
-/// By volume: what an engine elsewhere was sent last, as JSON of `follow::source`.
+/// Key: volume. Value: what was last sent to an engine on another machine, as JSON of `steps::send`.
 pub(crate) const SOURCES: Topic<String> = Topic::new("source");
 
 const LOGS: &str = "logs";
 const LOCKS: &str = "locks";
 
-/// Whether all that was to be added to an image is in it.
+/// Whether everything that was to be added to an image is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Derived {
     Whole,
-    /// Some of the optional tools could not be had.
+    /// Some of the optional tools could not be installed.
     InPart,
 }
 
@@ -71,7 +72,7 @@ impl FromStr for Derived {
     }
 }
 
-/// What there is to note of a volume that was filled: what a better image would gain.
+/// The note on a filled volume: what a better image would improve.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filled {
     pub note: Option<String>,
@@ -105,12 +106,12 @@ impl State {
         &self.dir
     }
 
-    /// What is remembered of something, by its name.
+    /// The value that is remembered for a name.
     pub(crate) fn recall<T: FromStr>(&self, topic: &Topic<T>, name: &str) -> Option<T> {
         fs_err::read_to_string(self.path(topic.dir, name)).ok()?.trim_end().parse().ok()
     }
 
-    /// Remembers a value of one line. Best effort: what was not remembered is found out again.
+    /// Remembers a one-line value. A failure is ignored: hsx finds the value out again next time.
     pub(crate) fn remember<T: Display>(&self, topic: &Topic<T>, name: &str, value: &T) {
         let write = || {
             let dir = self.dir.join(topic.dir);
@@ -123,18 +124,18 @@ impl State {
         let _ = write();
     }
 
-    /// Forgets what is remembered of something.
+    /// Forgets the value for a name.
     pub(crate) fn forget<T>(&self, topic: &Topic<T>, name: &str) {
         let _ = fs_err::remove_file(self.path(topic.dir, name));
     }
 
     fn path(&self, dir: &str, name: &str) -> Utf8PathBuf {
-        // Names hold image references: slashes and colons must not become directories.
+        // Names contain image references, whose slashes and colons must not become directories.
         let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
         self.dir.join(dir).join(name.chars().map(plain).collect::<String>())
     }
 
-    /// A file with nothing in it.
+    /// An empty file.
     ///
     /// # Errors
     /// When it cannot be created.
@@ -148,7 +149,7 @@ impl State {
         Ok(path)
     }
 
-    /// The log of a build: that of its last run, in full.
+    /// Creates the log of a build, in place of the last run's.
     ///
     /// # Errors
     /// When it cannot be created.
@@ -171,7 +172,7 @@ impl State {
         self.path(LOGS, &format!("{key}.log"))
     }
 
-    /// The lock of a name, not yet taken. The kernel frees it when its process ends, however it ends.
+    /// The file of a named lock, not yet locked. The kernel releases the lock when the process ends, however it ends.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -185,17 +186,17 @@ impl State {
         Ok(file.into_parts().0)
     }
 
-    /// Notes that what a lock guards is used now.
+    /// Records that the thing behind a lock is used now.
     pub(crate) fn mark_used(lock: &File) {
         let _ = lock.set_modified(SystemTime::now());
     }
 
-    /// When what a lock guards was last used.
+    /// When the thing behind a lock was last used.
     pub(crate) fn last_use(&self, name: &str) -> Option<SystemTime> {
         fs_err::metadata(self.path(LOCKS, name)).and_then(|meta| meta.modified()).ok()
     }
 
-    /// Whether a living hsx holds a lock.
+    /// Whether a running hsx holds a lock.
     pub(crate) fn is_held(&self, name: &str) -> bool {
         if !self.path(LOCKS, name).exists() {
             return false;

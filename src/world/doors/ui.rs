@@ -1,4 +1,4 @@
-//! What people see: results on standard output, all else on standard error.
+//! Shows things to people: results on standard output, everything else on standard error.
 
 use std::io::{BufRead, ErrorKind, IsTerminal, Write};
 use std::sync::Mutex;
@@ -18,7 +18,7 @@ use crate::base::harmless::{self, Filter};
 use crate::base::platform::Platform;
 use crate::report::event::{Entry, Event};
 
-/// How much is said besides results and errors.
+/// How much is shown besides results and errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     Quiet,
@@ -26,34 +26,34 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// How many events are kept for a page of timings: a build that says more about itself is up to something.
+/// How many events are kept for a page of timings. No real build has more; the limit bounds memory.
 const EVENTS: usize = 100_000;
 
-/// The printer. Writing never fails at once, for a closed terminal must not keep hsx from cleaning up; what could not be
-/// written of results is told at the end. Whatever others have said is made harmless here.
+/// The printer. A failed write is not an error at once, because a closed terminal must not keep hsx from cleaning up;
+/// for results the error is reported at the end. Text from tools and projects is made harmless here.
 pub(crate) struct Ui {
     verbosity: Verbosity,
     screen: Screen,
-    /// Several platforms are built at once: each line says which it is about.
+    /// Several platforms are built at once, so each line names its platform.
     several: AtomicBool,
-    /// GitHub's log folds what is marked as a group.
+    /// Standard error is GitHub's log, which folds output that is marked as a group.
     groups: bool,
-    /// Events go to standard output as they come.
+    /// Events are printed to standard output as they happen.
     streams_events: bool,
     started: Instant,
     events: Mutex<Vec<Entry>>,
-    /// What tools say is shown in the order in which it comes, so one filter serves all.
+    /// One filter serves all tools, because their output is shown in the order in which it arrives.
     filter: Mutex<Filter>,
     for_github: bool,
-    /// Why a result did not get out.
+    /// Why a result could not be written.
     unwritten: Mutex<Option<std::io::Error>>,
 }
 
-/// What reads standard error, where it is no person at a terminal.
+/// What reads standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     Anybody,
-    /// No cursor can be moved: a log, or a terminal that cannot.
+    /// The cursor cannot be moved: a log, or a terminal without that ability.
     Log,
     GitHub,
 }
@@ -85,7 +85,8 @@ impl Ui {
         }
     }
 
-    /// Why standard output has not got all that was written to it. A reader that went away wanted no more.
+    /// The error that kept results from being written to standard output. A reader that has closed the pipe is not an
+    /// error.
     pub(crate) fn unwritten(&self) -> Option<Error> {
         let error = self.unwritten.lock().ok()?.take()?;
         Some(Error::host("what hsx has to tell cannot be written to standard output").said(&error.to_string()))
@@ -99,12 +100,12 @@ impl Ui {
         self.several.load(Ordering::Relaxed)
     }
 
-    /// Says how many platforms are built at once from now on.
+    /// Sets how many platforms are built at once from now on.
     pub(crate) fn expect(&self, platforms: usize) {
         self.several.store(platforms > 1, Ordering::Relaxed);
     }
 
-    /// A log as a whole, where it did not stream.
+    /// Prints a whole log as a group, when it was not streamed.
     pub(crate) fn group(&self, title: &str, log: &Utf8Path) {
         if self.groups
             && let Ok(log) = pieces::open(log)
@@ -113,17 +114,17 @@ impl Ui {
             let (mut filter, mut err) = (Filter::new(true), std::io::stderr().lock());
             let _ = pieces::each(log, |piece| err.write_all(filter.push(piece).as_bytes()));
             drop(err);
-            // At the start of a line, whatever the log ends with.
+            // The blank line comes first because the log may not end with a line break.
             self.line("\n::endgroup::");
         }
     }
 
-    /// Notes for programs what has happened to a platform.
+    /// Records an event of one platform.
     pub(crate) fn event(&self, platform: Platform, event: Event) {
         self.note(Some(platform), event);
     }
 
-    /// Notes for programs what has happened to the run as a whole.
+    /// Records an event of the whole run.
     pub(crate) fn tell(&self, event: Event) {
         self.note(None, event);
     }
@@ -141,12 +142,12 @@ impl Ui {
         }
     }
 
-    /// All events so far.
+    /// All events of the run so far.
     pub(crate) fn events(&self) -> Vec<Entry> {
         self.events.lock().map(|events| events.clone()).unwrap_or_default()
     }
 
-    /// A result. Programs get it as it is.
+    /// Prints a result. Programs get it unchanged.
     pub(crate) fn print(&self, text: &str) {
         let shown = std::io::stdout().is_terminal().then(|| harmless::lines(text, false));
         let mut out = anstream::stdout().lock();
@@ -158,7 +159,7 @@ impl Ui {
         }
     }
 
-    /// Columns of the terminal that results go to; without one, as many as they need.
+    /// The width of the terminal that results are printed to, in columns. Without a terminal there is no limit.
     #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
     pub(crate) fn width(&self) -> usize {
         let stdout = std::io::stdout();
@@ -168,7 +169,7 @@ impl Ui {
         rustix::termios::tcgetwinsize(&stdout).ok().map_or(80, |size| usize::from(size.ws_col)).max(40)
     }
 
-    /// Shows something and asks a question about it; `None` where there is no terminal to ask on.
+    /// Shows text and asks a yes-no question about it. `None`: there is no terminal to ask on.
     pub(crate) fn confirm(&self, about: &str, question: &str) -> Option<bool> {
         if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
             return None;
@@ -188,23 +189,23 @@ impl Ui {
         });
     }
 
-    /// What hsx does now, in the manner of cargo.
+    /// Shows what hsx does now, in the style of cargo.
     pub(crate) fn status(&self, verb: &str, what: &str) {
         if self.verbosity >= Verbosity::Normal {
-            // It may have colours of hsx's own.
+            // The text may contain colours of hsx's own.
             let what = harmless::lines(&what.replace('\n', " "), self.for_github);
             self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {what}"));
         }
     }
 
-    /// A command that is about to run.
+    /// Shows a command that is about to run.
     pub(crate) fn command(&self, cmd: &Cmd) {
         if self.verbosity >= Verbosity::Verbose {
             self.line(&format!("{DIM}$ {}{DIM:#}", harmless::line(&cmd.brief())));
         }
     }
 
-    /// A tool's own output, as it comes.
+    /// Shows a tool's own output as it arrives.
     pub(crate) fn stream(&self, bytes: &[u8]) {
         let shown = self.verbosity == Verbosity::Verbose || !(self.screen.is_live() || self.groups);
         if self.verbosity >= Verbosity::Normal && shown {
@@ -214,7 +215,8 @@ impl Ui {
         }
     }
 
-    /// The end of output that was held back, of a platform; where several are built at once, it says whose it is.
+    /// Shows the end of output that was held back. When several platforms are built at once, each line names its
+    /// platform.
     pub(crate) fn replay(&self, platform: Option<Platform>, text: &str) {
         const LINES: usize = 40;
         let text = harmless::lines(text, self.for_github);
@@ -239,7 +241,7 @@ impl Ui {
         self.details(error);
     }
 
-    /// All of an error but its message.
+    /// Shows all of an error except its message.
     pub(crate) fn details(&self, error: &Error) {
         if let Some(tried) = &error.tried {
             self.line(&format!("  tried: {}", harmless::lines(tried, self.for_github)));
@@ -255,23 +257,23 @@ impl Ui {
         }
     }
 
-    /// Whether a person sees what is asked, and can answer.
+    /// Whether a person is at the terminal, to see a question and to answer it.
     #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
     pub(crate) fn has_somebody_to_ask(&self) -> bool {
         std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// Asks a question on the terminal, and waits for a line; `check` fails when hsx is to end instead.
+    /// Asks a question on the terminal and waits for a line. `check` fails when hsx has to stop waiting.
     ///
     /// # Errors
-    /// When there will be no answer: the person has typed Ctrl-D, or a signal came.
+    /// When no answer comes: the user typed Ctrl-D, or a signal came.
     #[expect(clippy::unused_self, reason = "it is the same terminal that the others write to")]
     pub(crate) fn ask(&self, question: &str, check: impl Fn() -> Result<(), Error>) -> Result<String, Error> {
         let mut err = anstream::stderr().lock();
         let _ = write!(err, "{HINT}?{HINT:#} {question}").and_then(|()| err.flush());
         let stdin = std::io::stdin();
         let wait = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
-        // A terminal gives whole lines, so none is left behind in the buffer.
+        // A terminal delivers whole lines, so no part of an answer waits in the buffer.
         while !matches!(poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&wait)), Ok(1..)) {
             check()?;
         }

@@ -1,4 +1,4 @@
-//! Files that people asked hsx to write into their projects.
+//! Writes the files that people asked hsx to write, in their projects above all.
 
 use std::fs::Permissions;
 use std::io::{self, Write as _};
@@ -10,10 +10,10 @@ use tempfile::{Builder, NamedTempFile};
 use crate::base::error::{Error, ErrorKind};
 use crate::report::diagnosis::full_disk;
 
-/// Writes a file whole or not at all, and over another one only where that is wanted.
+/// Writes a file completely or not at all. It replaces an existing file only when `force` is set.
 ///
 /// # Errors
-/// When there is one already, or the directory is not writable.
+/// When the file exists and `force` is not set, or the directory is not writable.
 pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Error> {
     let write = || {
         let mut file = unfinished(path.parent().unwrap_or(path))?;
@@ -31,8 +31,8 @@ pub(crate) fn replace(path: &Utf8Path, text: &str, force: bool) -> Result<(), Er
     })
 }
 
-/// A file that gets its name once it is whole, by `persist`, and is removed otherwise. The user's umask decides who
-/// may read it, as of any other file.
+/// A temporary file that `persist` gives its name once it is complete; otherwise it is removed. The user's umask
+/// decides who may read it, as for any other file.
 ///
 /// # Errors
 /// When the directory is not writable.
@@ -40,7 +40,7 @@ pub(super) fn unfinished(dir: &Utf8Path) -> io::Result<NamedTempFile> {
     Builder::new().prefix(".hsx-").permissions(Permissions::from_mode(0o666)).tempfile_in(dir)
 }
 
-/// Writes a file in a directory that is made where it is not there, over another one if there is one.
+/// Writes a file, replaces an existing one, and creates the directory if needed.
 ///
 /// # Errors
 /// When the directory cannot be made or is not writable.
@@ -51,18 +51,18 @@ pub(crate) fn replace_in_made_dir(path: &Utf8Path, text: &str) -> Result<(), Err
     replace(path, text, true)
 }
 
-/// The error of a file that is in the way.
+/// The error for a file that exists already.
 pub(crate) fn exists(path: &Utf8Path) -> Error {
     Error::usage(format!("there is a `{path}` already")).hint("replace it with `--force`")
 }
 
-/// Adds text to the end of a file. Best effort: it is for reading only.
+/// Appends text to a file. A failure is ignored: the text is only for people to read.
 pub(crate) fn append(path: &Utf8Path, text: &str) {
     let file = fs_err::OpenOptions::new().create(true).append(true).open(path);
     let _ = file.and_then(|mut file| io::Write::write_all(&mut file, text.as_bytes()));
 }
 
-/// The error of an output directory that cannot be written.
+/// The error for an output directory that is not writable.
 pub(crate) fn unwritable(error: &io::Error) -> Error {
     let error_line = error.to_string();
     if error.kind() == io::ErrorKind::StorageFull {

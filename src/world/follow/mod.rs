@@ -1,5 +1,5 @@
-//! Doing what was decided: the loop that follows a plan, whose steps (`crate::steps`) say themselves what they do.
-//! Nothing here chooses: a step that is not in the plan is not done, for `--dry-run` prints the plan and no more.
+//! Follows plans. The loop is here; the steps (`crate::steps`) know themselves what to do. Nothing here makes a choice:
+//! a step that is not in the plan is not done, because `--dry-run` prints only the plan.
 
 pub(crate) mod platform;
 pub(crate) mod scaffold;

@@ -15,22 +15,22 @@ use crate::world::doors::World;
 use crate::world::doors::state::FETCHED;
 use crate::world::doors::state::State;
 
-/// How the work for a platform ended, and by which strategy: the plan's, or its fallback's.
+/// How the work for a platform ended, and the strategy that was used: the plan's, or that of its fallback.
 pub(crate) struct Outcome<T> {
     pub choice: Choice,
-    /// What could be better.
+    /// Hints about what the user could improve.
     pub notes: Vec<String>,
     pub result: Result<T, Error>,
 }
 
-/// How one plan ended.
+/// How following one plan ended, without its fallback.
 struct Ended<T> {
     notes: Vec<String>,
     result: Result<T, Failure>,
 }
 
-/// Follows a plan, and its fallback where emulation may do better. Leaves nothing behind when it fails. `values` are
-/// those that were not known when the plan was made.
+/// Follows a plan, and then its fallback when emulation may succeed. A failure leaves nothing behind. `values` holds
+/// the values that were not known when the plan was made.
 pub(crate) fn follow<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, world: &World<'_>) -> Outcome<T> {
     for warning in &plan.warnings {
         world.ui.warning(warning);
@@ -63,7 +63,7 @@ pub(crate) fn follow<T>(plan: &PlatformPlan<T>, values: &Values, system: &System
     Outcome { choice, notes: note.into_iter().chain(notes).collect(), result }
 }
 
-/// Follows a plan alone.
+/// Follows a plan without its fallback.
 fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, world: &World<'_>) -> Ended<T> {
     let opened = world.exec.check().and_then(|()| open(plan, values, system, world));
     let (_locks, mut context, log) = match opened {
@@ -79,7 +79,7 @@ fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, worl
         Failure { error: context.told(error, log), obstacle }
     });
     if let Some(inputs) = &plan.fetch_inputs {
-        // What a build that failed was fetched for may not be what is there: the next run looks again.
+        // The fetched files of a failed build may be incomplete, so the next run fetches again.
         match &result {
             Ok(_) => world.state.remember(&FETCHED, &plan.job.key, inputs),
             Err(_) => world.state.forget(&FETCHED, &plan.job.key),
@@ -88,7 +88,7 @@ fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, worl
     Ended { notes: context.notes, result }
 }
 
-/// The loop.
+/// Runs the steps, and stops at the first failure.
 fn steps<T>(plan: &PlatformPlan<T>, context: &mut Context<'_>) -> Result<T, Failure> {
     for step in &plan.preparation {
         context.world.exec.check()?;
@@ -98,7 +98,7 @@ fn steps<T>(plan: &PlatformPlan<T>, context: &mut Context<'_>) -> Result<T, Fail
     plan.work.follow((), context)
 }
 
-/// Takes what a plan needs before its first step: its locks, and its log.
+/// Takes what a plan needs before its first step: its locks and its log.
 fn open<'a, T>(
     plan: &'a PlatformPlan<T>,
     values: &'a Values,
@@ -107,14 +107,15 @@ fn open<'a, T>(
 ) -> Result<(Vec<File>, Context<'a>, Utf8PathBuf), Error> {
     let (locks, waited) = lock(plan, world)?;
     if waited {
-        // Whoever was waited for may have been killed, and its containers bear the names of these.
+        // The other hsx may have been killed and have left its containers, which have the same names.
         let _ = world.exec.capture(&plan.job.removal)?;
     }
     let (context, log) = Context::new(&plan.job, values, system, world)?;
     Ok((locks, context, log))
 }
 
-/// Takes the plan's locks, in its order; they are held until dropped. Tells whether another hsx had to be waited for.
+/// Takes the plan's locks in order; they are held until they are dropped. Returns whether another hsx had to be waited
+/// for.
 fn lock<T>(plan: &PlatformPlan<T>, world: &World<'_>) -> Result<(Vec<File>, bool), Error> {
     let (mut files, mut waited) = (Vec::new(), false);
     for lock in &plan.locks {

@@ -1,4 +1,4 @@
-//! Makes the directory of a new project: all of it or nothing, with git where that is there.
+//! Creates the directory of a new project, completely or not at all, with a git repository when git is installed.
 
 use std::ffi::OsStr;
 use std::fs::File as Opened;
@@ -13,7 +13,7 @@ use crate::facts::Identity;
 use crate::project::template::File;
 use crate::world::doors::World;
 
-/// What git knows of the person.
+/// The user's name and address, as git knows them.
 ///
 /// # Errors
 /// When a signal comes.
@@ -23,7 +23,7 @@ pub(crate) fn identity(world: &World<'_>) -> Result<Identity, Error> {
     }
     let keys = r"^(user\.name|user\.email|github\.user)$";
     let answer = world.exec.capture(&Cmd::new("git").args(["config", "--null", "--get-regexp", keys]))?;
-    // Of a key that several files set, the last one counts.
+    // When several files set a key, the last one counts.
     let value = |key: &str| {
         let mut settings = answer.stdout.split('\0').filter_map(|setting| setting.split_once('\n'));
         settings.rfind(|(name, _)| *name == key).map(|(_, value)| value.trim().to_owned())
@@ -32,10 +32,10 @@ pub(crate) fn identity(world: &World<'_>) -> Result<Identity, Error> {
     Ok(Identity { name: value("user.name"), email: value("user.email"), github: value("github.user") })
 }
 
-/// The files of a template's directory, but for its own git repository; links stand for what they lead to.
+/// The files of a template's directory, except its own git repository. Links are replaced by what they lead to.
 ///
 /// # Errors
-/// In the system's words, when it is no directory or something in it cannot be read.
+/// When it is not a directory, or something in it cannot be read. The error is the system's text.
 pub(crate) fn read_template(dir: &Utf8Path) -> Result<Vec<File>, String> {
     if !dir.is_dir() {
         return Err(format!("`{dir}` is not a directory"));
@@ -62,21 +62,21 @@ pub(crate) fn read_template(dir: &Utf8Path) -> Result<Vec<File>, String> {
     Ok(files)
 }
 
-/// What became of the git repository.
+/// What happened to the git repository.
 #[derive(Debug)]
 pub(crate) enum Git {
-    /// It has one commit with everything.
+    /// There is a repository with one commit that holds everything.
     Committed,
-    /// There is none, or one without a commit.
+    /// There is no repository, or one without a commit.
     Failed(Error),
-    /// The project lies in another repository.
+    /// The project lies in another repository, so none was made.
     Within,
-    /// Nobody asked for one.
+    /// No repository was asked for.
     None,
 }
 
-/// Writes the files of a project that is called `name`, beside where they are to be, and moves them there when all is
-/// done: whatever comes in between leaves nothing. A git repository is made for a project with a name.
+/// Writes the files of a project beside its future place, and moves them there when all is done: an interruption leaves
+/// nothing behind. With a `name`, the project gets a git repository.
 ///
 /// # Errors
 /// When the place is taken or cannot be written to, or a signal comes.
@@ -85,7 +85,8 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
     let unwritable = |error: std::io::Error| {
         Error::usage(format!("`{dir}` cannot be written")).said(&error.to_string()).hint("`--dir` names another place")
     };
-    // In the same file system, for renaming; in a directory that is there already, for that may be the root of one.
+    // The stage must be in the same file system to be renamed. An existing directory may be the root of a file system,
+    // so its stage lies inside it.
     let nearest = dir.ancestors().find_map(|dir| dir.canonicalize_utf8().ok()).unwrap_or_else(|| "/".into());
     sweep(&nearest);
     let (stage, _lock) = make_stage(&nearest).map_err(unwritable)?;
@@ -105,21 +106,21 @@ pub(crate) fn create(dir: &Utf8Path, files: &[File], name: Option<&str>, world: 
     } else {
         dir.parent().map_or(Ok(()), fs_err::create_dir_all).map_err(unwritable)?;
         fs_err::rename(&stage_dir, dir).map_err(unwritable)?;
-        // What it would remove has moved away.
+        // The directory has moved, so there is nothing to remove.
         let _ = stage.keep();
     }
     Ok(git)
 }
 
-/// What the names of stages begin with.
+/// The prefix of the names of stages.
 const STAGE: &str = ".hsx-new-";
 
-/// Makes a directory for the files of a project on their way, and the lock that tells that somebody is at it.
+/// Creates a directory for a project's files until they are complete, and a lock that shows that hsx is working on it.
 fn make_stage(dir: &Utf8Path) -> std::io::Result<(tempfile::TempDir, Opened)> {
     loop {
         let stage =
             tempfile::Builder::new().prefix(STAGE).permissions(PermissionsExt::from_mode(0o777)).tempdir_in(dir)?;
-        // Before it was locked, another hsx may have swept it.
+        // Another hsx may have swept the directory before it was locked.
         if let Some(lock) = Utf8Path::from_path(stage.path()).and_then(locked)
             && stage.path().exists()
         {
@@ -128,7 +129,7 @@ fn make_stage(dir: &Utf8Path) -> std::io::Result<(tempfile::TempDir, Opened)> {
     }
 }
 
-/// Removes stages that a killed hsx has left: nobody holds their locks.
+/// Removes stages that a killed hsx left behind: nobody holds their locks.
 fn sweep(dir: &Utf8Path) {
     let entries = dir.read_dir_utf8().into_iter().flatten().flatten();
     for stage in entries.filter(|entry| entry.file_name().starts_with(STAGE)) {
@@ -138,16 +139,16 @@ fn sweep(dir: &Utf8Path) {
     }
 }
 
-/// The lock of a directory, if nobody holds it.
+/// Locks a directory. `None`: somebody else holds the lock.
 fn locked(dir: &Utf8Path) -> Option<Opened> {
     let file = fs_err::File::open(dir).ok()?.into_parts().0;
     file.try_lock().is_ok().then_some(file)
 }
 
-/// Whether a directory is there, and empty; if not, it can be made.
+/// Whether a directory exists and is empty. `false`: it does not exist, and can be created.
 ///
 /// # Errors
-/// When something is there.
+/// When something else is there.
 pub(crate) fn is_free(dir: &Utf8Path) -> Result<bool, Error> {
     let taken = |why: &str| Error::usage(format!("`{dir}` {why}")).hint("`--dir` names another place");
     match fs_err::read_dir(dir) {
@@ -167,14 +168,14 @@ fn write(stage: &Utf8Path, file: &File) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), fs_err::create_dir_all)?;
     fs_err::write(&path, &file.content)?;
     if file.executable {
-        // For whoever may read it.
+        // Everybody who may read the file may execute it.
         let mode = fs_err::metadata(&path)?.permissions().mode();
         fs_err::set_permissions(&path, PermissionsExt::from_mode(mode | (mode & 0o444) >> 2))?;
     }
     Ok(())
 }
 
-/// Moves everything from the stage into the empty directory it lies in, which may be somebody's working directory.
+/// Moves everything from the stage into the directory around it, which may be somebody's working directory.
 fn fill(dir: &Utf8Path, stage: &Utf8Path) -> std::io::Result<()> {
     let mut moved: Vec<Utf8PathBuf> = Vec::new();
     for entry in stage.read_dir_utf8()? {
@@ -191,7 +192,7 @@ fn fill(dir: &Utf8Path, stage: &Utf8Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Makes a repository with one commit, unless the project is part of another. Only a signal is an error here.
+/// Creates a repository with one commit, unless the project is part of another repository. Only a signal is an error.
 fn repository(stage: &Utf8Path, place: &Utf8Path, name: &str, world: &World<'_>) -> Result<Git, Error> {
     if place.ancestors().any(|dir| dir.join(".git").exists()) {
         return Ok(Git::Within);
@@ -214,7 +215,7 @@ fn repository(stage: &Utf8Path, place: &Utf8Path, name: &str, world: &World<'_>)
     Ok(Git::Committed)
 }
 
-/// The part of git's long advice that says what is wrong.
+/// The line of git's long error text that says what is wrong.
 fn git_reason(said: &str) -> &str {
     said.lines().rfind(|line| line.starts_with("fatal: ") || line.starts_with("error: ")).unwrap_or(said)
 }
