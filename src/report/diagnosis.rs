@@ -167,6 +167,7 @@ const LOST: &[&str] = &[
     "broken pipe",
     "with body length 0",
     "closed network connection",
+    "server closed idle connection",
     "no route to host",
     "i/o timeout",
     "error during connect",
@@ -218,6 +219,11 @@ mod tests {
             (126, "Post \"http://d/start\": write: broken pipe", "the connection `far` to the engine was lost"),
             (125, "http: ContentLength=9 with Body length 0", "the connection `far` to the engine was lost"),
             (1, "error during connect: Get \"http://x\": EOF", "the connection `far` to the engine was lost"),
+            (
+                125,
+                "Post \"http://d/wait\": http: server closed idle connection",
+                "the connection `far` to the engine was lost",
+            ),
             (125, "no such image", "it failed"),
             (127, "connection refused", "it failed"),
         ] {
