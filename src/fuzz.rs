@@ -151,6 +151,7 @@ fn answers_of_engines() {
             parse_connections(dialect, text);
         }
         engine::image_mount_was_lost(Some(125), text);
+        engine::container_was_never_made(Some(127), text);
     });
 }
 

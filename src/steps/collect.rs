@@ -11,12 +11,13 @@ use super::stage::Stage;
 use super::step::Step;
 use crate::base::cmd::Cmd;
 use crate::facts::cross;
-use crate::tools::engine::Engine;
+use crate::tools::engine::{self, Dialect, Engine};
 
 #[derive(Debug)]
 pub(crate) struct Collect {
     stage: Stage,
     cmd: Cmd,
+    dialect: Dialect,
 }
 
 /// Shows that the results are in the stage.
@@ -25,7 +26,8 @@ pub(crate) struct Collected;
 
 impl Collect {
     pub(crate) fn new(engine: &Engine, container: &str, stage: &Stage) -> Self {
-        Self { cmd: engine.copy_out(container, RESULTS, stage.0.as_str()), stage: stage.clone() }
+        let cmd = engine.copy_out(container, RESULTS, stage.0.as_str());
+        Self { cmd, stage: stage.clone(), dialect: engine.dialect }
     }
 }
 
@@ -34,11 +36,18 @@ impl Step for Collect {
     type Output = Collected;
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        let again = match self.dialect {
+            Dialect::Podman => "# where the engine unmounts the container meanwhile, hsx copies once more\n",
+            Dialect::Docker => "",
+        };
+        format!("{again}{}", self.cmd)
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
-        let answer = context.quietly(&self.cmd)?;
+        let mut answer = context.quietly(&self.cmd)?;
+        if !answer.success() && engine::copied_mount_was_lost(&answer.stderr) {
+            answer = context.quietly(&self.cmd)?;
+        }
         if !answer.success() {
             let failed = context.failed(&self.cmd, answer.status, &answer.stderr);
             return Err(failed.in_writing("the results cannot be copied out of the container").into());

@@ -219,6 +219,20 @@ fn tools_that_do_not_start_are_no_end_either() {
 }
 
 #[test]
+fn an_engine_that_can_start_no_container_fails_for_both() {
+    for said in [
+        r#"could not find pasta, the network namespace can't be configured: exec: "pasta": executable file not found in $PATH"#,
+        "netavark: nftables error: unable to execute nft: No such file or directory (os error 2)",
+    ] {
+        let test =
+            Test::new().scenario("run-fetch", &format!("echo 'Error: {}' >&2; exit 127", said.replace('\'', "'\\''")));
+        let run = test.hsx("static -p arm64").exits(3).prints_nothing().does_not_say("STRATEGY");
+        assert_eq!(run.calls_of("run-fetch").len(), 1, "{run}");
+        run.says("error: linux/arm64: the builder container failed\n").says("hint: ");
+    }
+}
+
+#[test]
 fn an_engine_that_fails_fails_for_both() {
     for script in ["echo 'no space left on device'; exit 1", "echo 'Error: no storage' >&2; exit 125"] {
         let run = Test::new().scenario("run-cross", script).hsx("static -p arm64").exits(3).prints_nothing();

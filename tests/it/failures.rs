@@ -49,6 +49,22 @@ error: linux/amd64: cabal build failed
     assert!(test.containers().is_empty());
 }
 
+/// What podman says where it has unmounted the container that it copies from.
+const LOSES_ITS_MOUNT: &str = "echo 'Error: 1 error occurred:' >&2
+echo '	* copying from container: copier: get: globs [/hsx/out] matched nothing (0 filtered out): no such file or directory' >&2
+exit 125";
+
+#[test]
+fn a_container_that_was_unmounted_while_it_was_copied_from_is_copied_from_again() {
+    let once = format!("[ -e \"$FAKE/lost\" ] || {{ true > \"$FAKE/lost\"; {LOSES_ITS_MOUNT}; }}");
+    let run = Test::new().scenario("cp", &once).hsx("static").exits(0).prints("demo");
+    assert_eq!(run.calls_of("cp").len(), 2, "{run}");
+
+    let run = Test::new().scenario("cp", LOSES_ITS_MOUNT).hsx("static").exits(3).prints_nothing();
+    assert_eq!(run.calls_of("cp").len(), 2, "{run}");
+    run.says("the results cannot be copied out of the container").says("globs [/hsx/out] matched nothing");
+}
+
 #[test]
 fn a_quiet_build_that_fails_shows_what_cabal_said() {
     let test = Test::new().scenario("run-build", CABAL_FAILS);
