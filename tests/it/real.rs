@@ -23,6 +23,10 @@ mod same_code;
 mod servers;
 mod shell;
 mod shells;
+#[cfg_attr(
+    not(feature = "musl-images"),
+    expect(dead_code, unused_imports, reason = "what runs emulated is watched by tests on musl only")
+)]
 mod support;
 mod test_suites;
 mod toolchain;

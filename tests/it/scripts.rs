@@ -121,3 +121,26 @@ fn a_program_that_heeds_no_signal_is_ended_by_its_trial() {
     let ended: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("bin ")).collect();
     assert_eq!(ended, ["bin bad 3", "bin deaf 137", "bin good 0"]);
 }
+
+#[test]
+fn what_the_tests_leave_out_for_want_of_an_image_is_said_once_at_the_end() {
+    let test = with_program("cargo", "#!/bin/sh\necho \"cargo $*\" >&2\n");
+    let as_root = "#!/bin/sh\ncase $* in *--musl) [ -z \"$MUSL\" ] || echo \"$MUSL\" ;; *images*) echo image ;; esac\n";
+    test.write_at("clone/scripts/as-root", as_root);
+    let executable = PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(test.root().join("clone/scripts/as-root"), executable).unwrap();
+    test.write_at("clone/scripts/caller.sh", "");
+    test.write_at("clone/scripts/test", include_str!("../../scripts/test"));
+    let run = |musl: &str| {
+        let clone = test.root().join("clone");
+        test.shell(&format!("dirname() {{ echo {clone}/scripts; }}; MUSL={musl}; export MUSL\n. {clone}/scripts/test"))
+            .exits(0)
+    };
+    let without = run("");
+    let said: Vec<_> = without.stderr.lines().collect();
+    let [cargo, left_out] = said[..] else { panic!("{without}") };
+    assert!(cargo.starts_with("cargo test ") && cargo.contains(" real-engines"), "{without}");
+    assert!(left_out.starts_with("test: LEFT OUT: the tests on musl"), "{without}");
+    let with = run("image");
+    assert!(with.stderr.lines().count() == 1 && with.stderr.contains(" musl-images"), "{with}");
+}
