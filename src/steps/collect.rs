@@ -1,5 +1,4 @@
-//! Copies the results out of the container into the stage. The engine's client writes the files, so they belong to the
-//! caller.
+//! Lets the results out of the container into the stage: the engine writes them as a tar archive, and hsx unpacks it.
 
 use std::io::Read as _;
 
@@ -7,11 +6,28 @@ use camino::Utf8Path;
 
 use super::build::{RESULTS, Results};
 use super::context::{Context, Failure};
+use super::data::is_unit_id;
 use super::stage::Stage;
 use super::step::Step;
-use crate::base::cmd::Cmd;
+use crate::base::cmd::{Cmd, quote};
+use crate::base::error::Error;
 use crate::facts::cross;
+use crate::project::target::is_component_name;
 use crate::tools::engine::Engine;
+use crate::world::doors::incoming::{Expected, Fault, Limits, Place, unpack};
+use crate::world::doors::write::unwritable;
+
+/// What all results together may have. Data files have a limit of their own when they are delivered.
+const ALL: Limits = Limits { entries: 50_000, bytes: 8 << 30 };
+
+/// The size limits in bytes for single results. Executables of a GiB exist, if their debug information is kept. Plans of
+/// hundreds of packages have a few MiB.
+const EXECUTABLE: u64 = 4 << 30;
+pub(super) const CABAL_PLAN: u64 = 64 << 20;
+pub(super) const TEST_RESULTS: u64 = 16 << 20;
+const TEST_LOG: u64 = 1 << 30;
+pub(super) const LIST: u64 = 1 << 20;
+const DATA_FILE: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Collect {
@@ -25,7 +41,7 @@ pub(crate) struct Collected;
 
 impl Collect {
     pub(crate) fn new(engine: &Engine, container: &str, stage: &Stage) -> Self {
-        Self { cmd: engine.copy_out(container, RESULTS, stage.0.as_str()), stage: stage.clone() }
+        Self { cmd: engine.copy_out(container, RESULTS), stage: stage.clone() }
     }
 }
 
@@ -34,17 +50,51 @@ impl Step for Collect {
     type Output = Collected;
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
+        let safely = "--no-same-owner --no-same-permissions --keep-old-files";
+        let stage = quote(self.stage.0.as_str());
+        format!("{note}\n{} | tar --extract --file - --directory {stage} {safely}", self.cmd)
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
-        let answer = context.quietly(&self.cmd)?;
-        if !answer.success() {
-            let failed = context.failed(&self.cmd, answer.status, &answer.stderr);
-            return Err(failed.in_writing("the results cannot be copied out of the container").into());
+        const FAILURE: &str = "the results cannot be copied out of the container";
+        let place = Place::of(&self.stage.0).map_err(|error| unwritable(&error))?;
+        let (ended, unpacked) = context.read(&self.cmd, |archive| unpack(archive, &place, ALL, expected))?;
+        match unpacked {
+            Err(Fault::Refused(what)) => {
+                let error = Error::verification(format!("the container left {what}"));
+                return Err(error.hint("hsx takes only plain files out of it, by the names that cabal gives").into());
+            }
+            Err(Fault::Unwritable(error)) => return Err(unwritable(&error).into()),
+            _ if !ended.status.success() => {
+                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
+            }
+            Err(Fault::Broken(why)) => {
+                let error = Error::host(FAILURE).tried(self.cmd.brief());
+                return Err(error.said(&format!("the archive that the engine wrote is broken: {why}")).into());
+            }
+            Ok(()) => {}
         }
         context.notes.extend(cross::emulated_calls(&head_of(&self.stage.emulated_calls())));
         Ok(Collected)
+    }
+}
+
+/// What the scripts for builds and tests may leave under a name.
+fn expected(name: &str) -> Option<Expected> {
+    let text = |at_most| Some(Expected::File { at_most });
+    match *name.split('/').collect::<Vec<_>>() {
+        ["bin" | "logs" | "share"] => Some(Expected::Directory),
+        ["bin", name] => is_component_name(name).then_some(Expected::Executable { at_most: EXECUTABLE }),
+        ["plan.json"] => text(CABAL_PLAN),
+        ["results"] => text(TEST_RESULTS),
+        ["data" | "emulated-calls"] => text(LIST),
+        ["logs", log] if log.ends_with(".log") && !log.starts_with('.') => text(TEST_LOG),
+        ["share", unit] if is_unit_id(unit) => Some(Expected::Directory),
+        ["share", unit, ..] if is_unit_id(unit) => Some(Expected::FileOrDirectory { at_most: DATA_FILE }),
+        // Two executables of a name, of which the script keeps none.
+        [mark] if mark.strip_prefix("twice-").is_some_and(is_component_name) => text(0),
+        _ => None,
     }
 }
 

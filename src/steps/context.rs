@@ -1,7 +1,7 @@
 //! What the steps of a platform's plan share while they are followed: the machine, the log, and the output to people. A
 //! step's results for a later step do not go through here.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,6 +155,23 @@ impl<'a> Context<'a> {
             tail.push(bytes);
         })?;
         let _ = log.write_all(answer.as_bytes());
+        Ok((Ended { status, said: tail.text() }, answer))
+    }
+
+    /// Runs a command whose standard output is read by `reader`. Its standard error goes to the log. The end of the last
+    /// tool's output stays what it was.
+    pub(crate) fn read<T: Send>(
+        &mut self,
+        cmd: &Cmd,
+        reader: impl FnOnce(&mut dyn Read) -> T + Send,
+    ) -> Result<(Ended, T), Error> {
+        let _ = writeln!(self.log, "$ {cmd}");
+        let mut tail = Tail::default();
+        let log = &mut self.log;
+        let (status, answer) = self.world.exec.read(cmd, reader, &mut |bytes| {
+            let _ = log.write_all(bytes);
+            tail.push(bytes);
+        })?;
         Ok((Ended { status, said: tail.text() }, answer))
     }
 
