@@ -6,28 +6,15 @@ use camino::Utf8Path;
 
 use super::build::{RESULTS, Results};
 use super::context::{Context, Failure};
-use super::data::is_unit_id;
+use super::results;
 use super::stage::Stage;
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
 use crate::base::error::Error;
 use crate::facts::cross;
-use crate::project::target::is_component_name;
 use crate::tools::engine::Engine;
-use crate::world::doors::incoming::{Expected, Fault, Limits, Place, unpack};
+use crate::world::doors::incoming::{Fault, Place, unpack};
 use crate::world::doors::write::unwritable;
-
-/// What all results together may have. Data files have a limit of their own when they are delivered.
-const ALL: Limits = Limits { entries: 50_000, bytes: 8 << 30 };
-
-/// The size limits in bytes for single results. Executables of a GiB exist, if their debug information is kept. Plans of
-/// hundreds of packages have a few MiB.
-const EXECUTABLE: u64 = 4 << 30;
-pub(super) const CABAL_PLAN: u64 = 64 << 20;
-pub(super) const TEST_RESULTS: u64 = 16 << 20;
-const TEST_LOG: u64 = 1 << 30;
-pub(super) const LIST: u64 = 1 << 20;
-const DATA_FILE: u64 = 1 << 30;
 
 #[derive(Debug)]
 pub(crate) struct Collect {
@@ -52,14 +39,16 @@ impl Step for Collect {
     fn shell(&self) -> String {
         let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
         let safely = "--no-same-owner --no-same-permissions --keep-old-files";
-        let stage = quote(self.stage.0.as_str());
-        format!("{note}\n{} | tar --extract --file - --directory {stage} {safely}", self.cmd)
+        let [stage, archive] =
+            [self.stage.0.clone(), self.stage.0.join("results.tar")].map(|path| quote(path.as_str()));
+        format!("{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}", self.cmd)
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
         const FAILURE: &str = "the results cannot be copied out of the container";
         let place = Place::of(&self.stage.0).map_err(|error| unwritable(&error))?;
-        let (ended, unpacked) = context.read(&self.cmd, |archive| unpack(archive, &place, ALL, expected))?;
+        let (ended, unpacked) =
+            context.read(&self.cmd, |archive| unpack(archive, &place, results::ALL, results::expected))?;
         match unpacked {
             Err(Fault::Refused(what)) => {
                 let error = Error::verification(format!("the container left {what}"));
@@ -77,24 +66,6 @@ impl Step for Collect {
         }
         context.notes.extend(cross::emulated_calls(&head_of(&self.stage.emulated_calls())));
         Ok(Collected)
-    }
-}
-
-/// What the scripts for builds and tests may leave under a name.
-fn expected(name: &str) -> Option<Expected> {
-    let text = |at_most| Some(Expected::File { at_most });
-    match *name.split('/').collect::<Vec<_>>() {
-        ["bin" | "logs" | "share"] => Some(Expected::Directory),
-        ["bin", name] => is_component_name(name).then_some(Expected::Executable { at_most: EXECUTABLE }),
-        ["plan.json"] => text(CABAL_PLAN),
-        ["results"] => text(TEST_RESULTS),
-        ["data" | "emulated-calls"] => text(LIST),
-        ["logs", log] if log.ends_with(".log") && !log.starts_with('.') => text(TEST_LOG),
-        ["share", unit] if is_unit_id(unit) => Some(Expected::Directory),
-        ["share", unit, ..] if is_unit_id(unit) => Some(Expected::FileOrDirectory { at_most: DATA_FILE }),
-        // Two executables of a name, of which the script keeps none.
-        [mark] if mark.strip_prefix("twice-").is_some_and(is_component_name) => text(0),
-        _ => None,
     }
 }
 

@@ -3,8 +3,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::collect;
 use super::context::{Context, Failure};
+use super::results;
 use super::step::{Step, lines};
 use crate::base::cmd::quote;
 use crate::base::error::Error;
@@ -64,7 +64,7 @@ impl Stage {
     /// When the container left no plan that can be read.
     pub(crate) fn cabal_plan(&self) -> Result<CabalPlan, Error> {
         let unreadable = |error: String| Error::host("the container left no build plan").said(&error);
-        let text = pieces::text_of(self.0.join("plan.json"), collect::CABAL_PLAN)
+        let text = pieces::text_of(self.0.join("plan.json"), results::CABAL_PLAN)
             .map_err(|error| unreadable(error.to_string()))?;
         CabalPlan::parse(&text).map_err(|error| unreadable(error.to_string()))
     }
