@@ -55,12 +55,15 @@ impl Step for Collect {
                 return Err(error.hint("hsx takes only plain files out of it, by the names that cabal gives").into());
             }
             Err(Fault::Unwritable(error)) => return Err(unwritable(&error).into()),
-            _ if !ended.status.success() => {
-                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
-            }
             Err(Fault::Broken(why)) => {
-                let error = Error::host(FAILURE).tried(self.cmd.brief());
-                return Err(error.said(&format!("the archive that the engine wrote is broken: {why}")).into());
+                let broken = format!("the archive that the engine wrote is broken: {why}");
+                // A client that fails breaks off, and its own words say why.
+                let said = if ended.said.trim().is_empty() { &broken } else { &ended.said };
+                let failed = context.failed(&self.cmd, ended.status, said);
+                return Err(failed.in_writing(FAILURE).into());
+            }
+            Ok(()) if !ended.status.success() => {
+                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
             }
             Ok(()) => {}
         }

@@ -146,14 +146,15 @@ impl Unpacker<'_> {
         written: &[u8],
         expected: &impl Fn(&str) -> Option<Expected>,
     ) -> Result<(), Fault> {
-        let shown = shown(written);
-        let refused = |why: String| Err(Fault::Refused(format!("`{shown}`, which {why}")));
         let (kind, size) = (entry.header().entry_type(), entry.size());
         let is_file = kind == EntryType::Regular;
+        let name = plain_name(written, is_file);
+        let shown = shown(name.map_or(written, str::as_bytes));
+        let refused = |why: String| Err(Fault::Refused(format!("`{shown}`, which {why}")));
         if !is_file && kind != EntryType::Directory {
             return refused(format!("is {}", what_it_is(kind)));
         }
-        let name = match plain_name(written, is_file) {
+        let name = match name {
             // The directory that was asked for itself.
             Some("") => return Ok(()),
             Some(name) => name,
@@ -488,8 +489,8 @@ mod tests {
                 "broken: the header of an entry has 2097152 ",
             ),
             (archive(&[file("disk", "")]), "`disk`, which nobody asked for"),
-            (archive(&[file("plan", ""), file("./plan", "")]), "`./plan`, which comes twice"),
-            (archive(&[dir("bin"), dir("bin/")]), "`bin/`, which comes twice"),
+            (archive(&[file("plan", ""), file("./plan", "")]), "`plan`, which comes twice"),
+            (archive(&[dir("bin"), dir("bin/")]), "`bin`, which comes twice"),
             (archive(&[dir("plan")]), "`plan`, which is a directory where a file should be"),
             (archive(&[file("bin", "")]), "`bin`, which is a file where a directory should be"),
             (archive(&[file("bin/x", "")]), "`bin/x`, which comes without its directory"),
