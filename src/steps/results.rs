@@ -1,5 +1,7 @@
 //! What the scripts for builds and tests may leave in a container, by name and size. Nothing else is let out of it.
 
+use camino::Utf8Path;
+
 use crate::project::target::is_component_name;
 use crate::world::doors::incoming::{Expected, Limits};
 
@@ -24,7 +26,7 @@ pub(super) fn expected(name: &str) -> Option<Expected> {
         ["plan.json"] => text(CABAL_PLAN),
         ["results"] => text(TEST_RESULTS),
         ["data" | "emulated-calls"] => text(LIST),
-        ["logs", log] if log.ends_with(".log") && !log.starts_with('.') => text(TEST_LOG),
+        ["logs", log] if Utf8Path::new(log).extension() == Some("log") && !log.starts_with('.') => text(TEST_LOG),
         ["share", unit] if is_unit_id(unit) => Some(Expected::Directory),
         ["share", unit, ..] if is_unit_id(unit) => Some(Expected::FileOrDirectory { at_most: DATA_FILE }),
         // Two executables have this name, so the script keeps neither.

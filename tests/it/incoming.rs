@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use camino::Utf8PathBuf;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use tar::{EntryType, Header};
@@ -21,10 +22,17 @@ fn refuses(test: &Test, what: &str) -> Run {
     run
 }
 
+/// The place of something that a build leaves.
+fn out(test: &Test, name: &str) -> Utf8PathBuf {
+    test.root().join(OUT).join(name)
+}
+
+/// Changes what a build leaves.
+type LayOut = dyn Fn(&Test);
+
 #[test]
 fn only_plain_files_of_names_that_cabal_gives_come_in() {
-    let out = |test: &Test, name: &str| test.root().join(OUT).join(name);
-    let lay_out: [(&str, &dyn Fn(&Test)); 10] = [
+    let lay_out: [(&str, &LayOut); 10] = [
         ("`bin/evil`, which is a symbolic link", &|test| symlink("demo", out(test, "bin/evil")).unwrap()),
         ("`plan.json`, which is a symbolic link", &|test| {
             fs_err::remove_file(out(test, "plan.json")).unwrap();
@@ -185,6 +193,14 @@ fn a_signal_ends_it_whatever_the_client_does() {
 fn a_process_that_keeps_the_pipe_open_is_not_waited_for() {
     let test = writing(&[vec![0; 1024]], "/bin/sleep 60 & exit 0");
     test.hsx("static").exits(0).says("Delivered");
+}
+
+#[test]
+fn a_trial_that_is_flooded_is_none() {
+    let flood = "i=0; while [ $i -lt 1024 ]; do printf '%8192s\\n' x; i=$((i + 1)); done";
+    let test = Test::new().scenario("run-try", flood);
+    test.hsx("static").exits(4).says("the executable `demo` was not tried");
+    assert!(test.tree("dist-static/linux-amd64").is_empty());
 }
 
 #[test]

@@ -218,8 +218,8 @@ impl<'a> Exec<'a> {
     fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Output, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
-            Stream::Stderr => keep(&mut stderr, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
+            Stream::Stderr => keep(&mut stderr, bytes, ANSWER),
         })?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
@@ -288,7 +288,7 @@ impl<'a> Exec<'a> {
     pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
         let mut stdout = Vec::new();
         let status = self.stream(cmd, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
             Stream::Stderr => {
                 self.ui.stream(bytes);
                 said(bytes);
@@ -422,9 +422,9 @@ pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     Ok(command)
 }
 
-/// Appends a piece of output to an answer, up to the limit on its size.
-pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8]) {
-    let left = ANSWER.saturating_sub(answer.len());
+/// Appends a piece of output to an answer, which has `at_most` so many bytes then. The rest is dropped.
+pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8], at_most: usize) {
+    let left = at_most.saturating_sub(answer.len());
     answer.extend_from_slice(&piece[..piece.len().min(left)]);
 }
 

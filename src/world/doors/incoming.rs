@@ -310,6 +310,7 @@ fn ends(rest: impl Read) -> Result<(), Fault> {
     Ok(())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to `map_err`")]
 fn broken(error: io::Error) -> Fault {
     Fault::Broken(error.to_string())
 }
@@ -362,7 +363,7 @@ mod tests {
 
     fn pax(keyword: &str, value: &str) -> Vec<u8> {
         let rest = format!(" {keyword}={value}\n");
-        let length = (1..).find(|length: &usize| length.to_string().len() + rest.len() == *length).unwrap();
+        let length = (1..999).find(|length: &usize| length.to_string().len() + rest.len() == *length).unwrap();
         entry(EntryType::XHeader, "PaxHeaders/x", format!("{length}{rest}").as_bytes())
     }
 
@@ -485,7 +486,7 @@ mod tests {
                 "broken: an extended header is",
             ),
             (
-                archive(&[entry(EntryType::XHeader, "x", &[b'1'; 2 << 20])]),
+                archive(&[entry(EntryType::XHeader, "x", &vec![b'1'; 2 << 20])]),
                 "broken: the header of an entry has 2097152 ",
             ),
             (archive(&[file("disk", "")]), "`disk`, which nobody asked for"),
