@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::build::Results;
 use super::collect::Collected;
 use super::context::{Context, Failure};
+use super::results;
 use super::stage::Stage;
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
@@ -71,7 +72,7 @@ impl Step for DeliverLogs {
 
     fn follow(&self, _: Collected, _: &mut Context<'_>) -> Result<Vec<Suite>, Failure> {
         let Self { stage, logs, targets } = self;
-        let results = pieces::text_of(stage.test_results(), 16 << 20)
+        let results = pieces::text_of(stage.test_results(), results::TEST_RESULTS)
             .map_err(|error| Error::host("the container left no test results").said(&error.to_string()))?;
         let place = || {
             if logs.exists() {
