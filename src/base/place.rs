@@ -21,11 +21,6 @@ impl Place {
         Self { root: self.root.clone(), below: self.below.join(below) }
     }
 
-    /// The directory in which this one is; `None` for one that the user chose.
-    pub(crate) fn parent(&self) -> Option<Self> {
-        Some(Self { root: self.root.clone(), below: self.below.parent()?.to_owned() })
-    }
-
     /// The user's part of the path.
     pub(crate) fn root(&self) -> &Utf8Path {
         &self.root

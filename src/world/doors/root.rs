@@ -37,7 +37,6 @@ enum Resolution {
     /// By the kernel, in one call; one after the other where it cannot.
     Kernel,
     /// One component after the other. Only tests ask for it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "it is what `Kernel` falls back to"))]
     Components,
 }
 
@@ -84,11 +83,6 @@ impl Root {
             path: path.to_owned(),
             resolution: Resolution::Kernel,
         })
-    }
-
-    /// The path, for messages.
-    pub(crate) fn path(&self) -> &Utf8Path {
-        &self.path
     }
 
     /// Opens a directory below this one.
@@ -262,15 +256,23 @@ impl Root {
         }
     }
 
+    /// Fails when a name is a link's. It would be replaced, not followed; but somebody may have put it there for a reason.
+    ///
+    /// # Errors
+    /// When it is, or the directory cannot be read.
+    pub(crate) fn is_no_link(&self, name: &str) -> io::Result<()> {
+        match self.kind_of(name)? {
+            Some(FileType::Symlink) => Err(io::Error::other(IsLink(self.path.join(name)))),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a file completely or not at all. It replaces an existing one only when `force` is set.
     ///
     /// # Errors
     /// When the name is taken and `force` is not set, when it is a link's, or the directory is not writable.
     pub(crate) fn replace(&self, name: &str, text: &str, force: bool) -> io::Result<()> {
-        if self.kind_of(name)? == Some(FileType::Symlink) {
-            // It would be replaced, not followed. But somebody may have put it there for a reason.
-            return Err(io::Error::other(IsLink(self.path.join(name))));
-        }
+        self.is_no_link(name)?;
         let mut unfinished = self.unfinished()?;
         unfinished.file.write_all(text.as_bytes())?;
         unfinished.finish(name, force)
@@ -610,7 +612,7 @@ mod tests {
     #[test]
     fn directories_are_opened_and_made() {
         for case in cases() {
-            assert_eq!(case.root.dir("real/inner").unwrap().path(), case.path("real/inner"));
+            assert_eq!(case.root.dir("real/inner").unwrap().path, case.path("real/inner"));
             assert_eq!(case.root.dir("./real").unwrap().names().unwrap(), ["inner"]);
             assert_eq!(case.root.dir("").unwrap().names().unwrap(), ["real"]);
             let error = case.root.dir("real/none").unwrap_err();
