@@ -149,6 +149,18 @@ fn git_starts_nothing_that_the_project_names() {
 }
 
 #[test]
+fn only_files_of_the_project_are_sent() {
+    // Git's index is a file that a project can ship, and says whatever it likes.
+    let git =
+        "#!/bin/sh\nprintf '%s\\n' demo.cabal ../victim/file app/../demo.cabal /etc/passwd link/file app/Main.hs\n";
+    let test = Test::new().own_program("git", git);
+    test.write_at("home/victim/file", "precious");
+    symlink("../victim", test.project().join("link")).unwrap();
+    let run = test.hsx("source --list").exits(0);
+    assert_eq!(run.stdout, "/src/app/Main.hs\n/src/demo.cabal\n", "{run}");
+}
+
+#[test]
 fn an_empty_entry_of_path_is_no_directory() {
     let test = Test::new();
     let path = format!(":{}", test.root().join("bin"));
