@@ -11,6 +11,7 @@ use proptest::sample::select;
 use proptest::strategy::Just;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::base::{cmd, harmless};
@@ -28,7 +29,8 @@ use crate::tools::linkage::{GmpSearch, verify};
 use crate::tools::system::System;
 use crate::tools::{binfmt, cabal, git_index, upx};
 use crate::world::ask::tree::{Tree, unescaped};
-use crate::world::doors::incoming::{Expected, Limits, Place, unpack};
+use crate::world::doors::incoming::{Expected, Limits, unpack};
+use crate::world::doors::root::Root;
 
 /// Text that has a special meaning to one parser or another.
 const WORDS: [&[u8]; 30] = [
@@ -228,7 +230,7 @@ fn archives_that_come_out_of_a_container() {
         fs_err::create_dir(&stage).unwrap();
         let limits = Limits { entries: 9, bytes: 4096 };
         let expected = |name: &str| (name != "plan").then_some(Expected::FileOrDirectory { at_most: 999 });
-        let _ = unpack(mended(data).as_slice(), &Place::of(&stage).unwrap(), limits, expected);
+        let _ = unpack(mended(data).as_slice(), &Root::open(&Place::of_user(&stage)).unwrap(), limits, expected);
         let beside = fs_err::read_dir(guard.path()).unwrap().count();
         assert_eq!(beside, 1);
         fs_err::remove_dir_all(&stage).unwrap();

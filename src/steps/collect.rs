@@ -13,7 +13,7 @@ use crate::base::cmd::{Cmd, quote};
 use crate::base::error::Error;
 use crate::facts::cross;
 use crate::tools::engine::{self, Dialect, Engine};
-use crate::world::doors::incoming::{Fault, Place, unpack};
+use crate::world::doors::incoming::{Fault, unpack};
 use crate::world::doors::write::unwritable;
 
 #[derive(Debug)]
@@ -46,15 +46,19 @@ impl Step for Collect {
         let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
         let safely = "--no-same-owner --no-same-permissions --keep-old-files";
         let [stage, archive] =
-            [self.stage.0.clone(), self.stage.0.join("results.tar")].map(|path| quote(path.as_str()));
+            [self.stage.path(), self.stage.path().join("results.tar")].map(|path| quote(path.as_str()));
         format!("{again}{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}", self.cmd)
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
         const FAILURE: &str = "the results cannot be copied out of the container";
-        let place = Place::of(&self.stage.0).map_err(|error| unwritable(&error))?;
-        let (ended, unpacked) =
-            context.read(&self.cmd, |archive| unpack(archive, &place, results::ALL, results::expected))?;
+        let stage = self.stage.open().map_err(|error| unwritable(&error))?;
+        let mut copy = || context.read(&self.cmd, |archive| unpack(archive, &stage, results::ALL, results::expected));
+        let (mut ended, mut unpacked) = copy()?;
+        if !ended.status.success() && engine::copied_mount_was_lost(&ended.said) {
+            Stage::empty(&stage).map_err(|error| unwritable(&error))?;
+            (ended, unpacked) = copy()?;
+        }
         match unpacked {
             Err(Fault::Refused(what)) => {
                 let error = Error::verification(format!("the container left {what}"));

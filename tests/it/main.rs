@@ -40,3 +40,4 @@ mod test_suites;
 mod tidy;
 mod upx;
 mod verify;
+mod written;

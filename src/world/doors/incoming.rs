@@ -2,15 +2,12 @@
 //! Only plain files and directories come in, by names that the caller expects, and only so much of them. Modes, owners,
 //! times and links of the archive count for nothing.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Write as _};
-use std::os::fd::OwnedFd;
 
-use camino::Utf8Path;
-use rustix::fs::{Mode, OFlags, fchmod, mkdirat, openat};
-use rustix::io::Errno;
+use rustix::fs::{Mode, fchmod};
 use tar::{Archive, Entry, EntryType};
 
+use super::root::Root;
 use crate::base::harmless::{self, is_harmful};
 
 const PIECE: usize = 64 * 1024;
@@ -51,46 +48,6 @@ pub(crate) enum Fault {
     Unwritable(io::Error),
 }
 
-/// A directory that hsx has made, which from now on only the user may enter.
-#[derive(Debug)]
-pub(crate) struct Place(OwnedFd);
-
-impl Place {
-    /// # Errors
-    /// When it is no directory of the user's.
-    pub(crate) fn of(path: &Utf8Path) -> io::Result<Self> {
-        let place = openat(rustix::fs::CWD, path.as_str(), DIRECTORY, Mode::empty())?;
-        fchmod(&place, Mode::RWXU)?;
-        Ok(Self(place))
-    }
-
-    /// Makes a new file and opens it. Its directory must be there.
-    fn new_file(&self, name: &str) -> rustix::io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.inside(name, |dir, name| openat(dir, name, flags, Mode::from_raw_mode(0o666)).map(File::from))
-    }
-
-    /// Makes a new directory in one that is there.
-    fn new_directory(&self, name: &str) -> rustix::io::Result<()> {
-        self.inside(name, |dir, name| mkdirat(dir, name, Mode::from_raw_mode(0o777)))
-    }
-
-    /// Calls `make` with the directory of a name, which is reached through no link, and the name's last part.
-    fn inside<T>(
-        &self,
-        name: &str,
-        make: impl FnOnce(&OwnedFd, &str) -> rustix::io::Result<T>,
-    ) -> rustix::io::Result<T> {
-        let Some((dirs, last)) = name.rsplit_once('/') else { return make(&self.0, name) };
-        let mut parts = dirs.split('/');
-        let first = openat(&self.0, parts.next().unwrap_or_default(), DIRECTORY, Mode::empty())?;
-        let dir = parts.try_fold(first, |dir, part| openat(dir, part, DIRECTORY, Mode::empty()))?;
-        make(&dir, last)
-    }
-}
-
-const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-
 /// Unpacks an archive into a directory. `expected` tells what may come under a name; names are relative, and have no `.`
 /// or `..` among their parts.
 ///
@@ -98,7 +55,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 /// At the first entry that is not expected or cannot be read. What came before it has been written by then.
 pub(crate) fn unpack(
     from: impl Read,
-    into: &Place,
+    into: &Root,
     limits: Limits,
     expected: impl Fn(&str) -> Option<Expected>,
 ) -> Result<(), Fault> {
@@ -127,7 +84,7 @@ pub(crate) fn unpack(
 }
 
 struct Unpacker<'a> {
-    into: &'a Place,
+    into: &'a Root,
     limits: Limits,
     left: Limits,
     buffer: Vec<u8>,
@@ -138,6 +95,14 @@ impl Unpacker<'_> {
         let too_many = || Fault::Refused(format!("more than {} files", self.limits.entries));
         self.left.entries = self.left.entries.checked_sub(1).ok_or_else(too_many)?;
         Ok(())
+    }
+
+    /// Calls `make` with the directory of a name, which must be there, and the name's last part.
+    fn make<T>(&self, name: &str, make: impl FnOnce(&Root, &str) -> io::Result<T>) -> io::Result<T> {
+        match name.rsplit_once('/') {
+            Some((dir, last)) => make(&self.into.dir(dir)?, last),
+            None => make(self.into, name),
+        }
     }
 
     fn entry(
@@ -173,14 +138,14 @@ impl Unpacker<'_> {
             Some(Expected::Executable { at_most }) => (at_most, true),
         };
         if !is_file {
-            return self.into.new_directory(name).map_err(|error| not_made(error, &shown));
+            return self.make(name, Root::new_dir).map_err(|error| not_made(error, &shown));
         }
         if size > at_most {
             return refused(format!("has {size} bytes, more than {at_most}"));
         }
         let too_large = || Fault::Refused(format!("more than {} bytes", self.limits.bytes));
         self.left.bytes = self.left.bytes.checked_sub(size).ok_or_else(too_large)?;
-        let mut file = self.into.new_file(name).map_err(|error| not_made(error, &shown))?;
+        let mut file = self.make(name, Root::create).map_err(|error| not_made(error, &shown))?;
         let mut copied = 0;
         while let read @ 1.. = entry.read(&mut self.buffer).map_err(broken)? {
             copied += read as u64;
@@ -284,13 +249,13 @@ fn what_it_is(kind: EntryType) -> &'static str {
 }
 
 /// The fault when a file or directory cannot be made.
-fn not_made(error: Errno, shown: &str) -> Fault {
-    match error {
-        Errno::EXIST => Fault::Refused(format!("`{shown}`, which comes twice")),
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => {
+fn not_made(error: io::Error, shown: &str) -> Fault {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => Fault::Refused(format!("`{shown}`, which comes twice")),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             Fault::Refused(format!("`{shown}`, which comes without its directory"))
         }
-        error => Fault::Unwritable(error.into()),
+        _ => Fault::Unwritable(error),
     }
 }
 
@@ -324,9 +289,11 @@ mod tests {
     use std::collections::BTreeMap;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use camino::Utf8Path;
     use tar::Header;
 
     use super::*;
+    use crate::base::place::Place;
 
     const LIMITS: Limits = Limits { entries: 40, bytes: 4096 };
 
@@ -376,7 +343,7 @@ mod tests {
         let guard = tempfile::tempdir().unwrap();
         let top = Utf8Path::from_path(guard.path()).unwrap().join("stage");
         fs_err::create_dir(&top).unwrap();
-        let result = unpack(archive, &Place::of(&top).unwrap(), LIMITS, expected);
+        let result = unpack(archive, &Root::open(&Place::of_user(&top)).unwrap(), LIMITS, expected);
         let beside: Vec<_> = fs_err::read_dir(guard.path()).unwrap().collect();
         assert_eq!(beside.len(), 1, "{beside:?}");
         let entries = walkdir::WalkDir::new(&top).min_depth(1).into_iter().map(|entry| {
@@ -535,15 +502,12 @@ mod tests {
         for dir in ["stage", "elsewhere"] {
             fs_err::create_dir(top.join(dir)).unwrap();
         }
-        let place = Place::of(&top.join("stage")).unwrap();
-        assert_eq!(fs_err::metadata(top.join("stage")).unwrap().permissions().mode() & 0o777, 0o700);
+        let place = Root::open(&Place::of_user(top.join("stage"))).unwrap();
         symlink("../elsewhere", top.join("stage/bin")).unwrap();
         symlink("../elsewhere/plan", top.join("stage/plan")).unwrap();
         for entry in [file("plan", ""), file("bin/x", ""), dir("bin")] {
             unpack(archive(&[entry]).as_slice(), &place, LIMITS, expected).unwrap_err();
         }
         assert_eq!(fs_err::read_dir(top.join("elsewhere")).unwrap().count(), 0);
-        symlink("elsewhere", top.join("link")).unwrap();
-        Place::of(&top.join("link")).unwrap_err();
     }
 }
