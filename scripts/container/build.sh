@@ -54,6 +54,7 @@ done
 set +f
 # The data files of packages in the store, which an executable looks for there.
 for dir in "$CABAL_DIR"/store/*/*/share "$CABAL_DIR"/store/*/*/*/share; do
+  [ -d "$dir" ] || continue
   unit=${dir%/share}
   unit=${unit##*/}
   grep -q "\"id\":\"$unit\"" "$plan" 2> /dev/null || continue

@@ -109,9 +109,8 @@ impl<'a> Builder<'a> {
         let host = facts.host(build.platform);
         let image = &host.images[&build.platform];
         let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id);
-        // Volumes are each user's own: the locks on them are in the user's state directory.
         let volume = |kind: &str, of: &[&str]| {
-            let words = [&[image.reference.as_str(), &host.state_id], of].concat();
+            let words = [&[image.reference.as_str(), &host.owner], of].concat();
             format!("hsx-{kind}-{}-{}", build.platform.slug(), short_hash(&words))
         };
         let native = host.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());

@@ -40,7 +40,7 @@ impl Index {
         }
         let due = ExitCode::IndexDue as i32;
         format!(
-            "with_index() {{ {cmd}; }}\nindex=ask\nwith_index || {{ code=$?; [ \"$code\" -eq {due} ] || exit \"$code\"; {update}; with_index; }} # {due}: the index is too old"
+            "with_index() {{ {cmd}; }}\nindex=ask\nwith_index \"$@\" || {{ code=$?; [ \"$code\" -eq {due} ] || exit \"$code\"; {update}; with_index \"$@\"; }} # {due}: the index is too old"
         )
     }
 
@@ -75,7 +75,7 @@ impl Index {
         // Two updates of one index at the same time would damage it. The builds that read it hold another lock.
         let lock = world.state.lock_file(&format!("{}-update", self.volume))?;
         world.wait_for(|| lock.try_lock().is_ok())?;
-        context.say("Updating", "the package index");
+        context.say("Updating", "package index");
         let ended = context.streamed(cmd)?;
         if ended.status.success() {
             return Ok(true);
