@@ -85,6 +85,8 @@ pub(crate) struct Host {
     pub memory: u64,
     /// Tells this user's state from that of others who share the engine.
     pub state_id: String,
+    /// Tells the volumes of those who use the same locks from the volumes of others who share the engine.
+    pub owner: String,
 }
 
 impl Host {

@@ -25,6 +25,7 @@ const DELIVERED_LOGS: &str = "test-logs";
 /// Runs in the builder.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/test.sh")
 );
