@@ -230,7 +230,7 @@ fn archives_that_come_out_of_a_container() {
         fs_err::create_dir(&stage).unwrap();
         let limits = Limits { entries: 9, bytes: 4096 };
         let expected = |name: &str| (name != "plan").then_some(Expected::FileOrDirectory { at_most: 999 });
-        let _ = unpack(mended(data).as_slice(), &Root::open(&Place::of_user(&stage)).unwrap(), limits, expected);
+        let _ = unpack(mended(data).as_slice(), "out", &Root::open(&Place::of_user(&stage)).unwrap(), limits, expected);
         let beside = fs_err::read_dir(guard.path()).unwrap().count();
         assert_eq!(beside, 1);
         fs_err::remove_dir_all(&stage).unwrap();

@@ -43,17 +43,24 @@ impl Step for Collect {
             Dialect::Podman => "# where the engine unmounts the container meanwhile, hsx copies once more\n",
             Dialect::Docker => "",
         };
+        // Podman 5 begins the names with that of the directory.
+        let top = quote(self.stage.path().join(results::TOP).as_str());
         let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
         let safely = "--no-same-owner --no-same-permissions --keep-old-files";
         let [stage, archive] =
             [self.stage.path(), self.stage.path().join("results.tar")].map(|path| quote(path.as_str()));
-        format!("{again}{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}", self.cmd)
+        format!(
+            "{again}{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}\n[ ! -d {top} ] || mv {top}/* {stage}",
+            self.cmd
+        )
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
         const FAILURE: &str = "the results cannot be copied out of the container";
         let stage = self.stage.open().map_err(|error| unwritable(&error))?;
-        let mut copy = || context.read(&self.cmd, |archive| unpack(archive, &stage, results::ALL, results::expected));
+        let mut copy = || {
+            context.read(&self.cmd, |archive| unpack(archive, results::TOP, &stage, results::ALL, results::expected))
+        };
         let (mut ended, mut unpacked) = copy()?;
         if !ended.status.success() && engine::copied_mount_was_lost(&ended.said) {
             Stage::empty(&stage).map_err(|error| unwritable(&error))?;

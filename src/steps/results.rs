@@ -5,6 +5,9 @@ use camino::Utf8Path;
 use crate::project::target::is_component_name;
 use crate::world::doors::incoming::{Expected, Limits};
 
+/// The name of the directory with the results ([`super::build::RESULTS`]).
+pub(super) const TOP: &str = "out";
+
 /// The limits on all results of a container together. Data files have narrower ones when they are delivered.
 pub(super) const ALL: Limits = Limits { entries: 50_000, bytes: 8 << 30 };
 
@@ -50,6 +53,7 @@ mod tests {
             "bin",
             "bin/hello",
             "bin/grüße-2a",
+            "bin/foo_bar",
             "plan.json",
             "results",
             "data",
@@ -70,12 +74,12 @@ mod tests {
             "packed/hello",
             "known",
             "results.tar",
-            "bin/a_b",
-            "bin/x-1",
-            "bin/a.b",
+            "bin/.a",
+            "bin/-a",
+            "bin/a b",
             "bin/hello/x",
             "twice-",
-            "twice-a_b",
+            "twice-.a",
             "logs/.log",
             "logs/x",
             "logs/a/b.log",

@@ -48,19 +48,21 @@ pub(crate) enum Fault {
     Unwritable(io::Error),
 }
 
-/// Unpacks an archive into a directory. `expected` tells what may come under a name; names are relative, and have no `.`
+/// Unpacks an archive into a directory. `top` is the name of the directory that was archived: podman 5 begins all names
+/// with it, podman 4 and docker do not. `expected` tells what may come under a name; names are relative, and have no `.`
 /// or `..` among their parts.
 ///
 /// # Errors
 /// At the first entry that is not expected or cannot be read. What came before it has been written by then.
 pub(crate) fn unpack(
     from: impl Read,
+    top: &str,
     into: &Root,
     limits: Limits,
     expected: impl Fn(&str) -> Option<Expected>,
 ) -> Result<(), Fault> {
     let mut archive = Archive::new(BufReader::with_capacity(PIECE, from));
-    let mut unpacker = Unpacker { into, limits, left: limits, buffer: vec![0; PIECE] };
+    let mut unpacker = Unpacker { top, into, limits, left: limits, buffer: vec![0; PIECE] };
     let mut long_name = None;
     // Raw entries are as they stand in the archive. Otherwise the crate would take any amount of memory for a name.
     for entry in archive.entries().map_err(broken)?.raw(true) {
@@ -84,6 +86,7 @@ pub(crate) fn unpack(
 }
 
 struct Unpacker<'a> {
+    top: &'a str,
     into: &'a Root,
     limits: Limits,
     left: Limits,
@@ -113,7 +116,9 @@ impl Unpacker<'_> {
     ) -> Result<(), Fault> {
         let (kind, size) = (entry.header().entry_type(), entry.size());
         let is_file = kind == EntryType::Regular;
-        let name = plain_name(written, is_file);
+        let below_top =
+            |name| str::strip_prefix(name, self.top).and_then(|below| below.strip_prefix('/')).unwrap_or(name);
+        let name = plain_name(written, is_file).map(below_top);
         let shown = shown(name.map_or(written, str::as_bytes));
         let refused = |why: String| Err(Fault::Refused(format!("`{shown}`, which {why}")));
         if !is_file && kind != EntryType::Directory {
@@ -122,6 +127,7 @@ impl Unpacker<'_> {
         let name = match name {
             // The directory that was asked for itself.
             Some("") => return Ok(()),
+            Some(name) if name == self.top && !is_file => return Ok(()),
             Some(name) => name,
             None => return refused("is no name that hsx takes".to_owned()),
         };
@@ -343,7 +349,7 @@ mod tests {
         let guard = tempfile::tempdir().unwrap();
         let top = Utf8Path::from_path(guard.path()).unwrap().join("stage");
         fs_err::create_dir(&top).unwrap();
-        let result = unpack(archive, &Root::open(&Place::of_user(&top)).unwrap(), LIMITS, expected);
+        let result = unpack(archive, "out", &Root::open(&Place::of_user(&top)).unwrap(), LIMITS, expected);
         let beside: Vec<_> = fs_err::read_dir(guard.path()).unwrap().collect();
         assert_eq!(beside.len(), 1, "{beside:?}");
         let entries = walkdir::WalkDir::new(&top).min_depth(1).into_iter().map(|entry| {
@@ -388,7 +394,15 @@ mod tests {
             file("./gre", "hello"),
             file("./plan", ""),
         ]);
-        for archive in [podman, docker] {
+        let podman_5 = archive(&[
+            dir("out"),
+            dir("out/bin"),
+            file("out/bin/x", &"x".repeat(1500)),
+            pax("path", "out/grüße"),
+            file("out/gre", "hello"),
+            file("out/plan", ""),
+        ]);
+        for archive in [podman, docker, podman_5] {
             let files = unpacked(&archive).unwrap();
             assert_eq!(files.keys().collect::<Vec<_>>(), ["bin", "bin/x", "grüße", "plan"]);
             assert_eq!((files["bin/x"].len(), files["grüße"].as_str(), files["plan"].as_str()), (1500, "hello", ""));
@@ -506,7 +520,7 @@ mod tests {
         symlink("../elsewhere", top.join("stage/bin")).unwrap();
         symlink("../elsewhere/plan", top.join("stage/plan")).unwrap();
         for entry in [file("plan", ""), file("bin/x", ""), dir("bin")] {
-            unpack(archive(&[entry]).as_slice(), &place, LIMITS, expected).unwrap_err();
+            unpack(archive(&[entry]).as_slice(), "out", &place, LIMITS, expected).unwrap_err();
         }
         assert_eq!(fs_err::read_dir(top.join("elsewhere")).unwrap().count(), 0);
     }
