@@ -11,7 +11,8 @@ mkdir -p "$HOME" "$CABAL_DIR" /hsx/index/packages
 ln -s /hsx/index/packages "$CABAL_DIR/packages"
 status=0
 cabal update || status=100
-# The configuration that cabal writes where there is none. Builds get a copy.
-[ ! -e "$CABAL_DIR/config" ] || cp "$CABAL_DIR/config" /hsx/index/config
+# Builds get a copy of the configuration: the image's, or the one that cabal writes where there is none.
+config=${CABAL_CONFIG:-$CABAL_DIR/config}
+[ ! -e "$config" ] || cp "$config" /hsx/index/config
 [ "$status" != 0 ] || now > /hsx/index/updated
 exit "$status"

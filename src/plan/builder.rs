@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
     ) -> Self {
         let host = facts.host(build.platform);
         let image = &host.images[&build.platform];
-        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id);
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id, settings.store);
         let volume = |kind: &str, of: &[&str]| {
             let words = [&[image.reference.as_str(), &host.owner], of].concat();
             format!("hsx-{kind}-{}-{}", build.platform.slug(), short_hash(&words))

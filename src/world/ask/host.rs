@@ -171,7 +171,7 @@ fn host(
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
-            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id, settings.store))
             .into_iter()
             .flat_map(|key| [test_key(&key), key])
     });
