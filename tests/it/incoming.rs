@@ -159,7 +159,7 @@ fn modes_of_the_container_are_none_of_ours() {
         fs_err::set_permissions(test.root().join(OUT).join(name), PermissionsExt::from_mode(mode)).unwrap();
     }
     // A look at the stage from the trial, while everything is there.
-    test.set_scenario("run-try", "/bin/ls -ld \"$source\" \"$source/bin/demo\" > \"$FAKE/seen\"");
+    test.set_scenario("run-try", "/bin/ls -ld \"${source%/*}\" \"$source/bin/demo\" > \"$FAKE/seen\"");
     test.hsx("static").exits(0);
     let seen = fs_err::read_to_string(test.root().join("fake/seen")).unwrap();
     assert!(seen.contains("drwx------") && seen.contains("-rwxr-xr-x"), "{seen}");
