@@ -147,14 +147,34 @@ fn git_starts_nothing_that_the_project_names() {
 }
 
 #[test]
-fn an_empty_entry_of_path_is_no_directory() {
-    let test = Test::new();
-    let path = format!(":{}", test.root().join("bin"));
-    let podman = test.project().join("podman");
-    fs_err::write(&podman, format!("#!/bin/sh\n: > {}\n", test.root().join("ran"))).unwrap();
-    fs_err::set_permissions(&podman, PermissionsExt::from_mode(0o755)).unwrap();
-    let run = test.env("PATH", &path).hsx("static").exits(0);
-    assert!(!podman.parent().unwrap().join("../../ran").exists(), "{run}");
+fn an_entry_of_path_that_means_the_project_is_no_directory() {
+    for entry in ["", ".", "bin", "./bin"] {
+        let test = Test::new();
+        let path = format!("{entry}:{}", test.root().join("bin"));
+        let podman = test.project().join(entry).join("podman");
+        fs_err::create_dir_all(podman.parent().unwrap()).unwrap();
+        let ran = test.root().join("ran");
+        fs_err::write(&podman, format!("#!/bin/sh\n: > {ran}\n")).unwrap();
+        fs_err::set_permissions(&podman, PermissionsExt::from_mode(0o755)).unwrap();
+        let run = test.env("PATH", &path).hsx("static").exits(0);
+        assert!(!ran.exists(), "{entry}\n{run}");
+    }
+}
+
+#[test]
+fn dockers_own_proxies_do_not_reach_what_has_no_network() {
+    const NAMES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let test = Test::new().without("podman").fake("docker");
+    let run = test.hsx("static --no-upx").exits(0);
+    for phase in ["run-build", "run-try"] {
+        let given = run.call(phase).values("--env");
+        for name in NAMES.map(str::to_owned).into_iter().chain(NAMES.map(str::to_lowercase)) {
+            assert!(given.contains(&format!("{name}=").as_str()), "{name} in {phase}\n{run}");
+        }
+    }
+    // What has a network needs them.
+    let given = run.call("run-fetch").values("--env");
+    assert!(given.iter().all(|variable| !variable.to_lowercase().contains("proxy")), "{run}");
 }
 
 #[test]
