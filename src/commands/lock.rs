@@ -56,7 +56,7 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     let loaded = load::load(&args.builder, environment, &world)?;
     let asked = settings::engine(&args.builder.engine, &loaded.user_file);
     let files = [&loaded.project_file, &loaded.user_file];
-    let connection = settings::connection(&args.builder.engine, &files, None);
+    let connection = settings::connection(&args.builder.engine, (Some(files[0]), files[1]), None)?;
     let known = engines::ask(asked.as_deref(), connection.as_deref(), &world)?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {
