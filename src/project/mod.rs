@@ -9,6 +9,7 @@ pub(crate) mod freeze;
 pub(crate) mod ghc;
 pub(crate) mod image;
 mod package;
+pub(crate) mod starts;
 pub(crate) mod target;
 pub(crate) mod template;
 mod tested_with;
@@ -59,6 +60,8 @@ pub(crate) struct Project {
     pub plan_inputs: Vec<(Utf8PathBuf, String)>,
     /// Directories of packages whose `.cabal` file hpack must write first.
     pub hpack: Vec<Utf8PathBuf>,
+    /// What the project's files may make cabal start on the machine that it runs on, for messages.
+    pub starts: Vec<String>,
 }
 
 /// A directory that should be a package.

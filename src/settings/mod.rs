@@ -446,6 +446,11 @@ fn packages(
 }
 
 impl SettingsFile {
+    /// Its arguments for cabal.
+    pub(crate) fn cabal_args(&self) -> &[String] {
+        self.cabal_args.as_deref().unwrap_or_default()
+    }
+
     /// The platforms that it lists.
     pub(crate) fn platforms(&self) -> Vec<Platform> {
         self.platforms.iter().flatten().filter_map(|text| text.parse().ok()).collect()

@@ -8,7 +8,7 @@ use crate::base::error::Error;
 use crate::project::target::plain;
 use crate::project::{
     EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, hpack_show, lay_out, parse_package,
-    parse_project_file,
+    parse_project_file, starts,
 };
 use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
@@ -19,6 +19,9 @@ use crate::world::doors::read;
 
 /// How many project files are read: `cabal.project` and everything that it imports.
 const FILES: usize = 100;
+
+/// How deep imports may be nested: deeper than anybody does it.
+const DEPTH: usize = 8;
 
 /// How many files and directories one pattern of `packages:` may visit.
 const LOOKED_AT: usize = 100_000;
@@ -54,7 +57,10 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
     let cabal_args = settings::cabal_args(&args.cabal_args, [&project_file, &user_file]);
     let dirs = args.source_dirs.iter().map(|dir| source_dir(dir, environment)).collect::<Result<Vec<_>, _>>()?;
-    let project = read_project(root, environment.home.as_deref(), &cabal_args, dirs, world)?;
+    let mut project = read_project(root, environment.home.as_deref(), &cabal_args, dirs, world)?;
+    if args.cabal_args.is_empty() {
+        project.starts.extend(starts::of_cabal_args(project_file.cabal_args()));
+    }
     Ok(ProjectFiles { project, project_file, user_file })
 }
 
@@ -166,6 +172,7 @@ fn read_project(
     if !names.is_named && !root.join("cabal.project").is_file() {
         file.packages.push("./".to_owned());
     }
+    let starts = started(&root, &inputs, file.is_cut);
     let mut found = Found::default();
     for pattern in &file.packages {
         world.exec.check()?;
@@ -239,8 +246,27 @@ fn read_project(
         workdir,
         plan_inputs: inputs,
         hpack,
+        starts,
         root,
     })
+}
+
+/// What the project files may make cabal start, and files of the project that cabal may take for its compiler.
+/// `is_cut`: not all imports were read.
+fn started(root: &Utf8Path, files: &[(Utf8PathBuf, String)], is_cut: bool) -> Vec<String> {
+    let compilers = entries(root).filter_map(|path| path.file_name().map(str::to_owned));
+    let compilers = compilers.filter(|name| starts::is_compilers(name)).map(|name| format!("the file `{name}`"));
+    let of_files = files.iter().flat_map(|(path, text)| {
+        let name = path.strip_prefix(root).unwrap_or(path);
+        let mut found = starts::of_project_file(name.as_str(), text);
+        // Versions of cabal differ in where a path in an imported file begins.
+        if path.parent() != Some(root) && !parse_project_file(text).imports.is_empty() {
+            found.push(format!("an `import:` in {name}, which hsx cannot judge"));
+        }
+        found
+    });
+    let cut = || "imports that are nested deeper than hsx reads".to_owned();
+    of_files.chain(compilers).chain(is_cut.then(cut)).collect()
 }
 
 /// Whether `.gitmodules` in a directory above lists this one.
@@ -285,8 +311,9 @@ fn read_project_file(
     inputs: &mut Vec<(Utf8PathBuf, String)>,
     depth: usize,
 ) -> Result<(), Error> {
-    // Nobody nests this deep. cabal reports an import that leads back to itself.
-    if depth > 8 || !path.is_file() {
+    // cabal reports an import that leads back to itself.
+    if depth > DEPTH || !path.is_file() {
+        file.is_cut |= depth > DEPTH;
         return Ok(());
     }
     // A file that imports itself several times would be read exponentially often.
