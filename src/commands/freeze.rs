@@ -51,8 +51,8 @@ Pins every dependency at one version, in a cabal.project.freeze that the builder
                  what `ghc-pkg` says is installed. What came with a GHC of another version than the
                  image's is dropped, and so is what only holds on this machine: repositories, an
                  index-state that says nothing. Each change is reported, with its reason. Not where
-                 the project's files tell cabal what to start: a compiler by its path, commands after
-                 a checkout, or anything that hsx cannot judge, such as an import from elsewhere.
+                 the project's files tell cabal what to start: a compiler by its path, commands
+                 after a checkout, or what hsx cannot judge, such as an import from elsewhere.
   --from image   at what cabal chooses in the container.
   --from file    at what the present file says, as far as that holds for the image.
 

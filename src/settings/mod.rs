@@ -85,6 +85,7 @@ settings_file! {
         engine_args: Vec<String>,
         upx_args: Vec<String>,
         connections: Vec<String>,
+        allow_mounts: Vec<Utf8PathBuf>,
     }
 }
 
@@ -446,6 +447,11 @@ fn packages(
 }
 
 impl SettingsFile {
+    /// What builds may be shown outside of their projects.
+    pub(crate) fn allow_mounts(&self) -> &[Utf8PathBuf] {
+        self.allow_mounts.as_deref().unwrap_or_default()
+    }
+
     /// Its arguments for cabal.
     pub(crate) fn cabal_args(&self) -> &[String] {
         self.cabal_args.as_deref().unwrap_or_default()

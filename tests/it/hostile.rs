@@ -120,6 +120,50 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 }
 
 #[test]
+fn a_git_file_shows_a_build_no_directory_of_its_choice() {
+    let test = Test::new();
+    for (path, text) in [("HEAD", "ref: x\n"), ("objects/x", ""), (".ssh/id_ed25519", "KEY\n")] {
+        test.write_at(&format!("victim/{path}"), text);
+    }
+    let victim = test.root().join("victim");
+    for (named, more) in [
+        (victim.to_string(), None),
+        ("../../victim".to_owned(), None),
+        ("fake".to_owned(), Some(("fake/commondir", victim.to_string()))),
+    ] {
+        test.write(".git", format!("gitdir: {named}\n"));
+        fs_err::create_dir_all(test.project().join("fake")).unwrap();
+        if let Some((path, text)) = more {
+            test.write(path, text);
+        }
+        for command in ["static", "static --dry-run", "source"] {
+            let run = test.hsx(command).exits(2).prints_nothing().says(&format!("| {victim}: the git directory that"));
+            let run = run.says(&format!("add `--allow-mount {victim}`"));
+            assert!(run.calls.is_empty(), "{run}");
+        }
+    }
+    let run = test.hsx(&format!("static --allow-mount {victim}")).exits(0);
+    assert!(run.call("run-build").values("--mount").iter().any(|mount| mount.contains("/victim,")), "{run}");
+}
+
+#[test]
+fn every_package_beside_the_project_is_named_before_it_is_shown() {
+    let test = Test::new().file("cabal.project", "packages: . ../*/ ../*/dist/*.tar.gz\n");
+    test.write("../secret/secret.cabal", "name: secret\n");
+    test.write("../notes/private.txt", "");
+    test.write("../packed/dist/packed-1.tar.gz", "");
+    // A link leads where it leads, whatever its own place.
+    fs_err::create_dir(test.root().join("elsewhere")).unwrap();
+    fs_err::write(test.root().join("elsewhere/e.cabal"), "name: e\n").unwrap();
+    symlink(test.root().join("elsewhere"), test.project().join("../linked")).unwrap();
+    let root = test.root().to_owned();
+    let run = test.hsx("static").exits(2).prints_nothing();
+    let run = run.says(&format!("| {root}/elsewhere: a package")).says(&format!("| {root}/home/secret: a package"));
+    run.says(&format!("| {root}/home/packed/dist/packed-1.tar.gz: an archive")).does_not_say("notes");
+    test.hsx("static --allow-mount ..").exits(2).says("elsewhere: a package").does_not_say("secret: ");
+}
+
+#[test]
 fn git_starts_nothing_that_the_project_names() {
     let test = Test::new().real("git");
     let monitor = test.root().join("monitor");
