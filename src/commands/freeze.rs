@@ -10,6 +10,7 @@ use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values, late, quote};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::harmless;
+use crate::base::place::Place;
 use crate::facts::strategy::Choice;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
@@ -105,7 +106,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
         return Ok(0);
     }
     let frozen = follow(&plan, &gathered, &world)?;
-    write::replace(&path, &frozen.text(), args.force)?;
+    write::replace(&Place::of_user(&gathered.project.root), freeze::FILE, &frozen.text(), args.force)?;
     ui.status("Wrote", path.as_str());
     tell_notes(&frozen, ui);
     match args.output.format {
@@ -124,7 +125,7 @@ fn may_write(project: &Project, force: bool) -> Result<(), Error> {
     if project.freeze_file().is_some() && !force {
         return Err(write::exists(&project.root.join(freeze::FILE)));
     }
-    Ok(())
+    write::is_no_link(&Place::of_user(&project.root), freeze::FILE)
 }
 
 /// The plan of a freeze: whom to ask, and how to check the result.

@@ -12,6 +12,7 @@ use std::fmt;
 
 use crate::base::cmd::Cmd;
 use crate::base::digest::short_hash;
+use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::project::Project;
 use crate::settings::PlatformSettings;
@@ -36,7 +37,8 @@ pub(crate) struct Facts {
     /// Whether this machine starts programs of the platforms that hsx builds for.
     pub emulation: BTreeMap<Platform, Emulation>,
     pub upx: Option<Packer>,
-    pub out_dir_exists: bool,
+    /// Whether the output directory exists, or why nothing can be delivered there.
+    pub out_dir_exists: Result<bool, Error>,
     /// Names of the caller's variables that a build needs to see.
     pub pass_env: Vec<String>,
     /// A digest of the values that the user's own arguments give to the containers; empty if there are none.

@@ -1,11 +1,11 @@
 //! The builder of a platform: its images, volumes and containers, for all commands that run cabal in it.
 
 use super::{Lock, PlatformPlan};
-use camino::Utf8PathBuf;
 
 use crate::args::StrategyChoice;
 use crate::base::digest::{hash, short_hash};
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::facts::advice;
 use crate::facts::cross::{self, Toolchain};
@@ -389,11 +389,11 @@ impl<'a> Builder<'a> {
 
     /// The directory where the results of a plan wait until they are verified; `key` is the plan's.
     pub(crate) fn stage(&self, key: &str) -> Stage {
-        Stage(self.settings.out_dir.join(format!(".hsx-{key}")))
+        Stage::of(&self.settings.out_dir, key)
     }
 
     /// The directory where the platform's results end up.
-    pub(crate) fn out_dir(&self) -> Utf8PathBuf {
+    pub(crate) fn out_dir(&self) -> Place {
         self.settings.out_dir.join(self.build.platform.slug())
     }
 

@@ -13,6 +13,7 @@ use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::base::harmless;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::project::Project;
@@ -146,14 +147,27 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
-    let inside = |dir: &Utf8PathBuf| {
-        dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
-    };
-    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !inside(dir)) {
+    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !is_inside(dir)) {
         return Err(Error::usage(format!("`out-dir = \"{dir}\"` in `hsx.toml` leads out of the project"))
             .hint("use `--out-dir` for a directory elsewhere"));
     }
     Ok(file)
+}
+
+/// Whether a path leads downwards from where it begins.
+fn is_inside(dir: &Utf8Path) -> bool {
+    dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+}
+
+/// The output directory. The user chooses a whole path, with links as they are: typed, or in the own file. What lies below
+/// the project by a name is the project's, whoever gave the name.
+fn out_dir(typed: Option<&Utf8Path>, files: [&SettingsFile; 2], project: &Project, cwd: &Utf8Path) -> Place {
+    let default = Utf8Path::new("dist-static");
+    match (typed, files.iter().find_map(|file| file.out_dir.as_deref())) {
+        (Some(typed), _) => Place::of_user(cwd.join(typed)),
+        (None, Some(dir)) if !is_inside(dir) => Place::of_user(project.root.join(dir)),
+        (None, dir) => Place::of_user(&project.root).join(dir.unwrap_or(default)),
+    }
 }
 
 /// The first key with a line break or a character that is not shown, in its name or its value.
@@ -176,8 +190,8 @@ fn key_of_control(table: &toml::Table) -> Option<String> {
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
-    /// An absolute path: engines mount no other.
-    pub out_dir: Utf8PathBuf,
+    /// Its path is absolute: engines mount no other.
+    pub out_dir: Place,
     pub jobs: Option<u32>,
     /// Builds for one platform after the other.
     pub serial: bool,
@@ -358,11 +372,7 @@ pub(crate) fn resolve(
             targets.iter().map(|target| seen_from(cwd, target)).collect()
         },
         platforms: platforms.collect::<Result<_, _>>()?,
-        out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
-            (Some(typed), _) => cwd.join(typed),
-            (None, Some(dir)) => project.root.join(dir),
-            (None, None) => project.root.join("dist-static"),
-        },
+        out_dir: out_dir(result.out_dir.as_deref(), files, project, cwd),
         serial: result.serial,
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: cabal_args(&args.cabal_args, files),

@@ -25,7 +25,7 @@ pub(crate) struct Collected;
 
 impl Collect {
     pub(crate) fn new(engine: &Engine, container: &str, stage: &Stage) -> Self {
-        Self { cmd: engine.copy_out(container, RESULTS, stage.0.as_str()), stage: stage.clone() }
+        Self { cmd: engine.copy_out(container, RESULTS, stage.path().as_str()), stage: stage.clone() }
     }
 }
 

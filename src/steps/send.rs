@@ -25,6 +25,7 @@ use crate::world::doors::World;
 use crate::world::doors::pieces::{self, sha256_of};
 use crate::world::doors::read;
 use crate::world::doors::state::{SOURCES, State};
+use crate::world::doors::ui::unwritten;
 
 /// Receives the source; runs in the builder.
 pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
@@ -368,15 +369,35 @@ fn recall(source: &Source, world: &World<'_>) -> Option<Manifest> {
 /// Writes the whole source to standard output, as an engine without any of it would receive it.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or not be written.
 pub(crate) fn print(source: &Source, world: &World<'_>) -> Result<(), Error> {
     let listing = list(source, world)?;
     let manifest = Manifest::take(&listing, None);
-    match write(&mut io::stdout().lock(), None, &listing, &manifest, &manifest.since(None)) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::usage("the source cannot be read").said(&error.to_string()))
-        }
-        Err(_) | Ok(()) => Ok(()),
+    let mut to = Output { to: io::stdout().lock(), has_failed: false };
+    match write(&mut to, None, &listing, &manifest, &manifest.since(None)) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if to.has_failed => Err(unwritten(&error)),
+        written => written.map_err(|error| Error::usage("the source cannot be read").said(&error.to_string())),
+    }
+}
+
+/// Standard output, and whether it was at fault when the source could not be copied there.
+struct Output<W> {
+    to: W,
+    has_failed: bool,
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.has_failed |= written.is_err();
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.has_failed |= flushed.is_err();
+        flushed
     }
 }
 

@@ -140,7 +140,7 @@ fn an_output_directory_that_cannot_be_written_is_named() {
         str![[r#"
    Resolving quay.io/benz0li/ghc-musl:9.10.3
 error: the output directory is not writable
-  | failed to create directory `[ROOT]/home/demo/dist-static`: File exists (os error 17)
+  | `[ROOT]/home/demo/dist-static`: Not a directory (os error 20)
 hint: choose another with `--out-dir`
 
 "#]]

@@ -93,6 +93,8 @@ fn what_cannot_be_printed_is_a_failure() {
         ("static --dry-run", 3),
         ("man static", 3),
         ("completions bash", 3),
+        ("source", 3),
+        ("source --list", 3),
         ("--help", 3),
         ("static --format json --platform none", 2),
     ] {

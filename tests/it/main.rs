@@ -39,3 +39,4 @@ mod test_suites;
 mod tidy;
 mod upx;
 mod verify;
+mod written;

@@ -65,11 +65,11 @@ impl SourceTree {
             return None;
         }
         let roots: Vec<_> = project.mounts.iter().map(|mount| mount.source.clone()).collect();
-        let results: Vec<_> = Platform::all().map(|platform| settings.out_dir.join(platform.slug())).collect();
+        let out_dir = settings.out_dir.path();
+        let results: Vec<_> = Platform::all().map(|platform| out_dir.join(platform.slug())).collect();
         let is_own = |path: &Utf8Path| {
             results.iter().any(|dir| dir == path)
-                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-"))
-                    && path.parent() == Some(&settings.out_dir))
+                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-")) && path.parent() == Some(&out_dir))
                 || path == world.state.dir()
                 || Some(path) == world.environment.cache_dir.as_deref()
         };
@@ -96,7 +96,7 @@ struct Inputs<'a> {
     /// For a foreign platform: the image whose compiler the cross strategy uses, and the emulators on this machine.
     native_image: Option<String>,
     emulators: Option<Vec<(String, String)>>,
-    out_dir: &'a Utf8Path,
+    out_dir: Utf8PathBuf,
     cabal_args: &'a [String],
     strip: bool,
     upx: Packing,
@@ -165,7 +165,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
             .then(|| self::image(wanted, build, host, &Addition::to_host_image_for(build), world))
             .flatten(),
         emulators: foreign.then(binfmt_entries),
-        out_dir,
+        out_dir: out_dir.path(),
         cabal_args,
         strip: *strip,
         upx: *upx,
@@ -182,7 +182,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     let digest = sha256(&serde_json::to_vec(&inputs).ok()?);
     let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
+    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.path().as_str()]);
     Some(Fingerprint { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
 }
 

@@ -26,7 +26,9 @@ use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::environment::variable;
 use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::root::Root;
 use crate::world::doors::state::{FETCHED, FILLED};
+use crate::world::doors::write::unwritable;
 
 /// Gathers everything that the plan depends on.
 ///
@@ -58,12 +60,26 @@ pub(crate) fn facts(
         system: system(),
         emulation: settings.platforms.iter().map(|build| (build.platform, emulation_here(build.platform))).collect(),
         upx: packer?,
-        // This fails before anything is pulled when a file stands in the directory's place.
-        out_dir_exists: settings.out_dir.is_dir(),
+        out_dir_exists: out_dir_exists(settings),
         pass_env: world.environment.pass.clone(),
         given: given(settings, world),
         hosts: hosts?,
     })
+}
+
+/// Whether the output directory exists. This fails before anything is pulled when a file or a project's link stands in
+/// its place, or in that of a platform's directory.
+fn out_dir_exists(settings: &Settings) -> Result<bool, Error> {
+    let platforms = settings.platforms.iter().map(|build| settings.out_dir.join(build.platform.slug()));
+    let mut exists = true;
+    for (number, place) in [settings.out_dir.clone()].into_iter().chain(platforms).enumerate() {
+        match Root::open(&place) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => exists &= number > 0,
+            Err(error) => return Err(unwritable(&error)),
+        }
+    }
+    Ok(exists)
 }
 
 /// A digest of the values that the user passes into the build's containers; empty when there are none.

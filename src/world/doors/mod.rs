@@ -20,6 +20,7 @@ pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod pieces;
 pub(crate) mod read;
+pub(crate) mod root;
 pub(crate) mod screen;
 pub(crate) mod state;
 pub(crate) mod ui;

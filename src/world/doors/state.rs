@@ -6,15 +6,15 @@
 use std::convert::Infallible;
 use std::fmt::{self, Display, Formatter};
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::write::unfinished;
+use super::root::Root;
 use crate::base::error::Error;
+use crate::base::place::Place;
 
 /// A kind of thing that is remembered: a subdirectory of the state directory, with a one-line file for each name.
 pub(crate) struct Topic<T> {
@@ -118,12 +118,8 @@ impl State {
     /// Remembers a one-line value. A failure is ignored: hsx finds the value out again next time.
     pub(crate) fn remember<T: Display>(&self, topic: &Topic<T>, name: &str, value: &T) {
         let write = || {
-            let dir = self.dir.join(topic.dir);
-            fs_err::create_dir_all(&dir)?;
-            let mut file = unfinished(&dir)?;
-            writeln!(file, "{value}")?;
-            file.persist(self.path(topic.dir, name))?;
-            Ok::<_, std::io::Error>(())
+            let dir = Root::make(&Place::of_user(self.dir.join(topic.dir)))?;
+            dir.replace(&file_name(name), &format!("{value}\n"), true)
         };
         let _ = write();
     }
@@ -134,9 +130,7 @@ impl State {
     }
 
     fn path(&self, dir: &str, name: &str) -> Utf8PathBuf {
-        // Names contain image references, whose slashes and colons must not become directories.
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
-        self.dir.join(dir).join(name.chars().map(plain).collect::<String>())
+        self.dir.join(dir).join(file_name(name))
     }
 
     /// An empty file.
@@ -208,6 +202,13 @@ impl State {
         let Ok(file) = self.lock_file(name) else { return true };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// The name of the file for something that is remembered.
+fn file_name(name: &str) -> String {
+    // Names contain image references, whose slashes and colons must not become directories.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 fn unwritable(message: &str, error: &std::io::Error) -> Error {
