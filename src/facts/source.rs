@@ -49,7 +49,7 @@ impl Source {
             root: project.root.clone(),
             mounts: project.mounts.clone(),
             inputs: project.plan_inputs.iter().map(|(path, _)| path.clone()).collect(),
-            packages: project.hpack.clone(),
+            packages: project.hpack.iter().map(|package| package.dir.clone()).collect(),
             dirs: project.source_dirs.clone(),
             agreed: project.agreed.clone(),
             volumes: volumes.collect(),

@@ -7,6 +7,7 @@ mod fields;
 mod files;
 pub(crate) mod freeze;
 pub(crate) mod ghc;
+pub(crate) mod hpack;
 pub(crate) mod image;
 mod package;
 pub(crate) mod starts;
@@ -17,9 +18,9 @@ mod tested_with;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 pub(crate) use files::{ProjectFile, Setting, parse_package, parse_project_file};
+use hpack::HpackPackage;
 pub(crate) use package::{ComponentKind, Executable, Package};
 use target::{Target, plain};
 
@@ -60,8 +61,8 @@ pub(crate) struct Project {
     pub workdir: String,
     /// Paths and contents of all files that decide cabal's plan. They tell whether a project has changed.
     pub plan_inputs: Vec<(Utf8PathBuf, String)>,
-    /// Directories of packages whose `.cabal` file hpack must write first.
-    pub hpack: Vec<Utf8PathBuf>,
+    /// Packages whose `.cabal` file hpack must make first.
+    pub hpack: Vec<HpackPackage>,
     /// What the project's files may make cabal start on the machine that it runs on, for messages.
     pub starts: Vec<String>,
 }
@@ -301,16 +302,6 @@ pub(crate) fn lay_out(root: &Utf8Path, mut roots: Vec<(Utf8PathBuf, String)>) ->
         reason: reason.clone(),
     };
     (outer.iter().map(mount).collect(), place(root))
-}
-
-/// The command that prints what hpack would write for the `package.yaml` in a directory.
-pub(crate) fn hpack_show(dir: &Utf8Path) -> Cmd {
-    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str(), "-"])
-}
-
-/// The command that writes the `.cabal` file beside `package.yaml`, where hpack's users expect it.
-pub(crate) fn hpack_write(dir: &Utf8Path) -> Cmd {
-    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str()])
 }
 
 /// Where the source is in the container. The place is fixed, so that no host path gets into an executable.

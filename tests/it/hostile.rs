@@ -166,6 +166,54 @@ fn every_package_beside_the_project_is_named_before_it_is_shown() {
 }
 
 #[test]
+fn hpack_makes_a_file_of_the_project_only() {
+    let world = || Test::new().without_file("demo.cabal").fake("hpack");
+    let test = world().file("package.yaml", "name: ../../evil\n");
+    let run = test.hsx("static").exits(2).says("names the package `../../evil`, which is no name of one");
+    assert!(run.calls_of("run-build").is_empty() && !test.root().join("evil.cabal").exists(), "{run}");
+    // A link is neither followed nor replaced.
+    let test = world().file("package.yaml", "name: demo\n");
+    let victim = test.root().join("victim");
+    symlink(&victim, test.project().join("demo.cabal")).unwrap();
+    test.hsx("static").exits(2).says("demo.cabal`");
+    assert!(!victim.exists());
+    let pasted = test.shell(&test.hsx("static --dry-run").exits(0).stdout);
+    assert!(pasted.code != 0 && !victim.exists(), "{pasted}");
+    // Nor is a directory that is a link.
+    let test = Test::new().fake("hpack").file("cabal.project", "packages: . sub\n");
+    test.write_at("victim/package.yaml", "name: evil\n");
+    symlink(test.root().join("victim"), test.project().join("sub")).unwrap();
+    let run = test.hsx("static").exits(2).says("sub/package.yaml` leads out of the project");
+    assert!(run.calls_of("hpack-show").is_empty() && !test.root().join("victim/evil.cabal").exists(), "{run}");
+}
+
+#[test]
+fn hpack_reads_what_the_build_is_shown_and_asks_nobody_else() {
+    let test = Test::new().without_file("demo.cabal").fake("hpack");
+    test.write_at("victim.yaml", "x: 1\n");
+    symlink(test.root().join("victim.yaml"), test.project().join("linked.yaml")).unwrap();
+    test.write("a.yaml", "defaults:\n- local: ../../victim.yaml\n");
+    test.write("good.yaml", "ghc-options: -Wall\n");
+    for (defaults, said) in [
+        ("  local: ../../victim.yaml", "victim.yaml` leads out of the project"),
+        ("  local: linked.yaml", "linked.yaml` leads out of the project"),
+        ("  local: a.yaml", "victim.yaml` leads out of the project"),
+        ("  github: sol/hpack-template", "| github: sol/hpack-template"),
+        ("  {local: good.yaml}", "| {local: good.yaml}"),
+    ] {
+        test.write("package.yaml", format!("name: demo\ndefaults:\n{defaults}\n"));
+        let run = test.hsx("static").exits(2).says(said).says("run `hpack` yourself");
+        assert!(run.calls_of("hpack-show").is_empty(), "{run}");
+    }
+    test.write("package.yaml", "name: demo\ndefaults:\n  local: a.yaml\n");
+    let victim = test.root().join("victim.yaml");
+    test.hsx(&format!("static --allow-mount {victim}")).exits(0);
+    fs_err::remove_file(test.project().join("demo.cabal")).unwrap();
+    test.write("package.yaml", "name: demo\ndefaults:\n  local: good.yaml\n");
+    test.hsx("static").exits(0);
+}
+
+#[test]
 fn git_starts_nothing_that_the_project_names() {
     let test = Test::new().real("git");
     let monitor = test.root().join("monitor");

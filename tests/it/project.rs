@@ -189,9 +189,11 @@ fn hpack_writes_what_is_missing() {
     assert!(!test.project().join("demo.cabal").exists(), "a dry run writes nothing");
     let run = test.hsx("static").exits(0);
     assert!(test.project().join("demo.cabal").exists());
-    let position = |kind| run.kinds().iter().position(|known| known == kind);
-    assert!(position("hpack") < position("run-fetch"), "{run}");
-    assert!(test.hsx("static").exits(0).calls_of("hpack").is_empty(), "it is there now");
+    // hpack is asked what the project is, and again when the plan is followed; hsx writes what it prints.
+    let position = |kind| run.kinds().iter().rposition(|known| known == kind);
+    assert_eq!(run.calls_of("hpack-show").len(), 2, "{run}");
+    assert!(position("hpack-show") < position("run-fetch"), "{run}");
+    assert!(test.hsx("static").exits(0).calls_of("hpack-show").is_empty(), "it is there now");
 }
 
 #[test]

@@ -10,10 +10,11 @@ use crate::base::cmd::Cmd;
 use crate::base::digest::hash;
 use crate::base::error::Error;
 use crate::base::harmless;
+use crate::project::hpack::{self, HpackPackage, is_package_name};
 use crate::project::target::plain;
 use super::mounts::{self, Refused, Wanted, listed_submodules};
 use crate::project::{
-    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, hpack_show, parse_package,
+    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, parse_package,
     parse_project_file, starts,
 };
 use crate::settings::lockfile::{self, Lockfile};
@@ -316,11 +317,15 @@ fn read_project(
                 inputs.push((path.clone(), text));
                 (path.parent().unwrap_or(&root).to_owned(), package)
             }
+            Place::PackageYaml(dir) if refused.iter().any(|refused| dir.starts_with(&refused.path)) => continue,
             Place::PackageYaml(dir) => {
-                let text = generate(&dir, world)?;
+                let seen = || mounts.iter().map(|mount| &mount.source).chain(&outside.agreed);
+                let text = generate(&dir, &|path| is_below(path, seen()), world)?;
                 let package = parse_package(&text, dir.file_name().unwrap_or_default());
                 inputs.push((dir.join("package.yaml"), text));
-                hpack.push(dir.clone());
+                let covering = mounts.iter().map(|mount| &mount.source).find(|top| dir.starts_with(top));
+                let top = covering.unwrap_or(&dir).clone();
+                hpack.push(HpackPackage { top, dir: dir.clone(), name: package.name.clone() });
                 (dir, package)
             }
         };
@@ -652,16 +657,45 @@ fn matches(pattern: &str, name: &str) -> bool {
     })
 }
 
-fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
+/// Whether a path leads below one of some directories, whatever links are in it.
+fn is_below<'a>(path: &Utf8Path, mut dirs: impl Iterator<Item = &'a Utf8PathBuf>) -> bool {
+    path.canonicalize_utf8().is_ok_and(|path| dirs.any(|dir| path.starts_with(real_path(dir))))
+}
+
+/// Fails if hpack would read what `may_read` refuses, or ask the network.
+fn judge_defaults(file: &Utf8Path, may_read: &dyn Fn(&Utf8Path) -> bool, depth: usize) -> Result<(), Error> {
+    let yourself = "where you trust it, run `hpack` yourself: hsx takes the `.cabal` file that is there";
+    if fs_err::symlink_metadata(file).is_err() {
+        // hpack says that it is missing.
+        return Ok(());
+    }
+    if !may_read(file) || depth > DEPTH {
+        return Err(Error::usage(format!("`{file}` leads out of the project")).hint(yourself));
+    }
+    let text = read(file)?;
+    let paths = hpack::defaults(&text).map_err(|line| {
+        Error::usage(format!("`{file}` has defaults that hsx does not let hpack follow")).said(line).hint(yourself)
+    })?;
+    let dir = file.parent().unwrap_or(file);
+    paths.into_iter().try_for_each(|path| judge_defaults(&dir.join(path), may_read, depth + 1))
+}
+
+/// What hpack makes of the `package.yaml` in a directory.
+fn generate(dir: &Utf8Path, may_read: &dyn Fn(&Utf8Path) -> bool, world: &World<'_>) -> Result<String, Error> {
     if world.environment.find("hpack").is_none() {
         return Err(Error::usage(format!(
             "`{dir}` has a `package.yaml` and no `.cabal` file, and hpack is not on PATH"
         ))
         .hint("install it with `cabal install hpack`, or write the `.cabal` file and keep it in git"));
     }
-    let cmd = hpack_show(dir);
+    judge_defaults(&dir.join("package.yaml"), may_read, 0)?;
+    let cmd = HpackPackage::show(dir);
     let answer = world.exec.capture(&cmd)?;
     if answer.success() {
+        let name = parse_package(&answer.stdout, dir.file_name().unwrap_or_default()).name;
+        if !is_package_name(&name) {
+            return Err(Error::usage(format!("`{dir}/package.yaml` names the package `{name}`, which is no name of one")));
+        }
         return Ok(answer.stdout);
     }
     Err(Error::usage(format!("`{dir}/package.yaml` is not usable")).tried(cmd.to_string()).said(&answer.stderr))
