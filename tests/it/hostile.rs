@@ -241,6 +241,43 @@ fn git_starts_nothing_that_the_project_names() {
 }
 
 #[test]
+fn git_fetches_nothing_that_the_project_lacks() {
+    let test = Test::new().real("git");
+    let (fetcher, ran) = (test.root().join("fetcher"), test.root().join("ran"));
+    fs_err::write(&fetcher, format!("#!/bin/sh\n: > {ran}\n")).unwrap();
+    fs_err::set_permissions(&fetcher, PermissionsExt::from_mode(0o755)).unwrap();
+    test.write("far/file", "far\n");
+    test.write("near/file", "");
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(["-C", test.project().as_str()]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=x", "-c", "user.email=x", "commit", "--quiet", "--message=x"]);
+    // The index has a directory as a whole, and what is in it is promised by a repository elsewhere.
+    git(&["sparse-checkout", "set", "--cone", "--sparse-index", "near"]);
+    let object = git(&["rev-parse", "HEAD:far"]);
+    for (key, value) in [
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.url", test.root().as_str()),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", fetcher.as_str()),
+    ] {
+        git(&["config", key, value]);
+    }
+    fs_err::remove_file(test.project().join(".git/objects").join(&object[..2]).join(&object[2..])).unwrap();
+    test.hsx("source --list").exits(0).prints("/src/near/file\n");
+    assert!(!ran.exists());
+    // Asked without care, git does start it.
+    let list = ["-C", test.project().as_str(), "ls-files", "--cached"];
+    let _ = Command::new("git").args(list).output().unwrap();
+    assert!(ran.exists());
+}
+
+#[test]
 fn an_entry_of_path_that_means_the_project_is_no_directory() {
     for entry in ["", ".", "bin", "./bin"] {
         let test = Test::new();
