@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
@@ -110,13 +110,15 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if !answer.success() {
         return Ok(false);
     }
+    let mut inside = Inside::default();
     for name in answer.stdout.lines().map(unquoted) {
         let name = name.strip_suffix(b"/").unwrap_or(&name);
         let text = String::from_utf8_lossy(name);
-        if is_hsx(&text) {
+        let below = Path::new(OsStr::from_bytes(name));
+        if is_hsx(&text) || !inside.has(dir.as_std_path(), below) {
             continue;
         }
-        let path = dir.as_std_path().join(OsStr::from_bytes(name));
+        let path = dir.as_std_path().join(below);
         match fs_err::symlink_metadata(&path) {
             // A submodule, or a repository that was not added to this one.
             Ok(meta) if meta.is_dir() => {
@@ -132,6 +134,26 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     }
     everything(dir.join(".git").as_std_path(), found);
     Ok(true)
+}
+
+/// Tells which paths lie below a directory. An index may name any path, and a project may have put a link in its way.
+#[derive(Default)]
+struct Inside {
+    /// The last directory that was looked at, and whether it lies below.
+    last: Option<(PathBuf, bool)>,
+}
+
+impl Inside {
+    fn has(&mut self, dir: &Path, below: &Path) -> bool {
+        let is_plain = below.components().all(|part| matches!(part, Component::Normal(_)));
+        let parent = below.parent().unwrap_or(below);
+        let is_dir = |path: &Path| fs_err::symlink_metadata(dir.join(path)).is_ok_and(|meta| meta.is_dir());
+        if self.last.as_ref().is_none_or(|(last, _)| last != parent) {
+            let through_dirs = parent.ancestors().filter(|path| *path != Path::new("")).all(is_dir);
+            self.last = Some((parent.to_owned(), through_dirs));
+        }
+        is_plain && self.last.as_ref().is_some_and(|(_, inside)| *inside)
+    }
 }
 
 /// The bytes of a name that git printed: verbatim, or quoted with C's escapes.

@@ -278,6 +278,42 @@ fn git_fetches_nothing_that_the_project_lacks() {
 }
 
 #[test]
+fn an_index_sends_nothing_from_outside_the_project() {
+    let test = Test::new().real("git");
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(["-C", test.project().as_str()]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    test.write_at("victim/key", "KEY\n");
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    let object = git(&["hash-object", "-w", "demo.cabal"]);
+    // A directory of the index is a link in the project.
+    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{object},linked/key")]);
+    symlink(test.root().join("victim"), test.project().join("linked")).unwrap();
+    // git itself takes no such name.
+    let outside = "../../victim/key";
+    let placeholder = "x".repeat(outside.len());
+    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{object},{placeholder}")]);
+    let path = test.project().join(".git/index");
+    let mut index = fs_err::read(&path).unwrap();
+    let at = index.windows(outside.len()).position(|bytes| bytes == placeholder.as_bytes()).unwrap();
+    index[at..at + outside.len()].copy_from_slice(outside.as_bytes());
+    // A checksum of zeros is none.
+    let end = index.len() - 20;
+    index[end..].fill(0);
+    fs_err::write(&path, index).unwrap();
+    let listed = git(&["ls-files"]);
+    assert!(listed.contains(outside) && listed.contains("linked/key"), "{listed}");
+    let run = test.hsx("source --list").exits(0).prints("/src/demo.cabal\n").prints("/src/linked\n");
+    assert!(!run.stdout.contains("key"), "{run}");
+    let mut command = test.command(env!("CARGO_BIN_EXE_hsx"));
+    let sent = command.arg("source").stdin(Stdio::null()).output().unwrap();
+    assert!(sent.status.success() && !sent.stdout.windows(4).any(|bytes| bytes == b"KEY\n"), "{sent:?}");
+}
+
+#[test]
 fn an_entry_of_path_that_means_the_project_is_no_directory() {
     for entry in ["", ".", "bin", "./bin"] {
         let test = Test::new();
