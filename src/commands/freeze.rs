@@ -145,7 +145,7 @@ impl FreezePlan {
     /// The plan as a shell script.
     pub(crate) fn shell(&self) -> String {
         let Self { surveys, host, note, checks, .. } = self;
-        let note = note.iter().map(|note| format!("# {}\n", harmless::line(note))).collect::<String>();
+        let note = note.as_ref().map(|note| format!("# {}\n", harmless::line(note))).unwrap_or_default();
         let host = host.iter().map(|step| step.shell() + "\n").collect::<String>();
         surveys.shell_then(&format!("{note}{host}{DECLARATION}\n{}", checks.steps()))
     }

@@ -90,8 +90,11 @@ mod tests {
     use super::*;
 
     fn project(mounts: &[(&str, &str)]) -> Project {
-        let mount =
-            |&(source, target): &(&str, &str)| SourceMount { source: source.into(), target: target.into(), reason: String::new() };
+        let mount = |&(source, target): &(&str, &str)| SourceMount {
+            source: source.into(),
+            target: target.into(),
+            reason: String::new(),
+        };
         Project {
             root: "/p".into(),
             mounts: mounts.iter().map(mount).collect(),

@@ -93,7 +93,8 @@ fn mentions_key(line: &str, name: &str) -> bool {
 
 /// A line without its comment. `#` begins one at the beginning of a word only.
 fn without_comment(line: &str) -> &str {
-    let comment = line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
+    let comment =
+        line.match_indices('#').find(|(at, _)| line[..*at].chars().next_back().is_none_or(char::is_whitespace));
     // Within quotes it begins none: the line is taken as it is.
     match comment {
         Some((at, _)) if !line[..at].contains(['"', '\'']) => &line[..at],
@@ -143,7 +144,8 @@ mod tests {
     fn what_is_written_is_written_beside_package_yaml() {
         let package = HpackPackage { top: "/p".into(), dir: "/p/a b".into(), name: "x".to_owned() };
         assert_eq!(package.shell(), "(set -C && hpack --silent '/p/a b/package.yaml' - > '/p/a b/x.cabal')");
-        for (name, is) in [("a-b1", true), ("é", true), ("", false), ("../x", false), ("a--b", false), ("a.b", false)] {
+        for (name, is) in [("a-b1", true), ("é", true), ("", false), ("../x", false), ("a--b", false), ("a.b", false)]
+        {
             assert_eq!(is_package_name(name), is, "{name}");
         }
     }

@@ -195,7 +195,9 @@ mod tests {
         for image in ["x", "quay.io/a/b", "127.0.0.1:5000/a:t", "[::1]:5000/a@sha256:0", "docker://a/b", "A_b.c"] {
             assert!(name(image).is_ok(), "{image}");
         }
-        for image in ["", "-v", "--volume=/:/host:rw", " ", "x y:1", "dir:/etc", "oci-archive:/tmp/x:1", "a\nb", "$x", "/x"] {
+        for image in
+            ["", "-v", "--volume=/:/host:rw", " ", "x y:1", "dir:/etc", "oci-archive:/tmp/x:1", "a\nb", "$x", "/x"]
+        {
             assert!(name(image).unwrap_err().message.contains("is no image's name"), "{image}");
         }
     }

@@ -139,9 +139,10 @@ fn is_plain(line: &str) -> bool {
         });
         balanced && depth == 0 && !word.starts_with('{')
     };
-    let begins_section =
-        ["package", "if", "elif", "else", "repository", "program"].iter().any(|name| content.to_lowercase().starts_with(name))
-            && !content.to_lowercase().starts_with("packages");
+    let begins_section = ["package", "if", "elif", "else", "repository", "program"]
+        .iter()
+        .any(|name| content.to_lowercase().starts_with(name))
+        && !content.to_lowercase().starts_with("packages");
     let has_braces = content.contains(['{', '}']);
     let braces_are_fine = !begins_section && content.split_whitespace().all(is_glob);
     !has_odd && (content.starts_with("--") || !has_braces || braces_are_fine)
@@ -295,10 +296,14 @@ mod tests {
         let judged = |args: &str| of_cabal_args(&args.split(' ').map(str::to_owned).collect::<Vec<_>>());
         let harmless = "--flags=+x -fx --constraint=a>1 -O2 --enable-tests --ghc-options=-Wall --with-compiler=ghc-9.6";
         assert_eq!(judged(harmless), [""; 0]);
-        for args in ["--with-compiler=./x", "--with-ghc=x", "-w./x", "--ghc-options=-pgmc=x", "--project-file=../x", "x"] {
+        for args in
+            ["--with-compiler=./x", "--with-ghc=x", "-w./x", "--ghc-options=-pgmc=x", "--project-file=../x", "x"]
+        {
             assert_eq!(judged(args), [format!("`{args}` in `cabal-args` of hsx.toml")]);
         }
-        for (name, is) in [("ghc", true), ("ghc-9.6.6", true), ("ghc-pkg-9.6.6", true), ("ghc-pkg", true), ("ghci", false)] {
+        for (name, is) in
+            [("ghc", true), ("ghc-9.6.6", true), ("ghc-pkg-9.6.6", true), ("ghc-pkg", true), ("ghci", false)]
+        {
             assert_eq!(is_compilers(name), is, "{name}");
         }
     }

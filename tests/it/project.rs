@@ -101,7 +101,9 @@ fn packages_beside_the_project_are_mounted_beside_it_by_agreement() {
 #[test]
 fn what_the_user_has_not_agreed_to_is_not_shown() {
     let test = with_sibling();
-    for command in ["static", "static --dry-run", "run", "test", "shell", "freeze", "static --freeze=image", "source --list"] {
+    for command in
+        ["static", "static --dry-run", "run", "test", "shell", "freeze", "static --freeze=image", "source --list"]
+    {
         let run = test.hsx(command).exits(2).prints_nothing();
         assert!(run.calls.is_empty(), "{run}");
         assert_data_eq!(
@@ -140,9 +142,8 @@ fn a_terminal_is_asked_once_what_may_be_shown() {
     let test = with_sibling();
     let asked = |answer: &str| {
         let hsx = env!("CARGO_BIN_EXE_hsx");
-        let line = format!(
-            "echo '{answer}' | script --quiet --return --command \"PATH=$FAKE/../bin {hsx} static\" /dev/null"
-        );
+        let line =
+            format!("echo '{answer}' | script --quiet --return --command \"PATH=$FAKE/../bin {hsx} static\" /dev/null");
         test.shell(&line)
     };
     let question = "May its builds read this, now and later? [y/N]";

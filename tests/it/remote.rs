@@ -86,7 +86,8 @@ fn an_engine_elsewhere_is_shown_no_directory_of_this_machine() {
 fn a_project_alone_sends_nothing_anywhere() {
     let test = graviton().user_config("").file("hsx.toml", TABLE);
     for args in ["static -p arm64", "static -p amd64,arm64", "test -p arm64", "shell -p arm64", "freeze -p arm64"] {
-        let run = test.hsx(args).exits(2).says("`hsx.toml` names the connection `graviton`, which you have not allowed");
+        let run =
+            test.hsx(args).exits(2).says("`hsx.toml` names the connection `graviton`, which you have not allowed");
         let run = run.says("hint: take it: `--connection linux/arm64=graviton`").says("`connections = [\"graviton\"]`");
         assert!(run.calls.iter().all(Call::is_fact), "{run}");
     }
@@ -126,7 +127,8 @@ fn the_flag_is_stronger_than_the_variable_and_that_than_the_files() {
         let run = test.hsx(args).exits(0);
         run.call("run-build").value("--connection").unwrap_or("here").to_owned()
     };
-    let test = with_engine(graviton(), "podman", "mars", "arm64").user_config(&format!("connection = \"mars\"\n{ALLOWED}"));
+    let test =
+        with_engine(graviton(), "podman", "mars", "arm64").user_config(&format!("connection = \"mars\"\n{ALLOWED}"));
     assert_eq!(connection(&test, "static -p arm64"), "mars");
     let test = test.file("hsx.toml", TABLE);
     assert_eq!(connection(&test, "static -p arm64 --force"), "graviton");

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
+use super::mounts::{self, Refused, Wanted, listed_submodules};
 use crate::args::BuilderArgs;
 use crate::base::cmd::Cmd;
 use crate::base::digest::hash;
@@ -12,10 +13,8 @@ use crate::base::error::Error;
 use crate::base::harmless;
 use crate::project::hpack::{self, HpackPackage, is_package_name};
 use crate::project::target::plain;
-use super::mounts::{self, Refused, Wanted, listed_submodules};
 use crate::project::{
-    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, parse_package,
-    parse_project_file, starts,
+    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, parse_package, parse_project_file, starts,
 };
 use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
@@ -199,7 +198,11 @@ struct Outside {
 }
 
 /// What the user has agreed to show: what was typed, and what is in the user's file.
-fn agreed(typed: &[Utf8PathBuf], user_file: &SettingsFile, environment: &Environment) -> Result<Vec<Utf8PathBuf>, Error> {
+fn agreed(
+    typed: &[Utf8PathBuf],
+    user_file: &SettingsFile,
+    environment: &Environment,
+) -> Result<Vec<Utf8PathBuf>, Error> {
     let typed = typed.iter().map(|path| {
         let real = environment.cwd.join(path).canonicalize_utf8();
         real.map_err(|error| Error::usage(format!("`--allow-mount {path}` leads nowhere")).said(&error.to_string()))
@@ -230,7 +233,9 @@ fn not_agreed(root: &Utf8Path, refused: &[Refused]) -> Error {
 
 /// Asks the user to agree, where there is a terminal, and remembers the answer.
 fn ask(root: &Utf8Path, refused: &[Refused], world: &World<'_>) -> bool {
-    let lines = refused.iter().map(|refused| format!("  {}\n", harmless::line(&format!("{}: {}", refused.path, refused.reason))));
+    let lines = refused
+        .iter()
+        .map(|refused| format!("  {}\n", harmless::line(&format!("{}: {}", refused.path, refused.reason))));
     let about = format!("`{root}` names what lies outside of it:\n{}", lines.collect::<String>());
     let answer = world.ui.confirm(&about, "May its builds read this, now and later?");
     if answer == Some(true) {
@@ -254,8 +259,9 @@ fn shown(wanted: Wanted<'_>, purpose: Purpose, world: &World<'_>) -> Result<moun
     let Wanted { root, agreed, .. } = wanted;
     let mut agreed = agreed.to_vec();
     let mut found = mounts::find(wanted);
-    let is_remembered =
-        |refused: &Refused| world.state.recall(&AGREED, &agreement(root, &refused.path)) == Some(refused.path.to_string());
+    let is_remembered = |refused: &Refused| {
+        world.state.recall(&AGREED, &agreement(root, &refused.path)) == Some(refused.path.to_string())
+    };
     // With a directory, new things may come into sight, such as what a repository borrows.
     while purpose == Purpose::Build && !found.refused.is_empty() {
         let (remembered, open): (Vec<_>, Vec<_>) = found.refused.into_iter().partition(is_remembered);
@@ -694,7 +700,9 @@ fn generate(dir: &Utf8Path, may_read: &dyn Fn(&Utf8Path) -> bool, world: &World<
     if answer.success() {
         let name = parse_package(&answer.stdout, dir.file_name().unwrap_or_default()).name;
         if !is_package_name(&name) {
-            return Err(Error::usage(format!("`{dir}/package.yaml` names the package `{name}`, which is no name of one")));
+            return Err(Error::usage(format!(
+                "`{dir}/package.yaml` names the package `{name}`, which is no name of one"
+            )));
         }
         return Ok(answer.stdout);
     }

@@ -247,25 +247,22 @@ fn outside_git_dir(top: &Utf8Path) -> Option<OutsideGitDir> {
     let text = read::text(&file).ok()?;
     let named = Utf8Path::new(text.trim().strip_prefix("gitdir:")?.trim());
     let git_dir = top.join(named).canonicalize_utf8().ok()?;
-    let names = |path: &str, place: &Utf8Path| {
+    let leads_to = |path: &str, place: &Utf8Path| {
         git_dir.join(path.trim()).canonicalize_utf8().is_ok_and(|path| Some(path) == place.canonicalize_utf8().ok())
     };
     let common = read::text(git_dir.join("commondir")).ok();
     let common = common.and_then(|path| git_dir.join(path.trim()).canonicalize_utf8().ok());
     let is_repository = |dir: &Utf8Path| dir.join("HEAD").is_file() && dir.join("objects").is_dir();
-    let points_back = match &common {
+    let points_back = if let Some(common) = &common {
         // A worktree: `worktrees/NAME` of the shared directory has a file with the path of the `.git` file.
-        Some(common) => {
-            git_dir.parent() == Some(&common.join("worktrees"))
-                && is_repository(common)
-                && read::text(git_dir.join("gitdir")).is_ok_and(|path| names(&path, &file))
-        }
+        git_dir.parent() == Some(&common.join("worktrees"))
+            && is_repository(common)
+            && read::text(git_dir.join("gitdir")).is_ok_and(|path| leads_to(&path, &file))
+    } else {
         // A submodule: `core.worktree` is the path of the work tree.
-        None => {
-            let config = read::text(git_dir.join("config")).unwrap_or_default();
-            let tree = config.lines().find_map(|line| line.trim().strip_prefix("worktree")?.trim().strip_prefix('='));
-            is_repository(&git_dir) && tree.is_some_and(|path| names(path, top))
-        }
+        let config = read::text(git_dir.join("config")).unwrap_or_default();
+        let tree = config.lines().find_map(|line| line.trim().strip_prefix("worktree")?.trim().strip_prefix('='));
+        is_repository(&git_dir) && tree.is_some_and(|path| leads_to(path, top))
     };
     let place = if named.is_absolute() { Place::Absolute } else { Place::Relative };
     Some(OutsideGitDir { path: common.unwrap_or(git_dir), place, points_back })
@@ -332,7 +329,8 @@ mod tests {
 
     #[test]
     fn what_is_beside_the_project_is_shown_by_agreement() {
-        let files = ["app/app.cabal", "lib/lib.cabal", "repo/.git/HEAD", "repo/in/in.cabal", "v/x-1.tar.gz", "v/secret"];
+        let files =
+            ["app/app.cabal", "lib/lib.cabal", "repo/.git/HEAD", "repo/in/in.cabal", "v/x-1.tar.gz", "v/secret"];
         let (_guard, root) = tree(&files);
         let packages = ["app", "lib", "repo/in", "v/x-1.tar.gz"];
         let (mounts, refused) = shown(&root, "app", &packages, &[]);
@@ -352,7 +350,10 @@ mod tests {
         symlink(root.join("secret/x-1.tar.gz"), root.join("code/x-1.tar.gz")).unwrap();
         let packages = ["code/app", "code/lib", "code/x-1.tar.gz"];
         let (mounts, refused) = shown(&root, "code/app", &packages, &["code"]);
-        assert_eq!((mounts, refused), (vec!["code/app /src".to_owned()], vec!["secret".into(), "secret/x-1.tar.gz".into()]));
+        assert_eq!(
+            (mounts, refused),
+            (vec!["code/app /src".to_owned()], vec!["secret".into(), "secret/x-1.tar.gz".into()])
+        );
         let (mounts, _) = shown(&root, "code/app", &packages, &["secret"]);
         assert_eq!(mounts.len(), 3, "{mounts:?}");
         // A directory of the project that leads out is a link in the container, which leads nowhere.
