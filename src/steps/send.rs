@@ -110,15 +110,18 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if !answer.success() {
         return Ok(false);
     }
-    let mut inside = Inside::default();
+    // An index may name anything: also files outside of the directory, or behind a link that leads there.
+    let top = dir.canonicalize_utf8().unwrap_or_else(|_| dir.to_owned());
+    let mut parents: BTreeMap<PathBuf, bool> = BTreeMap::new();
     for name in answer.stdout.lines().map(unquoted) {
         let name = name.strip_suffix(b"/").unwrap_or(&name);
         let text = String::from_utf8_lossy(name);
-        let below = Path::new(OsStr::from_bytes(name));
-        if is_hsx(&text) || !inside.has(dir.as_std_path(), below) {
+        let path = dir.as_std_path().join(OsStr::from_bytes(name));
+        let Some(parent) = path.parent().filter(|_| !is_hsx(&text) && leads_down(name)) else { continue };
+        let is_inside = || fs_err::canonicalize(parent).is_ok_and(|parent| parent.starts_with(&top));
+        if !*parents.entry(parent.to_owned()).or_insert_with(is_inside) {
             continue;
         }
-        let path = dir.as_std_path().join(below);
         match fs_err::symlink_metadata(&path) {
             // A submodule, or a repository that was not added to this one.
             Ok(meta) if meta.is_dir() => {
@@ -136,24 +139,9 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     Ok(true)
 }
 
-/// Tells which paths lie below a directory. An index may name any path, and a project may have put a link in its way.
-#[derive(Default)]
-struct Inside {
-    /// The last directory that was looked at, and whether it lies below.
-    last: Option<(PathBuf, bool)>,
-}
-
-impl Inside {
-    fn has(&mut self, dir: &Path, below: &Path) -> bool {
-        let is_plain = below.components().all(|part| matches!(part, Component::Normal(_)));
-        let parent = below.parent().unwrap_or(below);
-        let is_dir = |path: &Path| fs_err::symlink_metadata(dir.join(path)).is_ok_and(|meta| meta.is_dir());
-        if self.last.as_ref().is_none_or(|(last, _)| last != parent) {
-            let through_dirs = parent.ancestors().filter(|path| *path != Path::new("")).all(is_dir);
-            self.last = Some((parent.to_owned(), through_dirs));
-        }
-        is_plain && self.last.as_ref().is_some_and(|(_, inside)| *inside)
-    }
+/// Whether a name leads downwards only.
+fn leads_down(name: &[u8]) -> bool {
+    Path::new(OsStr::from_bytes(name)).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The bytes of a name that git printed: verbatim, or quoted with C's escapes.

@@ -345,6 +345,18 @@ fn dockers_own_proxies_do_not_reach_what_has_no_network() {
 }
 
 #[test]
+fn only_files_of_the_project_are_sent() {
+    // Git's index is a file that a project can ship, and says whatever it likes.
+    let git =
+        "#!/bin/sh\nprintf '%s\\n' demo.cabal ../victim/file app/../demo.cabal /etc/passwd link/file app/Main.hs\n";
+    let test = Test::new().own_program("git", git);
+    test.write_at("home/victim/file", "precious");
+    symlink("../victim", test.project().join("link")).unwrap();
+    let run = test.hsx("source --list").exits(0);
+    assert_eq!(run.stdout, "/src/app/Main.hs\n/src/demo.cabal\n", "{run}");
+}
+
+#[test]
 fn a_second_signal_ends_hsx_at_once() {
     // The engine does not even let its containers be removed.
     let stuck = "trap '' INT TERM HUP; : > \"$FAKE/running\"; /bin/sleep 8";

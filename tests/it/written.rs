@@ -193,7 +193,7 @@ fn executables_come_all_together_or_not_at_all() {
     test.write("dist-static/linux-amd64/other/file", "the user's");
     let before = test.tree("dist-static");
     let run = test.hsx("static --data-files").exits(2).prints_nothing();
-    let run = run.says("error: linux/amd64: the output directory is not writable\n");
+    let run = run.says("error: linux/amd64: a directory has the name of a file that is to be delivered\n");
     let run = run.says(&format!("| `{}`: Is a directory", test.project().join("dist-static/linux-amd64/other")));
     assert_eq!(test.tree("dist-static"), before, "{run}");
     fs_err::remove_dir_all(test.project().join("dist-static/linux-amd64/other")).unwrap();

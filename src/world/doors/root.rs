@@ -331,8 +331,8 @@ pub(crate) struct Move<'a> {
     pub to: (&'a Root, &'a str),
 }
 
-/// Moves all of these, or none: when one cannot be moved, those before it are put back. What had the names before is
-/// then where the new ones came from. No reader finds nothing under a name that had something.
+/// Moves all of these, or none: when one cannot be moved, what was in the places of those before it is put back. What was
+/// replaced ends up where the new came from. Nobody finds a name without a file that had one.
 ///
 /// # Errors
 /// When one cannot be moved: a directory is where a file is to be, say.
@@ -388,26 +388,27 @@ impl Move<'_> {
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
         }
-        match rustix::fs::renameat_with(from, source, to, name, RenameFlags::EXCHANGE) {
-            Ok(()) => Ok(Way::Exchanged),
-            // Some file systems cannot, such as those in a network.
-            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => self.go_keeping(),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Keeps what is in the place, and moves over it.
-    fn go_keeping(&self) -> Result<Way, Errno> {
-        let (from, source, to, name) = self.ends()?;
         let kept = kept(source);
         remove_all(from, kept.as_str())?;
-        // A second name for the old file leaves it where it is until the new one takes its place.
-        if rustix::fs::linkat(to, name, from, &kept, AtFlags::empty()).is_err() {
-            rustix::fs::renameat(to, name, from, &kept)?;
+        // A second name leaves the old file where it is until the new one takes its place. Directories get none.
+        if rustix::fs::linkat(to, name, from, &kept, AtFlags::empty()).is_ok() {
+            return self.go_over(&kept);
         }
+        match rustix::fs::renameat_with(from, source, to, name, RenameFlags::EXCHANGE) {
+            // Some file systems cannot, such as those in a network.
+            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => {}
+            exchanged => return exchanged.map(|()| Way::Exchanged),
+        }
+        rustix::fs::renameat(to, name, from, &kept)?;
+        self.go_over(&kept)
+    }
+
+    /// Moves to the place of what is kept under a name.
+    fn go_over(&self, kept: &str) -> Result<Way, Errno> {
+        let (from, source, to, name) = self.ends()?;
         let moved = rustix::fs::renameat(from, source, to, name);
         if moved.is_err() {
-            let _ = rustix::fs::renameat(from, &kept, to, name);
+            let _ = rustix::fs::renameat(from, kept, to, name);
         }
         moved.map(|()| Way::Kept)
     }
@@ -729,31 +730,40 @@ mod tests {
         out.replace("c2", "a file", true).unwrap();
         let before = out.names().unwrap();
         for bad in ["c", "c2", "link", "none"] {
+            stage.replace("a", "new a", true).unwrap();
             move_all(&moves(&stage, &out, &["a", "b", "share", bad])).unwrap_err();
             assert_eq!(out.names().unwrap(), before, "{bad}");
-            assert_eq!((case.read("out/a"), case.read("stage/a")), ("old a".to_owned(), "new a".to_owned()), "{bad}");
+            assert_eq!(case.read("out/a"), "old a", "{bad}");
             assert!(case.path("out/share/old").exists() && case.path("stage/share/data").exists(), "{bad}");
         }
         case.is_safe();
     }
 
     #[test]
-    fn without_an_exchange_the_old_is_kept_aside() {
+    fn where_nothing_can_be_exchanged_the_old_is_put_aside() {
         let (case, stage, out) = moving();
-        let moves = moves(&stage, &out, &["a", "share"]);
-        for one in &moves {
-            let way = one.go_keeping().unwrap();
-            assert!(matches!(way, Way::Kept));
-            assert!(stage.has(&kept(one.from.1)) && !stage.has(one.from.1));
-            one.back(way).unwrap();
-        }
-        assert_eq!(case.read("out/a"), "old a");
+        let directory = Move { from: (&stage, "share"), to: (&out, "share") };
+        let aside = kept("share");
+        let put_aside = || rustix::fs::renameat(&out.dir, "share", &stage.dir, &aside).unwrap();
+        put_aside();
+        let way = directory.go_over(&aside).unwrap();
+        assert!(case.path("out/share/data").exists() && !stage.has("share"));
+        directory.back(way).unwrap();
+        assert!(case.path("out/share/old").exists() && case.path("stage/share/data").exists());
+        // What cannot be moved leaves the old one where it was.
+        put_aside();
+        Move { from: (&stage, "none"), ..directory }.go_over(&aside).unwrap_err();
         assert!(case.path("out/share/old").exists());
-        stage.replace("a", "new a", false).unwrap();
-        for one in &moves {
-            one.go_keeping().unwrap();
-        }
-        assert_eq!((case.read("out/a"), case.read("out/share/data")), ("new a".to_owned(), "new".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_was_replaced_is_put_back() {
+        let (case, stage, out) = moving();
+        let one = Move { from: (&stage, "a"), to: (&out, "a") };
+        let way = one.go().unwrap();
+        assert_eq!((case.read("out/a"), case.read(&format!("stage/{}", kept("a")))), ("new a".into(), "old a".into()));
+        one.back(way).unwrap();
+        assert_eq!(case.read("out/a"), "old a");
     }
 
     #[test]

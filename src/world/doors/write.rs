@@ -57,6 +57,11 @@ pub(crate) fn unwritable(error: &io::Error) -> Error {
             .hint("else remove the link");
     }
     let error_line = error.to_string();
+    if error.kind() == io::ErrorKind::IsADirectory {
+        return Error::usage("a directory has the name of a file that is to be delivered")
+            .said(&error_line)
+            .hint("rename it, or choose another place for the results with `--out-dir`");
+    }
     if error.kind() == io::ErrorKind::StorageFull {
         return full_disk().said(&error_line);
     }
