@@ -64,8 +64,9 @@ Settings:
   ghc = \"9.10.3\"
 
   Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
-  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args; allow-mounts
-  and connections, which say what projects may be shown and which engines elsewhere they may take.
+  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args;
+  allow-mounts, what builds may see outside of their projects; connections, which engines elsewhere
+  projects may take.
 
 Results:
   dist-static/linux-ARCH/NAME, each replaced only by a verified one. Where neither they nor anything
