@@ -224,7 +224,7 @@ fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), E
             Error::usage("`hsx cache` looks at one engine").hint("name its connection alone: `--connection NAME`")
         );
     }
-    let connection = settings::connection(args, &[&user_file], None);
+    let connection = settings::connection(args, (None, &user_file), None)?;
     let EngineFacts { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
     let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))

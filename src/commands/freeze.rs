@@ -9,6 +9,7 @@ use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::{Values, late, quote};
 use crate::base::error::{Error, ErrorKind};
+use crate::base::harmless;
 use crate::base::place::Place;
 use crate::facts::strategy::Choice;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
@@ -51,7 +52,9 @@ Pins every dependency at one version, in a cabal.project.freeze that the builder
   --from host    at what `cabal freeze` says here, for instance in a Nix shell; without cabal, at
                  what `ghc-pkg` says is installed. What came with a GHC of another version than the
                  image's is dropped, and so is what only holds on this machine: repositories, an
-                 index-state that says nothing. Each change is reported, with its reason.
+                 index-state that says nothing. Each change is reported, with its reason. Not where
+                 the project's files tell cabal what to start: a compiler by its path, commands
+                 after a checkout, or what hsx cannot judge, such as an import from elsewhere.
   --from image   at what cabal chooses in the container.
   --from file    at what the present file says, as far as that holds for the image.
 
@@ -133,6 +136,8 @@ pub(crate) struct FreezePlan {
     /// The text of the present freeze file, when this is to be translated.
     file: Option<String>,
     host: Option<AskHost>,
+    /// Why the host is not asked although it could be.
+    note: Option<String>,
     /// Checks the resulting freeze with each platform's image.
     checks: Plan<String>,
 }
@@ -140,9 +145,10 @@ pub(crate) struct FreezePlan {
 impl FreezePlan {
     /// The plan as a shell script.
     pub(crate) fn shell(&self) -> String {
-        let Self { surveys, host, checks, .. } = self;
+        let Self { surveys, host, note, checks, .. } = self;
+        let note = note.as_ref().map(|note| format!("# {}\n", harmless::line(note))).unwrap_or_default();
         let host = host.iter().map(|step| step.shell() + "\n").collect::<String>();
-        surveys.shell_then(&format!("{host}{DECLARATION}\n{}", checks.steps()))
+        surveys.shell_then(&format!("{note}{host}{DECLARATION}\n{}", checks.steps()))
     }
 }
 
@@ -157,7 +163,7 @@ pub(crate) fn plan<S>(
 ) -> Result<FreezePlan, Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
     let file = file(project, origin)?;
-    let host = host(project, settings, origin, environment)?;
+    let (host, note) = host(project, settings, origin, environment)?;
     let (mut surveys, mut checks) = (Vec::new(), Vec::new());
     for (number, build) in settings.platforms.iter().enumerate() {
         let task = if file.is_none() && host.is_none() && number == 0 { "solve" } else { "ask" };
@@ -166,7 +172,7 @@ pub(crate) fn plan<S>(
         checks.push(solver(choose(build, build.strategy, facts)?, Again::Yes).check());
     }
     let surveys = Plan { prepare: Prepare::all(project, facts), platforms: surveys, ..Plan::default() };
-    Ok(FreezePlan { surveys, file, host, checks: Plan { platforms: checks, ..Plan::default() } })
+    Ok(FreezePlan { surveys, file, host, note, checks: Plan { platforms: checks, ..Plan::default() } })
 }
 
 fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
@@ -177,16 +183,32 @@ fn file(project: &Project, origin: Origin) -> Result<Option<String>, Error> {
     project.freeze_file().map(|text| Some(text.to_owned())).ok_or_else(none)
 }
 
-/// The step that asks the host. `None`: the image is asked instead.
+/// The step that asks the host. `None`: the image is asked instead, perhaps with a note that says why.
+///
+/// cabal obeys the project, also in what it starts. So the host is not asked when the project's files name a program.
 fn host(
     project: &Project,
     settings: &Settings,
     origin: Origin,
     environment: &Environment,
-) -> Result<Option<AskHost>, Error> {
+) -> Result<(Option<AskHost>, Option<String>), Error> {
     let has_cabal = environment.find("cabal").is_some();
     if matches!(origin, Origin::Image | Origin::File) || (origin == Origin::Auto && !has_cabal) {
-        return Ok(None);
+        return Ok((None, None));
+    }
+    if has_cabal && !project.starts.is_empty() {
+        if origin == Origin::Auto {
+            let note = format!(
+                "the container's cabal chooses the versions: cabal here would obey {}",
+                project.starts.join(", ")
+            );
+            return Ok((None, Some(note)));
+        }
+        let mut error = Error::usage("cabal here would obey the project in what it starts on your machine");
+        error.said.clone_from(&project.starts);
+        return Err(error
+            .hint("let the container's cabal choose: `--from image`")
+            .hint("where you trust the project: `cabal freeze`, then `hsx freeze --from file --force`"));
     }
     let of_compiler = project.with_compiler.as_deref().and_then(image::compiler_version);
     // The shell may lack the compiler that the project names, and have another one.
@@ -204,7 +226,7 @@ fn host(
     let task = if has_cabal { "solve" } else { "ask" };
     let words = [ghc_pkg.unwrap_or_default(), task.to_owned(), top.to_string(), below];
     let words = words.into_iter().chain(compiler).chain(settings.cabal_args.iter().cloned());
-    Ok(Some(AskHost::new(words)))
+    Ok((Some(AskHost::new(words)), None))
 }
 
 /// Asks GHC and cabal in the builder of a platform.
@@ -276,7 +298,8 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &Wor
         (None, Some(host)) => host.freeze.clone().unwrap_or_else(|| host.freeze_installed(&own)),
         (None, None) => images.first().and_then(|(_, image)| image.freeze.clone()).unwrap_or_default(),
     };
-    let frozen = freeze::translate(&text, host.as_ref(), &images);
+    let mut frozen = freeze::translate(&text, host.as_ref(), &images);
+    frozen.notes.extend(plan.note.clone());
     for (build, choice) in settings.platforms.iter().zip(choices) {
         check(&frozen, build, choice, gathered, world)?;
     }

@@ -8,7 +8,7 @@ use crate::settings::{self, Arguments, Settings};
 use crate::tools::cabal;
 use crate::world::ask::engines::{AskPolicy, Engines, EnginesByConnection};
 use crate::world::ask::host;
-use crate::world::ask::load::{self, ProjectFiles};
+use crate::world::ask::load::{self, ProjectFiles, Purpose};
 use crate::world::doors::World;
 
 /// Everything that a command which starts a builder knows before it plans.
@@ -75,7 +75,7 @@ pub(crate) fn find<S>(
 /// # Errors
 /// When there is no project, or one of its files is not usable.
 pub(crate) fn load(typed: Arguments<'_>, world: &World<'_>) -> Result<ProjectFiles, Error> {
-    load::load(typed.builder, world.environment, world)
+    load::load(typed.builder, Purpose::Build, world)
 }
 
 /// Finds the project, resolves its settings, selects the part that the command is about, and asks the machine.

@@ -10,6 +10,7 @@ use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Arguments, Platforms};
+use crate::world::ask::load::Purpose;
 use crate::world::ask::{engines, images, load};
 use crate::world::doors::environment;
 use crate::world::doors::environment::Environment;
@@ -54,10 +55,10 @@ pub(crate) struct LockArgs {
 /// When the registry does not know an image, or the file cannot be written.
 pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let loaded = load::load(&args.builder, environment, &world)?;
+    let loaded = load::load(&args.builder, Purpose::Look, &world)?;
     let asked = settings::engine(&args.builder.engine, &loaded.user_file);
     let files = [&loaded.project_file, &loaded.user_file];
-    let connection = settings::connection(&args.builder.engine, &files, None);
+    let connection = settings::connection(&args.builder.engine, (Some(files[0]), files[1]), None)?;
     let known = engines::ask(asked.as_deref(), connection.as_deref(), &world)?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {

@@ -64,7 +64,9 @@ Settings:
   ghc = \"9.10.3\"
 
   Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
-  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
+  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args;
+  allow-mounts, what builds may see outside of their projects; connections, which engines elsewhere
+  projects may take.
 
 Results:
   dist-static/linux-ARCH/NAME, each replaced only by a verified one. Where neither they nor anything
@@ -181,7 +183,7 @@ fn report(
     let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
     let mut builder = typed.builder.clone();
     let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
-    let mut built = Report { freeze: None, platforms: Vec::new() };
+    let mut built = Vec::new();
     if fresh.is_empty() || fresh.len() < order.len() {
         if !fresh.is_empty() {
             builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
@@ -194,7 +196,7 @@ fn report(
         }
         if !dry_run {
             let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-            built = execute(&plan, &facts, Some(wanted), world)?;
+            built = execute(&plan, &facts, Some(wanted), world)?.platforms;
         }
     }
     if dry_run {
@@ -207,9 +209,9 @@ fn report(
     for report in &fresh {
         world.ui.event(report.platform, report.event());
     }
-    let mut platforms: Vec<_> = fresh.into_iter().chain(built.platforms).collect();
+    let mut platforms: Vec<_> = fresh.into_iter().chain(built).collect();
     platforms.sort_by_key(|report| order.iter().position(|platform| *platform == report.platform));
-    Ok(Some(Report { freeze: None, platforms }))
+    Ok(Some(Report { freeze: None, mounts: loaded.project.mounts.clone(), platforms }))
 }
 
 /// Makes a freeze, then builds with its lines. `None`: the plan was printed instead.
@@ -241,7 +243,7 @@ fn report_frozen(
         return Ok(None);
     }
     let freeze = frozen.as_ref().map(freeze::json);
-    Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
+    Ok(Some(Report { freeze, mounts: project.mounts, ..execute(&plan, &facts, None, world)? }))
 }
 
 /// The executable that is asked for, and its platform, when it is up to date and hsx itself runs on that platform. It
@@ -526,7 +528,7 @@ pub(crate) fn execute(
     world.ui.expect(1);
     let mut platforms: Vec<_> = platforms.into_iter().flatten().flatten().collect();
     platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.job.platform == report.platform));
-    Ok(Report { platforms, freeze: None })
+    Ok(Report { freeze: None, mounts: Vec::new(), platforms })
 }
 
 #[cfg(test)]

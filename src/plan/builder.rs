@@ -378,8 +378,9 @@ impl<'a> Builder<'a> {
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan<u8> {
         let interact = Interact { cmd: self.host.engine.run(container) };
         let mut plan = self.plan(key, &[container.name.to_owned()], locks, Vec::new(), interact);
-        // The plan that prepared the container has shown the warnings already.
+        // The plan that prepared the container has shown these already.
         plan.warnings = Vec::new();
+        plan.shown = Vec::new();
         plan.job.leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
         plan
     }
@@ -411,6 +412,7 @@ impl<'a> Builder<'a> {
             },
             locks,
             warnings: build.warnings.clone(),
+            shown: self.project.mounts.iter().map(|mount| format!("{}: {}", mount.source, mount.reason)).collect(),
             toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.clone()),
             stage: self.stage(key),
             fetch_inputs: None,

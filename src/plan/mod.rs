@@ -51,6 +51,8 @@ pub(crate) struct PlatformPlan<T> {
     /// The locks that keep other runs of hsx away, in the order in which they are taken.
     pub locks: Vec<Lock>,
     pub warnings: Vec<String>,
+    /// What the containers see of this machine, and why: a line each.
+    pub shown: Vec<String>,
     /// The toolchain of the cross strategy.
     pub toolchain: Option<Toolchain>,
     /// The directory where results wait until they are verified. A failure removes it.
@@ -151,6 +153,9 @@ impl<T> PlatformPlan<T> {
         let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {}", harmless::line(warning));
+        }
+        for shown in &self.shown {
+            let _ = writeln!(script, "# it sees {}", harmless::line(shown));
         }
         if !self.locks.is_empty() {
             let names: Vec<_> = self.locks.iter().map(|lock| lock.name.as_str()).collect();

@@ -203,7 +203,7 @@ mod tests {
         Project {
             root: "/h/p".into(),
             packages: vec![package("app", &["app", "tool"]), package("lib", &[]), package("x", &["y"])],
-            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned() }],
+            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned(), reason: String::new() }],
             workdir: SOURCE.to_owned(),
             ..Project::default()
         }

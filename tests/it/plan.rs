@@ -40,7 +40,14 @@ fn same_calls(test: &Test, args: &[&str], late: &str, code: i32) {
     let real = test.hsx_args(args).exits(code);
     // A program that runs by itself is told by its number.
     let own = |call: &Call| call.0.iter().map(|word| without_process(word).to_owned()).collect::<Vec<_>>();
-    let done: Vec<_> = real.calls.iter().filter(|call| !call.is_fact()).map(own).collect();
+    // hpack is asked in the same words before anything is decided, and by the plan.
+    let mut asked = dry.calls_of("hpack-show").len();
+    let mut is_done = |call: &&Call| {
+        let is_first = call.kind() == "hpack-show" && asked > 0;
+        asked -= usize::from(is_first);
+        call.kind() == "hpack-show" && !is_first || !call.is_fact()
+    };
+    let done: Vec<_> = real.calls.iter().filter(|call| is_done(call)).map(own).collect();
     let pasted = pasted.calls.iter().map(own).collect::<Vec<_>>();
     assert_eq!(pasted, done, "{dry}{real}");
     assert_eq!(by_hand, test.tree(""));

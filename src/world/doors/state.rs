@@ -44,6 +44,10 @@ pub(crate) const ENGINES: Topic<String> = Topic::new("engines");
 /// Key: volume. Value: what was last sent to an engine on another machine, as JSON of `steps::send`.
 pub(crate) const SOURCES: Topic<String> = Topic::new("source");
 
+/// Key: a digest of a project's root and of a path outside of it. Value: the path, which the user has agreed to show to
+/// that project's builds.
+pub(crate) const AGREED: Topic<String> = Topic::new("agreed");
+
 const LOGS: &str = "logs";
 const LOCKS: &str = "locks";
 
