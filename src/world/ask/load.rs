@@ -222,7 +222,8 @@ fn read_project(
     mounts.extend(whole.collect::<Vec<_>>());
     let (repositories, unseen_repositories) =
         file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
-    Ok(Project {
+    let amended = file.amended;
+    let mut project = Project {
         packages,
         with_compiler: file.with_compiler,
         imports: file.imports,
@@ -240,7 +241,14 @@ fn read_project(
         plan_inputs: inputs,
         hpack,
         root,
-    })
+    };
+    for (path, text) in amended {
+        if let Some(target) = project.place_of(&path) {
+            let source = world.state.file_with(&text)?;
+            project.mounts.push(SourceMount { source, target: target.into_string() });
+        }
+    }
+    Ok(project)
 }
 
 /// Whether `.gitmodules` in a directory above lists this one.
@@ -294,7 +302,8 @@ fn read_project_file(
         return Err(Error::usage(format!("`{path}` is one of more than {FILES} project files that import each other")));
     }
     let text = read(path)?;
-    let parsed = parse_project_file(&text);
+    let mut parsed = parse_project_file(&text);
+    file.amended.extend(parsed.amend(&text).map(|amended| (path.to_owned(), amended)));
     inputs.push((path.to_owned(), text));
     let dir = path.parent().unwrap_or(path);
     for import in parsed.imports.iter().filter(|import| !import.contains("://")) {

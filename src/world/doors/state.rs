@@ -13,7 +13,8 @@ use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::write::unfinished;
+use super::write::{replace_in_made_dir, unfinished};
+use crate::base::digest::short_hash;
 use crate::base::error::Error;
 
 /// A kind of thing that is remembered: a subdirectory of the state directory, with a one-line file for each name.
@@ -146,6 +147,18 @@ impl State {
             fs_err::write(&path, "")
         };
         create().map_err(|error| unwritable("an empty file cannot be made", &error))?;
+        Ok(path)
+    }
+
+    /// A file with a text, for containers to see in place of one of the project. It is named by its content.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn file_with(&self, text: &str) -> Result<Utf8PathBuf, Error> {
+        let path = self.dir.join("amended").join(short_hash(&[text]));
+        if !fs_err::read_to_string(&path).is_ok_and(|there| there == text) {
+            replace_in_made_dir(&path, text)?;
+        }
         Ok(path)
     }
 
