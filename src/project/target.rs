@@ -67,7 +67,7 @@ impl Target {
                 _ => None,
             };
         }
-        let is_name = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-');
+        let is_name = |part: &&str| !part.is_empty() && part.chars().all(is_of_name);
         if !parts.iter().all(is_name) {
             return None;
         }
@@ -179,10 +179,15 @@ pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     plain
 }
 
-/// Whether a name is one that cabal gives components: words of letters and digits, each with a letter, between hyphens.
+/// Whether a name may be that of a component. cabal takes any word of letters, digits and these characters; of quoted
+/// names, only words of the same kind are accepted here, because a component's name becomes a file's.
 pub(crate) fn is_component_name(name: &str) -> bool {
-    let is_word = |word: &str| word.chars().all(char::is_alphanumeric) && word.chars().any(|c| !c.is_numeric());
-    name.len() <= 200 && name.split('-').all(is_word)
+    let starts_well = name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    starts_well && name.len() <= 200 && name.chars().all(is_of_name)
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || "-_.".contains(c)
 }
 
 #[cfg(test)]
@@ -281,11 +286,10 @@ mod tests {
 
     #[test]
     fn names_are_those_that_cabal_gives() {
-        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2"] {
+        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2", "my_tool", "a.b", "_a", "2048", "a--b"] {
             assert!(is_component_name(name), "{name}");
         }
-        for name in ["", "-a", "a-", "a--b", "a/b", "..", ".", "a b", "a\nb", "x-1", "12", "a_b", "a.b", "a\u{1b}[31m"]
-        {
+        for name in ["", "-a", ".a", "a/b", "..", ".", "a b", "a\nb", "a*", "a\u{1b}[31m", "a\u{202e}b"] {
             assert!(!is_component_name(name), "{name:?}");
         }
     }

@@ -313,7 +313,7 @@ fn data_files_are_told_of_and_delivered_on_request() {
     for damage in [
         |test: &Test| fs_err::remove_dir_all(test.project().join("dist-static/linux-amd64/share")).unwrap(),
         |test: &Test| {
-            fs_err::write(test.project().join("dist-static/linux-amd64/share/demo/words/en.txt"), "").unwrap()
+            fs_err::write(test.project().join("dist-static/linux-amd64/share/demo/words/en.txt"), "").unwrap();
         },
     ] {
         damage(&test);

@@ -6,6 +6,7 @@ mod cross;
 mod dice;
 mod doctor;
 mod failures;
+mod field;
 mod freeze;
 mod hello;
 mod interruptions;

@@ -157,6 +157,12 @@ fn read_project(
     world: &World<'_>,
 ) -> Result<Project, Error> {
     let names = Names::of(cabal_args);
+    // The container has the project at another place, and cabal looks for it where it is started.
+    if cabal_args.iter().any(|arg| arg == "--project-dir" || arg.starts_with("--project-dir=")) {
+        return Err(
+            Error::usage("`--project-dir` is for cabal on this machine").hint("`--directory DIR` names the project")
+        );
+    }
     let mut inputs = Vec::new();
     let mut file = ProjectFile::default();
     for end in ["", ".freeze", ".local"] {
@@ -202,7 +208,7 @@ fn read_project(
     }
     if packages.is_empty() && !found.has_unseen && found.archives.is_empty() && !file.has_foreign_packages {
         return Err(Error::usage(format!("`{root}` names no package"))
-            .hint("list the packages in `cabal.project`: `packages: .`"));
+            .hint(format!("list the packages in `{}`: `packages: .`", names.project)));
     }
     let is_remote = |import: &String| import.contains("://");
     let has_unseen_packages = found.has_unseen
