@@ -505,6 +505,7 @@ pub(crate) fn execute(
         let report = PlatformReport {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),
+            ghc_reason: plan.job.ghc_reason.clone(),
             image: plan.job.image.clone(),
             warnings: plan.warnings.clone(),
             notes: built.notes,

@@ -171,6 +171,7 @@ fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow:
         platforms.push(PlatformTests {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),
+            ghc_reason: plan.job.ghc_reason.clone(),
             image: plan.job.image.clone(),
             warnings: plan.warnings.clone(),
             notes: tested.notes,

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::base::cmd::Cmd;
 use crate::base::digest::short_hash;
+use crate::project::freeze;
 use crate::project::{Project, SOURCE, SourceMount};
 use crate::tools::engine::Mount;
 
@@ -73,7 +74,9 @@ impl Source {
     pub(crate) fn cmd(&self) -> Cmd {
         let covers =
             |target: &str| self.mounts.iter().any(|mount| mount.target != target && is_within(target, &mount.target));
-        let hidden = self.mounts.iter().filter(|mount| covers(&mount.target));
+        // `hsx source` changes other files by itself.
+        let is_freeze = |mount: &&SourceMount| mount.target.ends_with(freeze::FILE);
+        let hidden = self.mounts.iter().filter(|mount| covers(&mount.target)).filter(is_freeze);
         let hidden = hidden.flat_map(|mount| ["--hide", Utf8Path::new(&mount.target).file_name().unwrap_or_default()]);
         let dirs = self.dirs.iter().flat_map(|dir| ["--source-dir", dir.as_str()]);
         let agreed = self.agreed.iter().flat_map(|path| ["--allow-mount", path.as_str()]);

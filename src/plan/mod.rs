@@ -146,10 +146,9 @@ impl<T> PlatformPlan<T> {
     /// The plan of the platform as part of a script, with comments.
     pub(crate) fn shell(&self) -> String {
         let Job { platform, choice, ghc, ghc_reason, .. } = &self.job;
-        let ghc = image::ghc_name(ghc.as_deref());
         // Text from others must stay on one line of the comment: a second line would run as a command.
-        let by = ghc_reason.as_ref().map(|reason| format!(" by {reason}")).unwrap_or_default();
-        let (reason, ghc) = (harmless::line(&choice.reason), harmless::line(&format!("{ghc}{by}")));
+        let ghc = harmless::line(&image::ghc_by(ghc.as_deref(), ghc_reason.as_deref()));
+        let reason = harmless::line(&choice.reason);
         let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {}", harmless::line(warning));

@@ -126,6 +126,12 @@ pub(crate) fn ghc_name(ghc: Option<&str>) -> String {
     ghc.map_or("the image's GHC".to_owned(), |version| format!("GHC {version}"))
 }
 
+/// The GHC of an image and what decided it, for people.
+pub(crate) fn ghc_by(ghc: Option<&str>, reason: Option<&str>) -> String {
+    let by = reason.map(|reason| format!(" by {reason}")).unwrap_or_default();
+    ghc_name(ghc) + &by
+}
+
 /// A reference without its tag and digest.
 pub(crate) fn repository(reference: &str) -> &str {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);

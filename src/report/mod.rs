@@ -40,6 +40,8 @@ pub(crate) struct PlatformReport {
     pub choice: Choice,
     /// The version of GHC. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
+    /// What decided the version. `None`: it is that of the image.
+    pub ghc_reason: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
     /// Hints about what the user could improve.
@@ -256,6 +258,7 @@ impl PlatformReport {
             "strategy": self.choice.strategy,
             "reason": self.choice.reason,
             "ghc": self.ghc,
+            "ghc_reason": self.ghc_reason,
             "image": self.image,
             "seconds": self.seconds,
             "fresh": self.fresh,
@@ -365,6 +368,7 @@ mod tests {
             platform: Platform::Arm64,
             choice,
             ghc: Some("9.6.6".to_owned()),
+            ghc_reason: None,
             image: "x@sha256:0".to_owned(),
             warnings: Vec::new(),
             notes: Vec::new(),

@@ -245,7 +245,8 @@ pub(crate) struct PlatformSettings {
     pub platform: Platform,
     /// The version of GHC; `None` if an image is named whose tag does not tell.
     pub ghc: Option<String>,
-    /// What in the project's files decided the version; `None` if nothing there did.
+    /// What decided the version; `None` if it is that of the image.
+    #[serde(skip)]
     pub ghc_reason: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
@@ -410,10 +411,12 @@ fn for_platform(
 ) -> Result<PlatformSettings, Error> {
     let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
     let set = || tables.iter().find_map(|table| table.ghc.as_deref());
-    let Ghc { version: wanted, reason } = match args.ghc.as_deref().or_else(set) {
-        Some(text) => Ghc { version: ghc::typed(text)?, reason: None },
-        None => ghc::of_project(project),
-    };
+    let named = |text: &str, by: &str| Ok(Ghc { version: ghc::typed(text)?, reason: by.to_owned() });
+    let Ghc { version: wanted, reason } = match (args.ghc.as_deref(), set()) {
+        (Some(text), _) => named(text, "`--ghc`"),
+        (None, Some(text)) => named(text, "`ghc` in a settings file"),
+        (None, None) => Ok(ghc::of_project(project)),
+    }?;
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let packages = packages(&args.image_packages, &tables, |image| &image.packages)?;
     let native_packages = self::packages(&args.native_packages, &tables, |image| &image.native_packages)?;
@@ -426,7 +429,7 @@ fn for_platform(
         ghc.as_deref().and_then(version).zip(version(&wanted)).is_some_and(|(ghc, wanted)| ghc.starts_with(&wanted));
     let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
     let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
-    let ghc_reason = reason.filter(|_| is_heeded);
+    let ghc_reason = is_heeded.then_some(reason);
     // There is a warning only if the version was typed: a named image takes precedence over the project's own GHC.
     let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
     Ok(PlatformSettings {

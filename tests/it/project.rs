@@ -42,6 +42,15 @@ fn a_directory_can_be_named() {
 }
 
 #[test]
+fn cabals_own_flags_for_the_place_of_a_project_are_heeded_or_refused() {
+    let test =
+        Test::new().file("ci.project", "packages: other\n").file("other/other.cabal", "name: other\nversion: 1\n");
+    test.hsx("static --dry-run --cabal-arg=--project-file=ci.project").exits(2).says("this project has no executable");
+    test.hsx("static --cabal-arg=--project-file=none.project").exits(2).says("list the packages in `none.project`");
+    test.hsx("static --cabal-arg=--project-dir=other").exits(2).says("hint: `--directory DIR` names the project");
+}
+
+#[test]
 fn without_a_project_it_is_said_what_one_is() {
     let run = Test::empty().fake("podman").hsx("static").exits(2).prints_nothing();
     assert!(run.calls.is_empty(), "{run}");

@@ -1,5 +1,6 @@
 //! Engines on other machines: which one is used, what is sent to it, and that it mounts no directory of this machine.
 
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use crate::fake::{Call, DEMO_CABAL, Run, Test};
@@ -265,6 +266,9 @@ fn what_git_ignores_is_not_sent_but_for_what_decides_the_plan() {
     git("init --quiet");
     git("add gone.txt cabal.project demo.cabal app .gitignore");
     fs_err::remove_file(test.project().join("gone.txt")).unwrap();
+    // The client prints a name that is not UTF-8, and goes on.
+    let odd = std::ffi::OsStr::from_bytes(b"r\xe9sum\xe9.txt");
+    fs_err::write(test.project().as_std_path().join(odd), "").unwrap();
     let list = test.hsx("source --list").exits(0).stdout;
     for there in
         ["/src/app/Main.hs", "/src/untracked.txt", "/src/cabal.project.local", "/src/.git/HEAD", "/src/.gitignore"]

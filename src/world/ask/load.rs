@@ -283,6 +283,12 @@ fn read_project(
 ) -> Result<Project, Error> {
     let home = world.environment.home.as_deref();
     let names = Names::of(cabal_args);
+    // The container has the project at another place, and cabal looks for it where it is started.
+    if cabal_args.iter().any(|arg| arg == "--project-dir" || arg.starts_with("--project-dir=")) {
+        return Err(
+            Error::usage("`--project-dir` is for cabal on this machine").hint("`--directory DIR` names the project")
+        );
+    }
     let mut inputs = Vec::new();
     let mut file = ProjectFile::default();
     for end in ["", ".freeze", ".local"] {
@@ -345,7 +351,7 @@ fn read_project(
     }
     if packages.is_empty() && !found.has_unseen && found.archives.is_empty() && !file.has_foreign_packages {
         return Err(Error::usage(format!("`{root}` names no package"))
-            .hint("list the packages in `cabal.project`: `packages: .`"));
+            .hint(format!("list the packages in `{}`: `packages: .`", names.project)));
     }
     let is_remote = |import: &String| import.contains("://");
     let has_unseen_packages = found.has_unseen
@@ -364,7 +370,8 @@ fn read_project(
     }));
     let (repositories, unseen_repositories) =
         file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
-    Ok(Project {
+    let amended = file.amended;
+    let mut project = Project {
         packages,
         with_compiler: file.with_compiler,
         imports: file.imports,
@@ -384,7 +391,15 @@ fn read_project(
         hpack,
         starts,
         root,
-    })
+    };
+    for (path, text) in amended {
+        if let Some(target) = project.place_of(&path) {
+            let source = world.state.file_with(&text)?;
+            let reason = format!("`{path}`, without what is in the way of a static build");
+            project.mounts.push(SourceMount { source, target: target.into_string(), reason });
+        }
+    }
+    Ok(project)
 }
 
 /// What the project files may make cabal start, and files of the project that cabal may take for its compiler.
@@ -457,7 +472,8 @@ fn read_project_file(
         return Err(Error::usage(format!("`{path}` is one of more than {FILES} project files that import each other")));
     }
     let text = read(path)?;
-    let parsed = parse_project_file(&text);
+    let mut parsed = parse_project_file(&text);
+    file.amended.extend(parsed.amend(&text).map(|amended| (path.to_owned(), amended)));
     inputs.push((path.to_owned(), text));
     let dir = path.parent().unwrap_or(path);
     for import in parsed.imports.iter().filter(|import| !import.contains("://")) {
