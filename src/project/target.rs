@@ -179,9 +179,10 @@ pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     plain
 }
 
-/// Whether a name is one that cabal gives components: words of letters and digits, each with a letter, between hyphens.
+/// Whether a name is one that cabal gives packages and components: words of letters and digits of any script, none of
+/// them of ASCII digits alone, between hyphens (Cabal's `parsecUnqualComponentName`).
 pub(crate) fn is_component_name(name: &str) -> bool {
-    let is_word = |word: &str| word.chars().all(char::is_alphanumeric) && word.chars().any(|c| !c.is_numeric());
+    let is_word = |word: &str| word.chars().all(char::is_alphanumeric) && word.chars().any(|c| !c.is_ascii_digit());
     name.len() <= 200 && name.split('-').all(is_word)
 }
 
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn names_are_those_that_cabal_gives() {
-        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2"] {
+        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2", "x-²"] {
             assert!(is_component_name(name), "{name}");
         }
         for name in ["", "-a", "a-", "a--b", "a/b", "..", ".", "a b", "a\nb", "x-1", "12", "a_b", "a.b", "a\u{1b}[31m"]

@@ -1,5 +1,4 @@
-//! Copies the results out of the container into the stage. The engine's client writes the files, so they belong to the
-//! caller.
+//! Lets the results out of the container into the stage: the engine writes them as a tar archive, and hsx unpacks it.
 
 use std::io::Read as _;
 
@@ -7,11 +6,15 @@ use camino::Utf8Path;
 
 use super::build::{RESULTS, Results};
 use super::context::{Context, Failure};
+use super::results;
 use super::stage::Stage;
 use super::step::Step;
-use crate::base::cmd::Cmd;
+use crate::base::cmd::{Cmd, quote};
+use crate::base::error::Error;
 use crate::facts::cross;
 use crate::tools::engine::Engine;
+use crate::world::doors::incoming::{Fault, unpack};
+use crate::world::doors::write::unwritable;
 
 #[derive(Debug)]
 pub(crate) struct Collect {
@@ -25,7 +28,7 @@ pub(crate) struct Collected;
 
 impl Collect {
     pub(crate) fn new(engine: &Engine, container: &str, stage: &Stage) -> Self {
-        Self { cmd: engine.copy_out(container, RESULTS, stage.path().as_str()), stage: stage.clone() }
+        Self { cmd: engine.copy_out(container, RESULTS), stage: stage.clone() }
     }
 }
 
@@ -34,14 +37,35 @@ impl Step for Collect {
     type Output = Collected;
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
+        let safely = "--no-same-owner --no-same-permissions --keep-old-files";
+        let [stage, archive] =
+            [self.stage.path(), self.stage.path().join("results.tar")].map(|path| quote(path.as_str()));
+        format!("{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}", self.cmd)
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
-        let answer = context.quietly(&self.cmd)?;
-        if !answer.success() {
-            let failed = context.failed(&self.cmd, answer.status, &answer.stderr);
-            return Err(failed.in_writing("the results cannot be copied out of the container").into());
+        const FAILURE: &str = "the results cannot be copied out of the container";
+        let place = self.stage.open().map_err(|error| unwritable(&error))?;
+        let (ended, unpacked) =
+            context.read(&self.cmd, |archive| unpack(archive, &place, results::ALL, results::expected))?;
+        match unpacked {
+            Err(Fault::Refused(what)) => {
+                let error = Error::verification(format!("the container left {what}"));
+                return Err(error.hint("hsx takes only plain files out of it, by the names that cabal gives").into());
+            }
+            Err(Fault::Unwritable(error)) => return Err(unwritable(&error).into()),
+            Err(Fault::Broken(why)) => {
+                let broken = format!("the archive that the engine wrote is broken: {why}");
+                // A client that fails breaks off, and its own words say why.
+                let said = if ended.said.trim().is_empty() { &broken } else { &ended.said };
+                let failed = context.failed(&self.cmd, ended.status, said);
+                return Err(failed.in_writing(FAILURE).into());
+            }
+            Ok(()) if !ended.status.success() => {
+                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
+            }
+            Ok(()) => {}
         }
         context.notes.extend(cross::emulated_calls(&head_of(&self.stage.emulated_calls())));
         Ok(Collected)

@@ -22,6 +22,7 @@ pub(crate) mod out_dir;
 pub(crate) mod pack;
 pub(crate) mod prepare;
 pub(crate) mod pull;
+mod results;
 pub(crate) mod send;
 pub(crate) mod solve;
 pub(crate) mod stage;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::context::{Context, Failure};
+use super::results;
 use super::step::{Step, lines};
 use crate::base::cmd::quote;
 use crate::base::error::Error;
@@ -116,11 +117,9 @@ impl Stage {
     /// # Errors
     /// When the container left no plan that can be read.
     pub(crate) fn cabal_plan(&self) -> Result<CabalPlan, Error> {
-        /// In bytes. Plans of hundreds of packages have a few MiB.
-        const LIMIT: u64 = 64 << 20;
         let unreadable = |error: String| Error::host("the container left no build plan").said(&error);
-        let text =
-            pieces::text_of(self.path().join("plan.json"), LIMIT).map_err(|error| unreadable(error.to_string()))?;
+        let text = pieces::text_of(self.path().join("plan.json"), results::CABAL_PLAN)
+            .map_err(|error| unreadable(error.to_string()))?;
         CabalPlan::parse(&text).map_err(|error| unreadable(error.to_string()))
     }
 

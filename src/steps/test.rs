@@ -5,6 +5,7 @@ use camino::Utf8Path;
 use super::build::Results;
 use super::collect::Collected;
 use super::context::{Context, Failure};
+use super::results;
 use super::stage::{LOGS, Stage};
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
@@ -77,7 +78,7 @@ impl Step for DeliverLogs {
 
     fn follow(&self, _: Collected, _: &mut Context<'_>) -> Result<Vec<Suite>, Failure> {
         let Self { stage, out_dir, targets } = self;
-        let results = pieces::text_of(stage.test_results(), 16 << 20)
+        let results = pieces::text_of(stage.test_results(), results::TEST_RESULTS)
             .map_err(|error| Error::host("the container left no test results").said(&error.to_string()))?;
         let place = || {
             let (stage, out_dir) = (stage.open()?, Root::make(out_dir)?);

@@ -87,8 +87,7 @@ impl Step for TryOut {
             return Ok(all);
         }
         context.say("Checking", "that what was built starts");
-        let answer =
-            if trial.is_sent { self.send(&trial.cmd, &names, context)? } else { context.quietly(&trial.cmd)? };
+        let answer = self.run(trial, &names, context)?;
         if !answer.success() {
             let failed = context.failed(&trial.cmd, answer.status, &answer.stderr);
             if !failed.lacks_emulation() {
@@ -107,9 +106,17 @@ impl Step for TryOut {
 }
 
 impl TryOut {
-    /// Runs the command, and writes the executables that are to be started to it, as a tar archive.
-    fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
+    /// Runs the trial. An engine on another machine is sent the executables that are to be started, as a tar archive. The
+    /// programs that are tried can write to the script's own output, so only so much of it is kept.
+    fn run(&self, trial: &TrialRun, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
+        /// In bytes. The script prints at most 2,000 for an executable.
+        const ANSWER: usize = 4 << 20;
+        let TrialRun { cmd, is_sent } = trial;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut output = |source, bytes: &[u8]| match source {
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
+            Stream::Stderr => keep(&mut stderr, bytes, ANSWER),
+        };
         let feed = |to: &mut dyn std::io::Write| {
             let mut archive = tar::Builder::new(to);
             let stage = self.stage.open()?;
@@ -121,10 +128,9 @@ impl TryOut {
             }
             archive.into_inner()?.flush()
         };
-        let (status, written) = context.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
-            Stream::Stderr => keep(&mut stderr, bytes),
-        })?;
+        let exec = &context.world.exec;
+        let (status, written) =
+            if *is_sent { exec.fed(cmd, &feed, &mut output)? } else { (exec.stream(cmd, &mut output)?, Ok(())) };
         if let (true, Err(error)) = (status.success(), written) {
             return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
         }

@@ -21,6 +21,7 @@ mod freeze;
 mod fresh;
 mod hostile;
 mod image;
+mod incoming;
 mod locked;
 mod new;
 mod output;

@@ -187,10 +187,10 @@ impl Engine {
         self.cmd(&["commit"]).args(changes).arg(container).arg(reference)
     }
 
-    /// Copies the contents of a directory out of a container, even of one that has exited. The files belong to the
-    /// caller on every engine, because the client writes them.
-    pub(crate) fn copy_out(&self, container: &str, path: &str, to: &str) -> Cmd {
-        self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg(format!("{to}/"))
+    /// Writes the contents of a directory of a container, even of one that has exited, to standard output, as a tar
+    /// archive. Podman names its entries `NAME`, and docker `./NAME`.
+    pub(crate) fn copy_out(&self, container: &str, path: &str) -> Cmd {
+        self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg("-")
     }
 
     /// Starts a container with no more rights than builds need.

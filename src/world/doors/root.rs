@@ -113,6 +113,15 @@ impl Root {
         })
     }
 
+    /// Makes a directory, which nothing may have the name of.
+    ///
+    /// # Errors
+    /// When the name is taken, or the directory around it is not writable.
+    pub(crate) fn make_new_dir(&self, name: &str) -> io::Result<()> {
+        let make = |name| rustix::fs::mkdirat(&self.dir, name, Mode::from_raw_mode(ANYBODY));
+        single(name).and_then(make).map_err(|error| self.fault(name, error))
+    }
+
     fn opened(&self, dir: OwnedFd, below: &Utf8Path) -> Self {
         let path = if below.as_str().is_empty() { self.path.clone() } else { self.path.join(below) };
         Self { dir, path, resolution: self.resolution }
