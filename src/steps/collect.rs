@@ -1,9 +1,5 @@
 //! Lets the results out of the container into the stage: the engine writes them as a tar archive, and hsx unpacks it.
 
-use std::io::Read as _;
-
-use camino::Utf8Path;
-
 use super::build::{RESULTS, Results};
 use super::context::{Context, Failure};
 use super::results;
@@ -14,6 +10,7 @@ use crate::base::error::Error;
 use crate::facts::cross;
 use crate::tools::engine::Engine;
 use crate::world::doors::incoming::{Fault, unpack};
+use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
 #[derive(Debug)]
@@ -67,19 +64,10 @@ impl Step for Collect {
             }
             Ok(()) => {}
         }
-        context.notes.extend(cross::emulated_calls(&head_of(&self.stage.emulated_calls())));
+        let calls = pieces::text_of(self.stage.emulated_calls(), results::LIST).unwrap_or_default();
+        context.notes.extend(cross::emulated_calls(&calls));
         Ok(Collected)
     }
-}
-
-/// The first bytes of a file that a container wrote, as text; empty when there is no such file.
-fn head_of(path: &Utf8Path) -> String {
-    const LIMIT: u64 = 1 << 16;
-    let mut text = Vec::new();
-    let is_file = fs_err::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    let file = is_file.then(|| fs_err::File::open(path).ok()).flatten();
-    let _ = file.map(|file| file.take(LIMIT).read_to_end(&mut text));
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Removes the container that the results were copied out of.

@@ -274,7 +274,9 @@ fn only_doors_write() {
     ];
     let calls: Vec<_> = calls.iter().flat_map(|call| [format!("fs_err::{call}"), format!("std::fs::{call}")]).collect();
     // `hsx new` writes where the user said, and nothing is there yet.
-    let may = |path: &Utf8Path| path.starts_with("world/doors") || ["world/follow/scaffold.rs", "fuzz.rs"].contains(&path.as_str());
+    let may = |path: &Utf8Path| {
+        path.starts_with("world/doors") || ["world/follow/scaffold.rs", "fuzz.rs"].contains(&path.as_str())
+    };
     let writes = |text: &str| {
         let mut code = text.lines().take_while(|line| *line != "#[cfg(test)]");
         code.find(|line| calls.iter().any(|call| line.contains(call.as_str()))).map(str::to_owned)
