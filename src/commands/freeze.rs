@@ -13,7 +13,7 @@ use crate::facts::strategy::Choice;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
 use crate::project::freeze::{self, Frozen, Origin, Survey};
-use crate::project::{Project, image};
+use crate::project::{Project, Selection, image};
 use crate::report;
 use crate::settings::{Arguments, PlatformSettings, Platforms, Settings};
 use crate::steps::ask_host::AskHost;
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
     let world = World::new(environment, ui)?;
     let result = ResultArgs::default();
     let typed = Arguments { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::Several };
-    let gathered = gather(typed, |project, _| may_write(project, args.force), &world)?;
+    let gathered = gather(typed, &|project, _| may_write(project, args.force).map(|()| Selection::default()), &world)?;
     let plan = plan(&gathered, args.from, environment)?;
     let path = gathered.project.root.join(freeze::FILE);
     if args.dry_run {
@@ -148,11 +148,7 @@ impl FreezePlan {
 ///
 /// # Errors
 /// When the host is to be asked but has neither cabal nor ghc-pkg, or a platform cannot be built for.
-pub(crate) fn plan<S>(
-    gathered: &PlanInputs<S>,
-    origin: Origin,
-    environment: &Environment,
-) -> Result<FreezePlan, Error> {
+pub(crate) fn plan(gathered: &PlanInputs, origin: Origin, environment: &Environment) -> Result<FreezePlan, Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
     let file = file(project, origin)?;
     let host = host(project, settings, origin, environment)?;
@@ -246,7 +242,7 @@ impl Solver<'_> {
 ///
 /// # Errors
 /// When a tool fails, or an image cannot honour the freeze.
-pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &World<'_>) -> Result<Frozen, Error> {
+pub(crate) fn follow(plan: &FreezePlan, gathered: &PlanInputs, world: &World<'_>) -> Result<Frozen, Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
     for step in &plan.surveys.prepare {
         step.follow(world)?;
@@ -274,11 +270,11 @@ pub(crate) fn follow<S>(plan: &FreezePlan, gathered: &PlanInputs<S>, world: &Wor
 }
 
 /// Checks a freeze with a platform's image, by the strategy that worked for the survey.
-fn check<S>(
+fn check(
     frozen: &Frozen,
     platform: &PlatformSettings,
     choice: Choice,
-    gathered: &PlanInputs<S>,
+    gathered: &PlanInputs,
     world: &World<'_>,
 ) -> Result<(), Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
@@ -299,7 +295,7 @@ fn check<S>(
 ///
 /// # Errors
 /// When a platform cannot be built for, or the file that hides the project's own cannot be made.
-pub(crate) fn heed<S>(frozen: Option<&Frozen>, gathered: &mut PlanInputs<S>, world: &World<'_>) -> Result<(), Error> {
+pub(crate) fn heed(frozen: Option<&Frozen>, gathered: &mut PlanInputs, world: &World<'_>) -> Result<(), Error> {
     let PlanInputs { project, settings, facts, .. } = gathered;
     if let Some(frozen) = frozen {
         settings.cabal_args.extend(frozen.arguments());

@@ -77,7 +77,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let typed =
         Arguments { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
-    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
+    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, &select, &world)? {
         let dir = program.path.parent().unwrap_or(&program.path);
         let start = here(dir, &program.name, &args.args, &loaded.project);
         if !args.dry_run {
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&plan.shell_then(&Start::Here(start).shell()));
         return Ok(0);
     }
-    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
+    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     // A missing emulation is reported before anything is built. The name is a guess until cabal has planned.
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());

@@ -10,7 +10,7 @@ use crate::facts::Facts;
 use crate::facts::strategy::Strategy;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Lock, Plan, PlatformPlan};
-use crate::project::Project;
+use crate::project::{Project, Selection};
 use crate::settings::{Arguments, Platforms, Settings};
 use crate::steps::interact;
 use crate::steps::prepare::Prepare;
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyho
     let world = World::new(environment, ui)?;
     let result = ResultArgs { no_upx: true, ..ResultArgs::default() };
     let typed = Arguments { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
-    let PlanInputs { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
+    let PlanInputs { project, settings, facts, .. } = gather(typed, &|_, _| Ok(Selection::default()), &world)?;
     let planner = Planner { project: &project, settings: &settings, facts: &facts, args };
     let preparation = planner.preparation()?;
     let plan = Plan { prepare: Prepare::all(&project, &facts), platforms: vec![preparation], ..Plan::default() };

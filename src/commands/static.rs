@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::freeze;
-use super::gather::{PlanInputs, ResolvedProject, find, gather, gather_loaded, load};
+use super::gather::{PlanInputs, ResolvedProject, Select, find, gather, gather_loaded, load};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
@@ -141,7 +141,7 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let report = match args.freeze {
         Some(origin) => report_frozen(typed, origin, args.dry_run, &world)?,
-        None => report(typed, select, args.dry_run, &world)?,
+        None => report(typed, &select, args.dry_run, &world)?,
     };
     let Some(report) = report else { return Ok(0) };
     match args.output.format {
@@ -172,12 +172,12 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
 /// Builds the platforms for which something has changed since the last build. `None`: the plan was printed instead.
 fn report(
     typed: Arguments<'_>,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     dry_run: bool,
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let loaded = load(typed, world)?;
-    let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
+    let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, select, world)?;
     let mut builder = typed.builder.clone();
     let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
     let mut built = Report { freeze: None, platforms: Vec::new() };
@@ -186,7 +186,7 @@ fn report(
             builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
         }
         let typed = Arguments { builder: &builder, ..typed };
-        let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
+        let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, world)?;
         plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.job.platform).collect();
@@ -219,13 +219,13 @@ fn report_frozen(
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    let mut gathered = gather(typed, select, world)?;
+    let mut gathered = gather(typed, &select, world)?;
     let freeze = freeze::plan(&gathered, origin, world.environment)?;
     let mut frozen = None;
     if !dry_run {
         frozen = Some(freeze::follow(&freeze, &gathered, world)?);
         // The freeze has created images and volumes, so the facts are gathered again.
-        gathered = gather(typed, select, world)?;
+        gathered = gather(typed, &select, world)?;
     }
     if origin != Origin::File && gathered.project.freeze_file().is_some() {
         world.ui.warning(
@@ -251,7 +251,7 @@ fn report_frozen(
 pub(crate) fn fresh_program(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     world: &World<'_>,
 ) -> Result<Option<(Platform, Delivered)>, Error> {
     let checked = check(typed, loaded, select, world)?;
@@ -264,7 +264,7 @@ pub(crate) fn fresh_program(
         return Ok(Some(program));
     }
     let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    Ok(check(Arguments { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
+    Ok(check(Arguments { targets: &[], ..typed }, loaded, &all, world).ok().and_then(|all| program(&all.fresh)))
 }
 
 /// The delivered executable that the targets mean. `None`: there is no such executable, or more than one.
@@ -305,7 +305,7 @@ struct FreshPlatforms {
 fn check(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     world: &World<'_>,
 ) -> Result<FreshPlatforms, Error> {
     let start = Instant::now();

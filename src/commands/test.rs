@@ -87,7 +87,7 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
         Arguments { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
     let targets: Vec<_> = args.targets.iter().map(|target| seen_from(&environment.cwd, target)).collect();
     let select = |project: &Project, _: &Settings| project.select_tests(&targets);
-    let PlanInputs { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
+    let PlanInputs { project, settings, selection, facts, .. } = gather(typed, &select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
     let plan = plan(&project, &settings, &selection, &options, &facts)?;
