@@ -97,7 +97,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         return Ok(0);
     }
     let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-    let report = r#static::execute(&plan, &facts, Some(wanted), &world)?;
+    let report = r#static::execute(&plan, &Values::default(), &facts, Some(wanted), &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));

@@ -43,7 +43,7 @@ use crate::world::doors::at_once::side_by_side;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::write::{append, replace};
-use crate::world::follow::platform;
+use crate::world::follow::{platform, prepare};
 
 const STATIC_HELP: &str = "\
 Settings:
@@ -193,7 +193,7 @@ fn report(
         }
         if !dry_run {
             let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-            built = execute(&plan, &facts, Some(wanted), world)?;
+            built = execute(&plan, &Values::default(), &facts, Some(wanted), world)?;
         }
     }
     if dry_run {
@@ -221,26 +221,24 @@ fn report_frozen(
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let mut gathered = gather(typed, &select, world)?;
     let freeze = freeze::plan(&gathered, origin, world.environment)?;
-    let mut frozen = None;
-    if !dry_run {
-        frozen = Some(freeze::follow(&freeze, &gathered, world)?);
-        // The freeze has created images and volumes, so the facts are gathered again.
-        gathered = gather(typed, &select, world)?;
-    }
+    let own_index_state = gathered.project.index_state.clone();
     if origin != Origin::File && gathered.project.freeze_file().is_some() {
         world.ui.warning(
             "the versions in the present `cabal.project.freeze` are not heeded: `--freeze=file` keeps to them",
         );
     }
-    freeze::heed(frozen.as_ref(), &mut gathered, world)?;
+    freeze::heed(&mut gathered, world)?;
     let PlanInputs { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if dry_run {
         world.ui.print(&format!("{}{}\n{}", freeze.shell(), freeze::LINES, plan.steps()));
         return Ok(None);
     }
-    let freeze = frozen.as_ref().map(freeze::json);
-    Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
+    let frozen = freeze::follow(&freeze, &project, &facts.system, world)?;
+    freeze::tell(&frozen, world.ui);
+    let values = freeze::values(&frozen, own_index_state);
+    let report = execute(&plan, &values, &facts, None, world)?;
+    Ok(Some(Report { freeze: Some(freeze::json(&frozen)), ..report }))
 }
 
 /// The executable that is asked for, and its platform, when it is up to date and hsx itself runs on that platform. It
@@ -356,7 +354,7 @@ pub(crate) fn plan(
         })
     });
     let platforms = platforms.collect::<Result<_, Error>>()?;
-    Ok(Plan { fresh: Vec::new(), platforms, prepare, shares, serial: settings.serial })
+    Ok(Plan { platforms, prepare, shares, serial: settings.serial, ..Plan::default() })
 }
 
 /// How the platforms that an engine builds for share its machine.
@@ -472,13 +470,12 @@ impl<'a> Planner<'a> {
 /// When a step that comes before all platforms fails.
 pub(crate) fn execute(
     plan: &Plan<Vec<Delivered>>,
+    values: &Values,
     facts: &Facts,
     wanted: Option<BuildRequest<'_>>,
     world: &World<'_>,
 ) -> anyhow::Result<Report> {
-    for step in &plan.prepare {
-        step.follow(world)?;
-    }
+    prepare(plan, world)?;
     // The state before the build counts: the next run builds what changes in the meantime.
     let mut sources = wanted.and_then(|wanted| SourceTree::look(wanted, world));
     let builds: Vec<_> = plan
@@ -498,7 +495,7 @@ pub(crate) fn execute(
         // After a signal no further platform begins.
         world.exec.check().ok()?;
         let start = Instant::now();
-        let built = platform::follow(plan, &Values::default(), &facts.system, world);
+        let built = platform::follow(plan, values, &facts.system, world);
         let report = PlatformReport {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),

@@ -25,7 +25,7 @@ use crate::tools::engine::{Container, Lifetime};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::platform;
+use crate::world::follow::{platform, prepare};
 
 const HELP: &str = "\
 The suites are built as `hsx static` builds executables, static too, in a build directory of their
@@ -164,9 +164,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
 
 /// Follows the plan. When one platform fails, the others go on; a signal ends all of them.
 fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
-    for step in &plan.prepare {
-        step.follow(world)?;
-    }
+    prepare(plan, world)?;
     let mut platforms = Vec::new();
     for plan in &plan.platforms {
         let start = Instant::now();

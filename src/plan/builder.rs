@@ -1,6 +1,6 @@
 //! The builder of a platform: its images, volumes and containers, for all commands that run cabal in it.
 
-use super::{Lock, PlatformPlan};
+use super::{FetchInputs, Lock, PlatformPlan, Sequel};
 use camino::Utf8PathBuf;
 
 use crate::args::StrategyChoice;
@@ -65,6 +65,20 @@ pub(crate) fn with_fallback<T>(
         first.fallback = emulated.map(|choice| Box::new(plan(choice, Again::Yes)));
     }
     Ok(first)
+}
+
+/// Plans a platform's work after other work for it, which may have had to be emulated.
+///
+/// # Errors
+/// As for [`with_fallback`].
+pub(crate) fn sequel<T>(
+    build: &PlatformSettings,
+    facts: &Facts,
+    plan: impl Fn(Choice, Again) -> PlatformPlan<T>,
+) -> Result<Sequel<T>, Error> {
+    let mut as_chosen = with_fallback(build, facts, |choice, _| plan(choice, Again::Yes))?;
+    let emulated = as_chosen.fallback.take().map(|emulated| *emulated);
+    Ok(Sequel { as_chosen, emulated })
 }
 
 /// Whether the plan is a later one for the same platform: an earlier plan has prepared the images and the store.
@@ -306,7 +320,7 @@ impl<'a> Builder<'a> {
     pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Fetch> {
         let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
         let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
-        if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
+        if settings.offline || there && self.fetch_inputs(cabal_args).are_those_of(fetched.get(key)) {
             return None;
         }
         let parts = self.parts("fetch");
@@ -317,12 +331,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Everything that could change what [`Self::fetch`] downloads.
-    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
+    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> FetchInputs {
         let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        let files = hash(&files.collect::<Vec<_>>());
         // The number of parallel jobs does not affect what is fetched.
-        let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
-        let words = [self.image.reference.as_str()].into_iter().chain(args);
-        hash(&words.chain(files).collect::<Vec<_>>())
+        let args = cabal_args.iter().filter(|arg| !arg.starts_with("--jobs=")).cloned();
+        FetchInputs([self.image.reference.clone(), files].into_iter().chain(args).collect())
     }
 
     /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.

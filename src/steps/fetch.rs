@@ -26,7 +26,8 @@ impl Step for Fetch {
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
         context.say("Fetching", "dependencies");
-        let ended = context.streamed(&self.cmd)?;
-        context.container_ended(&self.cmd, &ended, "fetching the dependencies failed")
+        let cmd = self.cmd.with(context.values);
+        let ended = context.streamed(&cmd)?;
+        context.container_ended(&cmd, &ended, "fetching the dependencies failed")
     }
 }

@@ -1,7 +1,7 @@
 //! Creates a volume.
 
 use super::context::{Context, Failure};
-use super::step::Step;
+use super::step::{Step, unless_done};
 use crate::base::cmd::Cmd;
 use crate::facts::Host;
 
@@ -22,7 +22,7 @@ impl Step for CreateVolume {
     type Output = ();
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        format!("{}\n{}", unless_done("created the volume"), self.cmd)
     }
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {

@@ -70,16 +70,6 @@ pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
     Lockfile::parse(&read(&path)?, &path)
 }
 
-/// Writes `hsx.lock`.
-///
-/// # Errors
-/// When it cannot be written.
-pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(), Error> {
-    let path = root.join(lockfile::FILE_NAME);
-    fs_err::write(&path, lockfile.text())
-        .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
-}
-
 /// Whether the project at or above a directory has only a `package.yaml`, which hpack must read first.
 pub(crate) fn has_package_yaml_only(directory: Option<&Utf8Path>, environment: &Environment) -> bool {
     let start = directory.map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));

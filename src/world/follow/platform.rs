@@ -81,7 +81,7 @@ fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, worl
     if let Some(inputs) = &plan.fetch_inputs {
         // The fetched files of a failed build may be incomplete, so the next run fetches again.
         match &result {
-            Ok(_) => world.state.remember(&FETCHED, &plan.job.key, inputs),
+            Ok(_) => world.state.remember(&FETCHED, &plan.job.key, &inputs.digest(values)),
             Err(_) => world.state.forget(&FETCHED, &plan.job.key),
         }
     }
