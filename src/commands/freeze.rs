@@ -9,6 +9,7 @@ use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::{Cmd, LATE_ARGS, Values, late};
 use crate::base::error::{Error, ErrorKind};
+use crate::facts::container_name::Phase;
 use crate::plan::builder::{Again, Builder, choose, sequel, with_fallback};
 use crate::plan::{Plan, PlatformPlan, Sequel};
 use crate::project::freeze::{self, Frozen, Origin, Survey};
@@ -232,12 +233,12 @@ impl Solver<'_> {
         let cabal_args = cabal::solve_args(targets, &settings.cabal_args);
         let args = first.into_iter().chain([below]).chain(cabal_args).collect();
         let network = if settings.offline { Network::None } else { Network::Default };
-        let parts = self.0.parts("freeze");
+        let parts = self.0.parts(Phase::Freeze);
         host.engine.run(&Container { network, ..self.0.container(&parts, script, args) })
     }
 
     fn plan(&self, preparation: Vec<Chain<()>>, solve: Solve) -> PlatformPlan<String> {
-        let names = self.0.container_names(&["copy", "cross", "freeze"]);
+        let names = self.0.container_names(&[Phase::Copy, Phase::Cross, Phase::Freeze]);
         self.0.plan(&self.0.key, &names, self.0.locks(), preparation, solve)
     }
 }

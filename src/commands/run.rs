@@ -8,6 +8,7 @@ use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::Error;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::{Facts, strategy};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::{Lock, Plan, PlatformPlan};
@@ -210,7 +211,7 @@ fn in_container(
     let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
     // The lock is separate from the build's: a program that runs for long must not keep others from building.
     let key = format!("{}-exec", builder.key);
-    let container_name = format!("hsx-{key}-run{}", facts.process);
+    let name_of_container = container_name(&key, Phase::Run(facts.process));
     let container = Container {
         network: Network::Default,
         stdin: facts.stdin,
@@ -219,7 +220,7 @@ fn in_container(
         mounts: &mounts,
         extra: &settings.engine_args,
         args: [format!("{DIR}/{name}")].into_iter().chain(args.iter().cloned()).collect(),
-        ..Container::new(&container_name, build.platform, &builder.image.reference, interact::PROGRAM)
+        ..Container::new(&name_of_container, build.platform, &builder.image.reference, interact::PROGRAM)
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

@@ -7,6 +7,7 @@ use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
 use crate::facts::Facts;
+use crate::facts::container_name::Phase;
 use crate::plan::builder::{Builder, sequel, with_fallback};
 use crate::plan::{Lock, Plan, PlatformPlan, Sequel};
 use crate::project::{Project, Selection};
@@ -121,14 +122,14 @@ fn plan(project: &Project, settings: &Settings, facts: &Facts, args: &ShellArgs)
 }
 
 fn preparation(builder: &Builder<'_>) -> PlatformPlan<()> {
-    let names = builder.container_names(&["copy", "cross"]);
+    let names = builder.container_names(&[Phase::Copy, Phase::Cross]);
     builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), ())
 }
 
 fn session(builder: &Builder<'_>, args: &ShellArgs) -> PlatformPlan<u8> {
     let Builder { settings, facts, .. } = builder;
     let key = format!("{}-shell", builder.key);
-    let mut parts = builder.parts(&format!("shell{}", facts.process));
+    let mut parts = builder.parts(Phase::Shell(facts.process));
     parts.labels = builder.labels_of_build(&key);
     let flags = cabal::build_args(&[], settings.jobs, &settings.cabal_args);
     let words = [builder.build.platform.to_string(), flags.len().to_string()].into_iter().chain(flags);

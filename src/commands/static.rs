@@ -10,6 +10,7 @@ use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::container_name::Phase;
 use crate::facts::strategy::Strategy;
 use crate::facts::{Facts, Host};
 use crate::plan::builder::{Builder, with_fallback};
@@ -385,7 +386,7 @@ impl<'a> Planner<'a> {
 
     fn plan(&self) -> PlatformPlan<Vec<Delivered>> {
         let builder = &self.builder;
-        let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
+        let names = builder.container_names(&[Phase::Copy, Phase::Cross, Phase::Fetch, Phase::Build, Phase::Try]);
         let work = InStage { stage: self.stage.clone(), out_dir: builder.out_dir(), steps: self.steps() };
         let mut plan = builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), work);
         plan.fetch_inputs = Some(builder.fetch_inputs(&self.cabal_args));
@@ -397,7 +398,7 @@ impl<'a> Planner<'a> {
         let Self { builder, stage, .. } = self;
         let Builder { settings, facts, host, .. } = builder;
         let (engine, platform) = (&host.engine, builder.build.platform);
-        let parts = builder.parts("build");
+        let parts = builder.parts(Phase::Build);
         let strip = if settings.strip { "strip" } else { "keep" };
         let mut patterns: Vec<_> = self.selection.targets.iter().flat_map(Target::patterns).collect();
         patterns.sort();
@@ -451,7 +452,7 @@ impl<'a> Planner<'a> {
         let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
         let mounts = if is_sent { &[] } else { std::slice::from_ref(&stage) };
         let script = if is_sent { try_out::SCRIPT_SENT } else { try_out::SCRIPT };
-        let (name, labels) = (builder.container_name("try"), builder.run_labels());
+        let (name, labels) = (builder.container_name(Phase::Try), builder.run_labels());
         let container = Container {
             stdin: if is_sent { Stdin::Passed } else { Stdin::Closed },
             labels: &labels,

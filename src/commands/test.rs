@@ -8,6 +8,7 @@ use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::{Error, ErrorKind};
+use crate::facts::container_name::Phase;
 use crate::facts::{Facts, strategy, test_key};
 use crate::plan::builder::{Builder, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
@@ -140,9 +141,9 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan<Vec<Suite>> {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
-    let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
+    let names = builder.container_names(&[Phase::Copy, Phase::Cross, Phase::Fetch, Phase::Test]);
     let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
-    let parts = builder.parts("test");
+    let parts = builder.parts(Phase::Test);
     let words = options.iter().chain(&args).cloned().collect();
     let container = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, test::SCRIPT, words) };
     let (engine, stage, out_dir) = (&host.engine, builder.stage(&key), builder.out_dir());

@@ -8,6 +8,7 @@ use crate::base::digest::{hash, short_hash};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::facts::advice;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::source::Source;
 use crate::facts::strategy::{self, Choice, Question, Strategy};
@@ -149,9 +150,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The names of a plan's containers: those that prepare, and those of its own phases.
-    pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
-        let send = self.source.iter().map(|_| "send");
-        ["derive"]
+    pub(crate) fn container_names(&self, phases: &[Phase]) -> Vec<String> {
+        let send = self.source.iter().map(|_| Phase::Send);
+        [Phase::Derive]
             .into_iter()
             .chain(send)
             .chain(phases.iter().copied())
@@ -159,8 +160,8 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    pub(crate) fn container_name(&self, phase: &str) -> String {
-        format!("hsx-{}-{phase}", self.key)
+    pub(crate) fn container_name(&self, phase: Phase) -> String {
+        container_name(&self.key, phase)
     }
 
     /// Changes the facts to what they are after this builder's preparation has been followed.
@@ -223,7 +224,7 @@ impl<'a> Builder<'a> {
         let pull = |reference: &str| chain(Pull::new(engine, platform, reference).then(check(reference)));
         let Some(base) = &image.base else { return vec![pull(&image.reference)] };
         let mut steps: Vec<_> = (!base.present).then(|| pull(&base.reference)).into_iter().collect();
-        let name = self.container_name("derive");
+        let name = self.container_name(Phase::Derive);
         let install = engine.run_installer(&Container {
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
@@ -265,7 +266,7 @@ impl<'a> Builder<'a> {
             mounts: &source.volume_mounts(false),
             extra: &self.settings.engine_args,
             args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
-            ..Container::new(&self.container_name("send"), platform, &image.reference, send::RECEIVE)
+            ..Container::new(&self.container_name(Phase::Send), platform, &image.reference, send::RECEIVE)
         });
         steps.push(chain(Send { source: source.clone(), is_new, cmd }));
         steps
@@ -280,10 +281,10 @@ impl<'a> Builder<'a> {
     /// Fills the volumes of the cross strategy, once for each pair of images.
     fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Chain<()>> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
-        let fill = |phase: &str, volume: &str, target: &str, script, args| {
+        let fill = |phase: Phase, volume: &str, target: &str, script, args| {
             let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
             // The copy keeps the owners of the image's files, which takes an installer's capabilities.
-            let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
+            let start = if phase == Phase::Copy { Engine::run_installer } else { Engine::run };
             let (name, labels) = (self.container_name(phase), self.run_labels());
             let container = Container {
                 labels: &labels,
@@ -300,7 +301,7 @@ impl<'a> Builder<'a> {
             |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
             let create = CreateVolume::unless_there(self.host, volume, &labels("native"));
-            let copy = fill("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            let copy = fill(Phase::Copy, volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
             steps.push(chain(create.then(copy)));
         }
         let volume = &toolchain.volume;
@@ -309,7 +310,7 @@ impl<'a> Builder<'a> {
             let labels = [&labels("cross")[..], &[platform]].concat();
             let create = CreateVolume::unless_there(self.host, volume, &labels);
             let machine = vec![self.build.platform.machine().to_owned()];
-            let make = fill("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            let make = fill(Phase::Cross, volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
             steps.push(chain(create.then(make)));
         }
         steps
@@ -323,7 +324,7 @@ impl<'a> Builder<'a> {
         if settings.offline || there && self.fetch_inputs(cabal_args).are_those_of(fetched.get(key)) {
             return None;
         }
-        let parts = self.parts("fetch");
+        let parts = self.parts(Phase::Fetch);
         let index_state = project.index_state.clone().unwrap_or_default();
         let args = [index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
         let container = Container { network: Network::Default, ..self.container(&parts, fetch::SCRIPT, args) };
@@ -410,7 +411,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What the container of a phase is made of.
-    pub(crate) fn parts(&self, phase: &str) -> Parts {
+    pub(crate) fn parts(&self, phase: Phase) -> Parts {
         Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
     }
 

@@ -10,6 +10,7 @@ use crate::base::age::Age;
 use crate::base::cmd::Cmd;
 use crate::base::date::seconds_since_epoch;
 use crate::base::platform::Platform;
+use crate::facts::container_name::key_of;
 use crate::tools::engine::storage::{ObjectKind, StoredObject};
 use crate::tools::engine::{Engine, LABEL};
 
@@ -115,11 +116,7 @@ fn lock_name(kind: ObjectKind, name: &str) -> &str {
     match kind {
         ObjectKind::Image => name,
         ObjectKind::Volume => name.strip_prefix("hsx-build-").unwrap_or(name),
-        // hsx-KEY-PHASE
-        ObjectKind::Container => {
-            let key = name.strip_prefix("hsx-").unwrap_or(name);
-            key.rsplit_once('-').map_or(key, |(key, _)| key)
-        }
+        ObjectKind::Container => key_of(name).unwrap_or(name),
     }
 }
 

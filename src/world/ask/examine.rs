@@ -12,6 +12,7 @@ use super::storage;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::doctor::machine::{Disk, Emulation, Engine, EngineAnswer, ImageCheck, Machine, Probe, Purpose, Tool};
+use crate::facts::container_name::{Phase, container_name};
 use crate::project::image;
 use crate::tools::binfmt::{Handler, handler};
 use crate::tools::engine::health::{Place, parse_health};
@@ -269,7 +270,7 @@ fn probe(
     if lock.try_lock().is_err() {
         return Ok(Probe::NotTried);
     }
-    let name = format!("hsx-{key}-probe");
+    let name = container_name(&key, Phase::Probe);
     let labels = [
         (LABEL, "run".to_owned()),
         ("hsx.platform", platform.to_string()),

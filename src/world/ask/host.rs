@@ -12,6 +12,7 @@ use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::container_name::key_of;
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::strategy::Strategy;
 use crate::facts::{Addition, Facts, Host, Image, build_key, test_key};
@@ -209,10 +210,7 @@ fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error
 fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Result<Vec<String>, Error> {
     let answer = ask(&engine.containers(&format!("hsx.state={state_id}")), world)?;
     Ok(words::containers(&answer.stdout)
-        .filter(|(_, name)| {
-            let key = name.strip_prefix("hsx-").and_then(|name| Some(name.rsplit_once('-')?.0));
-            key.is_some_and(|key| !world.state.is_held(key))
-        })
+        .filter(|(_, name)| key_of(name).is_some_and(|key| !world.state.is_held(key)))
         .map(|(id, _)| id.to_owned())
         .collect())
 }
