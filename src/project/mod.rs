@@ -94,7 +94,7 @@ pub(crate) struct SourceMount {
 }
 
 /// What to build: targets for cabal, and the executables or test suites that the project's files suggest for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Selection {
     pub targets: Vec<Target>,
     /// A guess: cabal's plan decides.

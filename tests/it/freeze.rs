@@ -229,6 +229,18 @@ fn every_platform_is_asked_and_has_to_agree() {
 }
 
 #[test]
+fn where_the_survey_had_to_be_emulated_so_is_the_check() {
+    let test = Test::new().scenario("run-cross", "echo 'cross: no shell'; exit 102");
+    let dry = test.hsx("freeze -p arm64 --dry-run").exits(0);
+    dry.prints("# where what comes before had to be emulated, hsx emulates this too\n");
+    let run = test.hsx("freeze -p arm64").exits(0).says("FAILED");
+    let entries: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.value("--entrypoint").unwrap()).collect();
+    assert_eq!(entries, ["/bin/sh", "/bin/sh"], "{run}");
+    let dry = Test::new().hsx("freeze --dry-run").exits(0);
+    assert!(!dry.stdout.contains("had to be emulated"), "{dry}");
+}
+
+#[test]
 fn an_unfit_freeze_is_not_written() {
     let fails = "case $2 in ask | solve) ;; *) echo 'Error: Could not resolve dependencies' >&2; exit 100 ;; esac";
     let test = Test::new().scenario("run-freeze", fails).file(FILE, "mine");

@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod container;
 pub(crate) mod health;
 pub(crate) mod storage;
+pub(crate) mod words;
 
 pub(crate) use container::{Container, Lifetime, Mount, Network, SHELL, Stdin};
 
