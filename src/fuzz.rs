@@ -1,6 +1,7 @@
 //! Fuzz tests: whatever engines, containers, projects and the system say, hsx reads it without panicking and without
 //! running forever. `cargo test` tries a few hundred damaged texts in each test, always the same ones. `HSX_FUZZ_CASES`
 //! and `HSX_FUZZ_SEED` choose how many, and which (CONTRIBUTING.md).
+#![expect(clippy::disallowed_methods, reason = "archives are unpacked into directories of the tests' own")]
 
 use std::fmt::Write as _;
 
