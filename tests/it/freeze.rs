@@ -188,7 +188,7 @@ fn a_project_that_tells_cabal_what_to_start_is_frozen_in_the_container() {
         let run = test.hsx("freeze").exits(0).says("warning: the container's cabal chooses the versions: ").says(named);
         assert_eq!(run.stderr.matches("the container's cabal chooses").count(), 1, "{run}");
         assert!(run.calls_of("cabal").is_empty() && run.calls_of("ghc-pkg").is_empty(), "{run}");
-        assert_eq!(run.calls_of("run-freeze")[0].script_args()[0], "solve");
+        assert_eq!(run.calls_of("run-freeze")[0].script_args()[1], "solve");
         let run = test.hsx("freeze --dry-run --force").exits(0).prints(named);
         assert!(!run.stdout.contains("ghc_pkg=$1"), "{run}");
         let run = test.hsx("static --freeze --no-upx").exits(0).says(named);
