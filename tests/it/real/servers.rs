@@ -81,9 +81,10 @@ impl Server {
             };
             let (length, digest) = (body.len(), digest(body));
             let body = if request.starts_with("HEAD ") { "" } else { body };
+            // Without the version, docker's client of Debian 12, 20.10, takes it for no registry.
             let answer = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\
-                 Docker-Content-Digest: {digest}\r\n\r\n{body}"
+                 Docker-Distribution-Api-Version: registry/2.0\r\nDocker-Content-Digest: {digest}\r\n\r\n{body}"
             );
             Some(answer.into_bytes())
         })
