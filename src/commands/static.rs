@@ -387,7 +387,7 @@ impl<'a> Planner<'a> {
 
     fn plan(&self) -> PlatformPlan<Vec<Delivered>> {
         let builder = &self.builder;
-        let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
+        let names = builder.container_names(&["copy", "cross", "index", "fetch", "build", "try"]);
         let work = InStage { stage: self.stage.clone(), out_dir: builder.out_dir(), steps: self.steps() };
         let mut plan = builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), work);
         plan.fetch_inputs = Some(builder.fetch_inputs(&self.cabal_args));

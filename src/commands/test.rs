@@ -140,7 +140,7 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan<Vec<Suite>> {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
-    let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
+    let names = builder.container_names(&["copy", "cross", "index", "fetch", "test"]);
     let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();

@@ -10,6 +10,7 @@ pub(crate) mod strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::args::StoreScope;
 use crate::base::cmd::Cmd;
 use crate::base::digest::short_hash;
 use crate::base::platform::Platform;
@@ -83,6 +84,8 @@ pub(crate) struct Host {
     pub memory: u64,
     /// Tells this user's state from that of others who share the engine.
     pub state_id: String,
+    /// Tells the volumes of those who use the same locks from the volumes of others who share the engine.
+    pub owner: String,
 }
 
 impl Host {
@@ -234,7 +237,7 @@ pub(crate) fn test_key(build_key: &str) -> String {
     format!("{build_key}-test")
 }
 
-/// The key of a build: one for each project, platform, image, strategy and user. It names the build's volume,
+/// The key of a build: one for each project, platform, image, strategy, user and kind of store. It names the build's volume,
 /// containers, lock and log.
 pub(crate) fn build_key(
     project: &Project,
@@ -242,9 +245,14 @@ pub(crate) fn build_key(
     image: &str,
     strategy: Strategy,
     state_id: &str,
+    store: StoreScope,
 ) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     let name: String = project.name().chars().map(plain).collect();
-    let hash = short_hash(&[project.root.as_str(), image, &strategy.to_string(), state_id]);
+    let strategy = strategy.to_string();
+    let mut words = vec![project.root.as_str(), image, &strategy, state_id];
+    // What was built with the packages of the shared store may have code of theirs in it.
+    words.extend((store == StoreScope::Project).then_some("own store"));
+    let hash = short_hash(&words);
     format!("{}-{}-{hash}", name.trim_matches('-'), platform.slug())
 }

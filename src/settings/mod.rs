@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
+use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StoreScope, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::harmless;
 use crate::base::platform::Platform;
@@ -70,6 +70,7 @@ settings_file! {
         upx: bool,
         writable_source: bool,
         data_files: bool,
+        store: StoreScope,
     }
     by_platform {
         ghc: String,
@@ -143,6 +144,12 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
+    if file.store == Some(StoreScope::Shared) {
+        return Err(Error::usage(
+            "`store = \"shared\"` may not be set in a project's `hsx.toml`: who shares is the user's choice",
+        )
+        .hint("set it in your own `config.toml`, or use `--store shared`"));
+    }
     let inside = |dir: &Utf8PathBuf| {
         dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
     };
@@ -189,6 +196,8 @@ pub(crate) struct Settings {
     pub clean: bool,
     /// The build may write to its source, which is then a copy.
     pub writable_source: bool,
+    /// Who shares the package store.
+    pub store: StoreScope,
     /// Data files are delivered too.
     pub data_files: bool,
     /// The lock file that `--locked` builds with.
@@ -353,6 +362,7 @@ pub(crate) fn resolve(
             .writable_source
             .or_else(|| files.iter().find_map(|file| file.writable_source))
             .unwrap_or(false),
+        store: args.store.or_else(|| files.iter().find_map(|file| file.store)).unwrap_or_default(),
         data_files: result.data_files.or_else(|| files.iter().find_map(|file| file.data_files)).unwrap_or(false),
         lockfile: None,
     })

@@ -16,6 +16,7 @@ pub(crate) mod derive;
 pub(crate) mod fetch;
 pub(crate) mod fill;
 pub(crate) mod hpack;
+pub(crate) mod index;
 pub(crate) mod interact;
 pub(crate) mod job;
 pub(crate) mod out_dir;

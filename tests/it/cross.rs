@@ -170,6 +170,8 @@ quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
    Preparing linux/amd64 image with tools for linux/arm64
 Installing aarch64
    Preparing linux/arm64 toolchain from the image
+    Updating linux/arm64 package index
+Downloading the latest package list
     Fetching linux/arm64 dependencies
 All dependencies are there
     Building linux/arm64 with GHC 9.10.3 (cross)
@@ -189,7 +191,7 @@ Linking demo
     assert_eq!(emulated.value("--entrypoint"), Some("/bin/sh"));
     let build_volume = |call| mount_of(call, "/hsx/build").to_owned();
     assert_ne!(build_volume(cross), build_volume(emulated), "neither sees the other's files");
-    assert_eq!(mount_of(cross, "/hsx/cabal"), mount_of(emulated, "/hsx/cabal"), "the downloads are the same");
+    assert_eq!(mount_of(cross, "/hsx/index"), mount_of(emulated, "/hsx/index"), "the index is the same");
     assert!(test.containers().is_empty(), "{run}");
     run.prints("  emulate\n");
 

@@ -30,6 +30,8 @@ fn a_build_that_fails_ends_with_cabals_words_and_one_error() {
    Resolving quay.io/benz0li/ghc-musl:9.10.3
      Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+    Updating linux/amd64 package index
+Downloading the latest package list
     Fetching linux/amd64 dependencies
 All dependencies are there
     Building linux/amd64 with GHC 9.10.3 (native)

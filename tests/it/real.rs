@@ -5,6 +5,7 @@ mod cache;
 mod cross;
 mod dice;
 mod doctor;
+mod domains;
 mod failures;
 mod freeze;
 mod hello;

@@ -133,9 +133,9 @@ done
 store=/hsx/cabal/store
 version_of() { "$1" --version 2> /dev/null | grep -o "[0-9][0-9.]*[0-9]" | head -n 1; }
 if [ -z "$gnu_as" ]; then
-  [ -z "$llvm_mc$clang" ] || store=$store-llvm-$(version_of "${llvm_mc:-$clang}")
+  [ -z "$llvm_mc$clang" ] || store=$store/llvm-$(version_of "${llvm_mc:-$clang}")
 elif [ "$(version_of "$gnu_as")" != "$(version_of as)" ]; then
-  store=$store-gnu-$(version_of "$gnu_as")
+  store=$store/gnu-$(version_of "$gnu_as")
 fi
 
 # What is slower than it could be, and what to do about it.

@@ -10,6 +10,7 @@ use super::engines::EnginesByConnection;
 use super::images::local;
 use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
+use crate::args::StoreScope;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
@@ -104,6 +105,7 @@ struct Inputs<'a> {
     packer: Option<(Utf8PathBuf, Option<Stamp>)>,
     engine_args: &'a [String],
     writable_source: bool,
+    store: StoreScope,
     data_files: bool,
     lockfile: Option<&'a Lockfile>,
     engine: &'a Engine,
@@ -146,6 +148,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         pull: _,
         clean: _,
         writable_source,
+        store,
         data_files,
         lockfile,
     } = settings;
@@ -173,6 +176,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         packer: packer(*upx, world),
         engine_args,
         writable_source: *writable_source,
+        store: *store,
         data_files: *data_files,
         lockfile: lockfile.as_ref(),
         engine: &known.engine,

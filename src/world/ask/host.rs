@@ -7,7 +7,7 @@ use std::thread;
 
 use super::engines::{EngineFacts, EnginesByConnection};
 use super::images::{ImageRequest, RegistryAnswer, find_image_with};
-use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
+use super::machine::{binfmt_entries, is_this_kernel, machine, owner, state_id, system};
 use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
@@ -90,7 +90,7 @@ fn host(
     let platform = known.platform()?;
     let EngineFacts { engine, info, is_remote } = known;
     let info = &info;
-    let state_id = state_id(&engine, info, world);
+    let (state_id, owner) = (state_id(&engine, info, world), owner(&engine, info, world));
     let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate
@@ -155,7 +155,7 @@ fn host(
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
-            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id, settings.store))
             .into_iter()
             .flat_map(|key| [test_key(&key), key])
     });
@@ -181,6 +181,7 @@ fn host(
         cores: info.cores.filter(|_| is_remote).unwrap_or_else(cores),
         memory: info.memory.filter(|_| is_remote).unwrap_or_else(available_memory),
         state_id,
+        owner,
     })
 }
 

@@ -110,7 +110,7 @@ fn forget(item: &Item, all: &[Item], state: &State) {
             state.forget(&FETCHED, item.lock_name());
             state.remove_log(item.lock_name());
         }
-        // The store held the downloads of other builds too.
+        // Other builds did not download what the store had.
         "store" => {
             let same = |other: &&Item| {
                 other.purpose == "build" && (&other.platform, &other.image) == (&item.platform, &item.image)

@@ -186,6 +186,14 @@ impl State {
         Ok(file.into_parts().0)
     }
 
+    /// The real path of the directory that holds the locks.
+    pub(crate) fn locks_dir(&self) -> Utf8PathBuf {
+        let dir = self.dir.join(LOCKS);
+        // A path that is not there yet cannot be resolved. Whoever needs a lock reports that it cannot be made.
+        let _ = fs_err::create_dir_all(&dir);
+        dir.canonicalize_utf8().unwrap_or(dir)
+    }
+
     /// Records that the thing behind a lock is used now.
     pub(crate) fn mark_used(lock: &File) {
         let _ = lock.set_modified(SystemTime::now());
