@@ -50,8 +50,8 @@ enum Phase {
 const DRAWN: [Phase; 23] = {
     use Phase::{Build, Collect, Deliver, Fetch, Fill, Freeze, Pack, Prune, Pull, Resolve, Try, UpToDate};
     [
-        Resolve, Resolve, Pull, Pull, Fill, Fetch, Fetch, Build, Build, Build, Build, Collect, Collect, Pack, Pack, Try,
-        Try, Deliver, Deliver, UpToDate, UpToDate, Freeze, Prune,
+        Resolve, Resolve, Pull, Pull, Fill, Fetch, Fetch, Build, Build, Build, Build, Collect, Collect, Pack, Pack,
+        Try, Try, Deliver, Deliver, UpToDate, UpToDate, Freeze, Prune,
     ]
 };
 
@@ -169,7 +169,8 @@ struct Faults {
 impl Tally {
     fn count(&mut self, engine: Engine, point: Point, hit: &str, faults: &Faults) {
         let (_, signal, target) = KINDS[point.kind];
-        let groups = [(0, format!("{signal} to {target:?}")), (1, format!("{:?}", point.phase)), (2, format!("{engine:?}"))];
+        let groups =
+            [(0, format!("{signal} to {target:?}")), (1, format!("{:?}", point.phase)), (2, format!("{engine:?}"))];
         let Faults { lost, left, other } = faults;
         let all: Vec<&String> = [lost, left, other].into_iter().flatten().collect();
         for key in groups.into_iter().chain([(3, "all".to_owned())]) {
@@ -225,7 +226,12 @@ fn a_sudden_end_loses_nothing_and_leaves_nothing() {
         lines.push([name.clone()].into_iter().chain(counts.iter().map(ToString::to_string)).collect());
     }
     table::print(&format!("{count} sudden ends, seed {seed}, {} s", start.elapsed().as_secs()), &lines);
-    assert!(tally.faults.is_empty(), "{} of {count} points, seed {seed}:\n{}", tally.faults.len(), tally.faults.join("\n"));
+    assert!(
+        tally.faults.is_empty(),
+        "{} of {count} points, seed {seed}:\n{}",
+        tally.faults.len(),
+        tally.faults.join("\n")
+    );
     assert_eq!(tally.done, count);
 }
 
@@ -323,7 +329,8 @@ impl<'a> Victim<'a> {
 
     fn edit(&mut self) {
         self.edition += 1;
-        let text = fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/projects/hello/Main.hs")).unwrap();
+        let text =
+            fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/projects/hello/Main.hs")).unwrap();
         let greeting = text.replace("Hello from a static executable", &format!("edition {}", self.edition));
         self.project.write("Main.hs", &greeting);
     }
@@ -385,7 +392,9 @@ impl<'a> Victim<'a> {
         for phase in all {
             let Some(at) = went.lines.iter().position(|(_, line)| phase.begins(line)) else { continue };
             let later = went.lines[at + 1..].iter();
-            let next = later.clone().find(|(_, line)| line.contains("Delivered") || all.iter().any(|other| *other != phase && other.begins(line)));
+            let next = later.clone().find(|(_, line)| {
+                line.contains("Delivered") || all.iter().any(|other| *other != phase && other.begins(line))
+            });
             let end = next.map_or(went.end, |(end, _)| *end);
             self.took.insert(phase, end - went.lines[at].0);
         }
@@ -432,7 +441,12 @@ impl<'a> Victim<'a> {
             Phase::Fill => {
                 let toolchains = self.image.volumes(self.engine).into_iter().filter(|name| name.contains("-cross-"));
                 for name in toolchains {
-                    let _ = self.engine.command(self.engine.program()).args(["volume", "rm", &name]).current_dir("/").output();
+                    let _ = self
+                        .engine
+                        .command(self.engine.program())
+                        .args(["volume", "rm", &name])
+                        .current_dir("/")
+                        .output();
                 }
                 self.edit();
                 ARM64
@@ -551,7 +565,9 @@ impl<'a> Victim<'a> {
         for dir in [self.project.root().to_owned(), self.dir("")] {
             let is_temporary = |path: &PathBuf| {
                 let name = file_name(path);
-                name.starts_with(".hsx-") || name.starts_with(".tmp") || path.starts_with(self.dir("tmp")) && name.contains("hsx")
+                name.starts_with(".hsx-")
+                    || name.starts_with(".tmp")
+                    || path.starts_with(self.dir("tmp")) && name.contains("hsx")
             };
             left.extend(walk(&dir).into_iter().filter(is_temporary).map(|path| format!("file {}", path.display())));
         }

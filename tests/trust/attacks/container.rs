@@ -157,7 +157,9 @@ fn files_without_number(ground: &Ground<'_>) -> Seen {
 
 fn one_of_two_fails(ground: &Ground<'_>) -> Seen {
     ground.hostile("first", "true");
-    ground.project.write("hello.cabal", &format!("{HEAD}{}{}", executable("first", "Main.hs"), executable("second", "Main.hs")));
+    ground
+        .project
+        .write("hello.cabal", &format!("{HEAD}{}{}", executable("first", "Main.hs"), executable("second", "Main.hs")));
     ground.project.write("dist-static/linux-amd64/first", "the previous result");
     ground.project.write("dist-static/linux-amd64/second/file", "in the way");
     let ended = ground.builds();
@@ -173,7 +175,10 @@ fn stage_of_a_killed_run(ground: &Ground<'_>) -> Seen {
     ground.hostile("hello", "sleep 60");
     let stages = || {
         let entries = fs_err::read_dir(ground.project.path("dist-static")).into_iter().flatten();
-        entries.map(|entry| entry.unwrap().path()).filter(|path| file_name(path).starts_with(".hsx-")).collect::<Vec<_>>()
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| file_name(path).starts_with(".hsx-"))
+            .collect::<Vec<_>>()
     };
     let mut run = ground.project.hsx(&[]).start();
     run.wait_until("stage", |_| !stages().is_empty());

@@ -88,7 +88,11 @@ fn configuration(ground: &Ground<'_>) -> Seen {
         return Err(format!("the builds failed: {}{}", first.said(), second.said()));
     }
     let said = output(&mut Command::new(other.project.result("linux/amd64", "hello")));
-    if said == "honest\n" { Ok("the other project's executable is its own".to_owned()) } else { Err(format!("it says {said:?}")) }
+    if said == "honest\n" {
+        Ok("the other project's executable is its own".to_owned())
+    } else {
+        Err(format!("it says {said:?}"))
+    }
 }
 
 fn rights(ground: &Ground<'_>) -> Seen {
@@ -104,7 +108,8 @@ true
     let ended = ground.builds();
     let found: Vec<_> = ended.stderr.lines().filter_map(|line| line.strip_prefix("FOUND ")).collect();
     // Only DAC_OVERRIDE, which is bit 1 (capabilities(7)).
-    if found == ["NoNewPrivs\t1", "CapBnd\t0000000000000002"] || found == ["CapBnd\t0000000000000002", "NoNewPrivs\t1"] {
+    if found == ["NoNewPrivs\t1", "CapBnd\t0000000000000002"] || found == ["CapBnd\t0000000000000002", "NoNewPrivs\t1"]
+    {
         Ok("CAP_DAC_OVERRIDE, nothing else".to_owned())
     } else {
         Err(found.join(", "))

@@ -17,7 +17,12 @@ pub(super) fn attacks() -> Vec<Attack> {
     vec![
         new("compiler of hsx.toml", Podman, compiler_of_settings, "cabal-args with --with-compiler; hsx freeze"),
         new("compiler of cabal.project", Podman, compiler_of_project, "with-compiler; hsx static --freeze, hsx freeze"),
-        new("compiler of an import", RootlessPodman, compiler_of_import, "with-compiler in an imported file; hsx freeze"),
+        new(
+            "compiler of an import",
+            RootlessPodman,
+            compiler_of_import,
+            "with-compiler in an imported file; hsx freeze",
+        ),
         new("command of a checkout", Podman, command_of_checkout, "post-checkout-command; hsx freeze"),
         new("git's monitor", Podman, monitor, "core.fsmonitor in .git/config; hsx source"),
         new("git's monitor, nested", Docker, nested_monitor, "the same in a repository that nobody added"),
@@ -26,7 +31,12 @@ pub(super) fn attacks() -> Vec<Attack> {
         new("settings of the user", Docker, settings_of_the_user, "hsx.toml sets engine, engine-args, upx-args"),
         new("image like an option", Podman, image_like_an_option, "hsx.toml's image begins with '-', has blanks"),
         new("state without a home", Podman, state_without_a_home, "somebody else has made /tmp/hsx-UID"),
-        new("settings of a stranger", Podman, settings_of_a_stranger, "hsx.toml of another user above the project, in /tmp"),
+        new(
+            "settings of a stranger",
+            Podman,
+            settings_of_a_stranger,
+            "hsx.toml of another user above the project, in /tmp",
+        ),
     ]
 }
 
@@ -72,7 +82,10 @@ fn compiler_of_import(ground: &Ground<'_>) -> Seen {
 
 fn command_of_checkout(ground: &Ground<'_>) -> Seen {
     ground.tells(&ground.project.path("command"));
-    ground.project.write("dep/dep.cabal", "cabal-version: 3.0\nname: dep\nversion: 1\nlibrary\n  default-language: Haskell2010\n");
+    ground.project.write(
+        "dep/dep.cabal",
+        "cabal-version: 3.0\nname: dep\nversion: 1\nlibrary\n  default-language: Haskell2010\n",
+    );
     ground.project.commit();
     let commit = ground.project.git(&["rev-parse", "HEAD"]);
     let root = ground.project.root().display();
@@ -153,12 +166,14 @@ fn settings_of_the_user(ground: &Ground<'_>) -> Seen {
 }
 
 fn image_like_an_option(ground: &Ground<'_>) -> Seen {
-    for image in ["--volume=/:/host:rw", "--help", "-v", " ", "x y:1", "--all@x", "dir:/etc", "oci-archive:/etc/passwd"] {
+    for image in ["--volume=/:/host:rw", "--help", "-v", " ", "x y:1", "--all@x", "dir:/etc", "oci-archive:/etc/passwd"]
+    {
         ground.project.write("hsx.toml", &format!("image = {{ ref = \"{image}\" }}\n"));
         let mut command = ground.command(&["static", "--dry-run", "-v"]);
         command.env_remove("HSX_IMAGE");
         let ended = watch(command, Duration::from_mins(1), || None);
-        let given = ended.stderr.lines().find(|line| line.starts_with("$ ") && line.contains(image.trim()) && image != " ");
+        let given =
+            ended.stderr.lines().find(|line| line.starts_with("$ ") && line.contains(image.trim()) && image != " ");
         if ended.code == 0 || given.is_some() && image.starts_with('-') {
             return Err(format!("`{image}`: {} {given:?}", ended.told()));
         }
@@ -175,7 +190,10 @@ fn state_without_a_home(ground: &Ground<'_>) -> Seen {
     chown(&dir, Some(65534), Some(65534)).unwrap();
     let mut command = Command::new("setpriv");
     command.arg(format!("--reuid={USER}")).arg(format!("--regid={USER}")).arg("--clear-groups");
-    command.args(["env", "-i", "PATH=/usr/bin:/bin"]).arg(ground.project.programs().join("hsx")).args(["static", "--dry-run"]);
+    command
+        .args(["env", "-i", "PATH=/usr/bin:/bin"])
+        .arg(ground.project.programs().join("hsx"))
+        .args(["static", "--dry-run"]);
     command.current_dir(ground.project.root());
     let ended = watch(command, Duration::from_mins(1), || None);
     let there = fs_err::read_dir(&dir).unwrap().count();
@@ -192,8 +210,14 @@ fn settings_of_a_stranger(ground: &Ground<'_>) -> Seen {
     fs_err::set_permissions(&shared, PermissionsExt::from_mode(0o1777)).unwrap();
     let mine = shared.join("mine");
     fs_err::create_dir(&mine).unwrap();
-    fs_err::write(mine.join("hello.cabal"), format!("{HEAD}executable hello\n  main-is: Main.hs\n  build-depends: base\n")).unwrap();
-    for (name, text) in [("cabal.project", "packages: mine/\n"), ("hsx.toml", "image = { ref = \"stranger.example/x:1\" }\n")] {
+    fs_err::write(
+        mine.join("hello.cabal"),
+        format!("{HEAD}executable hello\n  main-is: Main.hs\n  build-depends: base\n"),
+    )
+    .unwrap();
+    for (name, text) in
+        [("cabal.project", "packages: mine/\n"), ("hsx.toml", "image = { ref = \"stranger.example/x:1\" }\n")]
+    {
         fs_err::write(shared.join(name), text).unwrap();
         chown(shared.join(name), Some(65534), Some(65534)).unwrap();
     }

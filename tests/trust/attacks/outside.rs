@@ -63,7 +63,11 @@ fn data_files(ground: &Ground<'_>) -> Seen {
     ground.project.edit("hello.cabal", "build-type:    Simple", "build-type:    Simple\ndata-files:    tool");
     ground.project.write("tool", "the project's\n");
     ground.project.write("Main.hs", "module Main (main) where\n\nimport Paths_hello (getDataFileName)\n\nmain :: IO ()\nmain = getDataFileName \"tool\" >>= putStrLn\n");
-    ground.project.edit("hello.cabal", "main-is:          Main.hs", "main-is:          Main.hs\n  autogen-modules:  Paths_hello\n  other-modules:    Paths_hello");
+    ground.project.edit(
+        "hello.cabal",
+        "main-is:          Main.hs",
+        "main-is:          Main.hs\n  autogen-modules:  Paths_hello\n  other-modules:    Paths_hello",
+    );
     ground.link("dist-static/linux-amd64/share", "../../../victim/bin");
     ground.victim_is_as_before(ground.hsx(&["static", "--no-upx", "--data-files"]).told())
 }
@@ -87,7 +91,8 @@ fn lock(ground: &Ground<'_>) -> Seen {
 /// A package.yaml in the place of the .cabal file.
 fn package_yaml(ground: &Ground<'_>, name: &str) {
     fs_err::remove_file(ground.project.path("hello.cabal")).unwrap();
-    let text = format!("name: {name}\nversion: 0.1.0\nexecutables:\n  hello:\n    main: Main.hs\n    dependencies: [base]\n");
+    let text =
+        format!("name: {name}\nversion: 0.1.0\nexecutables:\n  hello:\n    main: Main.hs\n    dependencies: [base]\n");
     ground.project.write("package.yaml", &text);
 }
 

@@ -23,7 +23,8 @@ const SEQUENCES: &str = r"\033]0;pwned\007\033]52;c;cHduZWQ=\007\033[2J";
 
 /// `Err` if a sequence that is not a colour is left in what was shown.
 fn without_effect(shown: &str) -> Seen {
-    let found = ["\u{1b}]0;", "\u{1b}]52;", "\u{9d}", "\u{1b}[2J"].into_iter().find(|sequence| shown.contains(sequence));
+    let found =
+        ["\u{1b}]0;", "\u{1b}]52;", "\u{9d}", "\u{1b}[2J"].into_iter().find(|sequence| shown.contains(sequence));
     found.map_or(Ok(format!("{} characters, none harmful", shown.chars().count())), |sequence| {
         Err(format!("{sequence:?} reached the terminal"))
     })
@@ -48,9 +49,13 @@ fn failure_speaks(ground: &Ground<'_>) -> Seen {
 fn names_speak(ground: &Ground<'_>) -> Seen {
     let name = output(Command::new("printf").arg(SEQUENCES));
     ground.project.write("other.cabal.in", "");
-    let text = format!("cabal-version: 3.0\nname: hello\nversion: 1\ntested-with: GHC ==9.6.6\nexecutable {name}x\n  main-is: Main.hs\n");
+    let text = format!(
+        "cabal-version: 3.0\nname: hello\nversion: 1\ntested-with: GHC ==9.6.6\nexecutable {name}x\n  main-is: Main.hs\n"
+    );
     ground.project.write("hello.cabal", &text);
-    for args in [&["static", "--dry-run"][..], &["static", "nothing"], &["static", "--dry-run", &format!("{name}y")], &["run"]] {
+    for args in
+        [&["static", "--dry-run"][..], &["static", "nothing"], &["static", "--dry-run", &format!("{name}y")], &["run"]]
+    {
         without_effect(&in_terminal(ground, args))?;
     }
     Ok("nothing harmful".to_owned())
