@@ -25,7 +25,7 @@ use crate::trusted::{ENGINES, OwnImage};
 const SHORT_RUN: u64 = 21;
 
 /// After this, hsx hangs.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long what was ended may take to disappear.
 const SETTLES: Duration = Duration::from_secs(10);

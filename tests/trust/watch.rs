@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 /// More memory than hsx, or a program that it starts, has a reason to take, in bytes.
 pub(crate) const MEMORY: u64 = 512 << 20;
 
+/// How long anything may take that takes seconds otherwise.
+const LIMIT: Duration = Duration::from_secs(240);
+
 /// How long hsx may take after a signal. It is far more than it needs, for the machine may be busy.
 const HEEDS: Duration = Duration::from_secs(20);
 
@@ -48,9 +51,14 @@ impl Ended {
     }
 }
 
-/// Runs a program to its end, or until the time is over, it has too much memory, or `look`, which is asked all the time,
-/// has seen enough. Then it gets SIGTERM first, to see whether it heeds that.
-pub(crate) fn watch(mut command: Command, limit: Duration, mut look: impl FnMut() -> Option<String>) -> Ended {
+/// Runs a program to its end, or until the time is over, or it has too much memory. Then it gets SIGTERM first, to see
+/// whether it heeds that.
+pub(crate) fn watch(command: Command) -> Ended {
+    watch_while(command, || None)
+}
+
+/// Runs a program as `watch` does, or until `look`, which is asked all the time, has seen enough.
+pub(crate) fn watch_while(mut command: Command, mut look: impl FnMut() -> Option<String>) -> Ended {
     let [mut stdout, mut stderr] = [(); 2].map(|()| tempfile::tempfile().unwrap());
     command.stdin(Stdio::null()).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -63,7 +71,7 @@ pub(crate) fn watch(mut command: Command, limit: Duration, mut look: impl FnMut(
         }
         stopped = look().or_else(|| match () {
             () if memory > MEMORY => Some(format!("{} MiB of memory, and growing", memory >> 20)),
-            () if start.elapsed() > limit => Some(format!("still at it after {} s", limit.as_secs())),
+            () if start.elapsed() > LIMIT => Some(format!("still at it after {} s", LIMIT.as_secs())),
             () => None,
         });
         if let Some(why) = &mut stopped {

@@ -1,6 +1,6 @@
 //! Work without end: hsx is to refuse it, or to end when it is told to, and to take little memory meanwhile.
 
-use std::time::Duration;
+use std::fmt::Write as _;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -42,11 +42,13 @@ fn files(ground: &Ground<'_>, make: impl Fn(&str)) -> Seen {
         let text = fs_err::read_to_string(&path).ok();
         let _ = fs_err::remove_file(&path);
         make(name);
-        let ended = watch(ground.command(command), Duration::from_mins(1), || None);
+        let ended = watch(ground.command(command));
         most = most.max(ended.memory);
         unless_stopped(ended).map_err(|why| format!("{name}: {why}"))?;
         fs_err::remove_file(&path).unwrap();
-        text.into_iter().for_each(|text| ground.project.write(name, &text));
+        if let Some(text) = text {
+            ground.project.write(name, &text);
+        }
     }
     Ok(format!("at most {} MiB", most >> 20))
 }
@@ -105,7 +107,7 @@ fn aliases(ground: &Ground<'_>) -> Seen {
     let mut text = "a: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
     for (from, to) in "abcdefgh".chars().zip("bcdefghi".chars()) {
         let nine = format!("*{from},").repeat(9);
-        text += &format!("{to}: &{to} [{}]\n", nine.trim_end_matches(','));
+        let _ = writeln!(text, "{to}: &{to} [{}]", nine.trim_end_matches(','));
     }
     ground.project.write("package.yaml", &(text + "name: *i\n"));
     unless_stopped(ground.hsx(&["static", "--dry-run"]))

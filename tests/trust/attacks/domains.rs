@@ -1,7 +1,6 @@
 //! A build that wants to change what another project's build gets, or to have more than it needs.
 
 use std::process::Command;
-use std::time::Duration;
 
 use super::{Attack, Ground, Seen};
 use crate::support::Engine::{Docker, Podman, RootlessPodman};
@@ -24,7 +23,7 @@ pub(super) fn attacks() -> Vec<Attack> {
 fn in_image(ground: &Ground<'_>, image: &OwnImage, args: &[&str]) -> Ended {
     let mut command = ground.command(args);
     command.env("HSX_IMAGE", image.name());
-    watch(command, Duration::from_mins(3), || None)
+    watch(command)
 }
 
 /// Leaves a file wherever a build may write, but for its own build directory.
@@ -135,7 +134,7 @@ fn proxies(ground: &Ground<'_>) -> Seen {
     }
     // Images come from the registry of this machine.
     command.env("NO_PROXY", "127.0.0.1");
-    nothing_found(&watch(command, Duration::from_mins(3), || None))
+    nothing_found(&watch(command))
 }
 
 fn own_proxies(ground: &Ground<'_>) -> Seen {
@@ -146,5 +145,5 @@ fn own_proxies(ground: &Ground<'_>) -> Seen {
     fs_err::write(config.join("config.json"), text).unwrap();
     let mut command = ground.command(&["static", "--no-upx"]);
     command.env("DOCKER_CONFIG", &config);
-    nothing_found(&watch(command, Duration::from_mins(3), || None))
+    nothing_found(&watch(command))
 }

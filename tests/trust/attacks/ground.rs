@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use crate::support::{Engine, Project, World};
-use crate::watch::{Ended, watch};
-
-/// For what takes seconds otherwise.
-const LIMIT: Duration = Duration::from_mins(3);
+use crate::watch::{Ended, watch, watch_while};
 
 pub(super) struct Ground<'a> {
     pub world: &'a World,
@@ -91,12 +87,12 @@ impl<'a> Ground<'a> {
 
     /// Runs hsx in the project, watched.
     pub(super) fn hsx(&self, args: &[&str]) -> Ended {
-        watch(self.command(args), LIMIT, || None)
+        watch(self.command(args))
     }
 
     /// The same with something to be looked for all the time.
     pub(super) fn hsx_while(&self, args: &[&str], look: impl FnMut() -> Option<String>) -> Ended {
-        watch(self.command(args), LIMIT, look)
+        watch_while(self.command(args), look)
     }
 
     /// A build without upx: what is done to its results only takes time here.

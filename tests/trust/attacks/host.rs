@@ -4,13 +4,12 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::ground::HEAD;
 use super::{Attack, Ground, Seen};
 use crate::support::Engine::{Docker, Podman, RootlessPodman};
 use crate::support::setting;
-use crate::watch::{Ended, watch};
+use crate::watch::{Ended, watch, watch_while};
 
 pub(super) fn attacks() -> Vec<Attack> {
     let new = Attack::new;
@@ -57,7 +56,7 @@ fn with_cabal(ground: &Ground<'_>, args: &[&str]) -> Ended {
     // Nothing of the person who runs the tests, and no download.
     command.env("HOME", ground.project.beside("")).env("CABAL_CONFIG", ground.project.beside("cabal-config"));
     fs_err::write(ground.project.beside("cabal-config"), "").unwrap();
-    watch(command, Duration::from_mins(3), || None)
+    watch(command)
 }
 
 fn compiler_of_settings(ground: &Ground<'_>) -> Seen {
@@ -124,7 +123,7 @@ fn empty_entry(ground: &Ground<'_>) -> Seen {
     for args in [&["static", "--no-upx"][..], &["source", "--list"], &["doctor"]] {
         let mut command = ground.command(args);
         command.env("PATH", format!(":{}", setting("PATH").unwrap()));
-        nothing_ran(ground, &watch(command, Duration::from_mins(3), || None))?;
+        nothing_ran(ground, &watch(command))?;
     }
     Ok("nothing ran".to_owned())
 }
@@ -140,7 +139,7 @@ fn connection(ground: &Ground<'_>) -> Seen {
     let mut command = ground.command(&["static", "--dry-run"]);
     command.env("CONTAINERS_CONF", &known);
     let mut asked = None;
-    let ended = watch(command, Duration::from_mins(1), || {
+    let ended = watch_while(command, || {
         asked = asked.take().or_else(|| listener.accept().ok());
         asked.is_some().then(|| "asked".to_owned())
     });
@@ -171,7 +170,7 @@ fn image_like_an_option(ground: &Ground<'_>) -> Seen {
         ground.project.write("hsx.toml", &format!("image = {{ ref = \"{image}\" }}\n"));
         let mut command = ground.command(&["static", "--dry-run", "-v"]);
         command.env_remove("HSX_IMAGE");
-        let ended = watch(command, Duration::from_mins(1), || None);
+        let ended = watch(command);
         let given =
             ended.stderr.lines().find(|line| line.starts_with("$ ") && line.contains(image.trim()) && image != " ");
         if ended.code == 0 || given.is_some() && image.starts_with('-') {
@@ -195,7 +194,7 @@ fn state_without_a_home(ground: &Ground<'_>) -> Seen {
         .arg(ground.project.programs().join("hsx"))
         .args(["static", "--dry-run"]);
     command.current_dir(ground.project.root());
-    let ended = watch(command, Duration::from_mins(1), || None);
+    let ended = watch(command);
     let there = fs_err::read_dir(&dir).unwrap().count();
     fs_err::remove_dir_all(&dir).unwrap();
     match (ended.code, there) {
@@ -223,7 +222,7 @@ fn settings_of_a_stranger(ground: &Ground<'_>) -> Seen {
     }
     let mut command = ground.command(&["static", "--dry-run"]);
     command.env_remove("HSX_IMAGE").current_dir(&mine);
-    let ended = watch(command, Duration::from_mins(1), || None);
+    let ended = watch(command);
     if ended.said().contains("stranger.example") {
         return Err(format!("the stranger's image is asked for: {}", ended.told()));
     }

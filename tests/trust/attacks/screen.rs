@@ -5,6 +5,7 @@ use std::process::Command;
 use super::{Attack, Ground, Seen};
 use crate::support::Engine::{Podman, RootlessPodman};
 use crate::support::output;
+use crate::watch::watch;
 
 pub(super) fn attacks() -> Vec<Attack> {
     let new = Attack::new;
@@ -78,7 +79,7 @@ fn workflow_command(ground: &Ground<'_>) -> Seen {
     ground.hostile("hello", "printf '::error::forged\\n  ::set-output name=x::y\\n##[error]forged\\n'");
     let mut command = ground.command(&["static", "--no-upx", "-v"]);
     command.env("GITHUB_ACTIONS", "true");
-    let ended = crate::watch::watch(command, std::time::Duration::from_mins(3), || None);
+    let ended = watch(command);
     let said = ended.said();
     let forged = said.lines().find(|line| {
         let line = line.trim_start();
