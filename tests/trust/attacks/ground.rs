@@ -137,7 +137,7 @@ import Language.Haskell.TH.Syntax (runIO)
 import System.Process (callCommand)
 
 main :: IO ()
-main = $(runIO (callCommand \"sh /src/script\") >> [| putStrLn \"hello\" |])
+main = $(runIO (callCommand \"sh $(ls /src/script /src/*/script 2>/dev/null)\") >> [| putStrLn \"hello\" |])
 ";
 
 const SET_UP_CP: &str = "\

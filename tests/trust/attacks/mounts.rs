@@ -13,7 +13,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         new("packages beside", Podman, packages_beside, "packages: ../*/"),
         new("package by its path", Docker, package_by_path, "packages: ../victim"),
         new("package behind a link", RootlessPodman, package_behind_link, "packages: dep, a link to ../victim"),
-        new("whole disk", Podman, whole_disk, "packages: /**/*.cabal"),
+        new("packages anywhere", Podman, packages_anywhere, "packages: /usr/**/*.cabal"),
         new("import", Podman, import, "import: ../victim/file"),
         new("git index", Podman, index, "the index names ../victim/file; hsx source"),
     ]
@@ -86,9 +86,9 @@ fn package_behind_link(ground: &Ground<'_>) -> Seen {
     nothing_read(ground)
 }
 
-fn whole_disk(ground: &Ground<'_>) -> Seen {
+fn packages_anywhere(ground: &Ground<'_>) -> Seen {
     victim_is_a_package(ground);
-    ground.project.write("cabal.project", "packages: . /**/*.cabal\n");
+    ground.project.write("cabal.project", "packages: . /usr/**/*.cabal\n");
     let ended = super::container::unless_stopped(ground.hsx(&["static", "--dry-run"]))?;
     nothing_read(ground)?;
     Ok(ended)
