@@ -136,7 +136,7 @@ fn taken_below(dir: &Path) -> (u64, usize) {
 }
 
 fn executable_has_no_end(ground: &Ground<'_>) -> Seen {
-    const ENOUGH: u64 = 3 << 30;
+    const ENOUGH: u64 = 1 << 30;
     ground.lays_out("truncate -s 1T bin/hello");
     let root = ground.project.path("dist-static");
     unless_stopped(ground.hsx_while(&["static", "--no-upx"], || {
@@ -146,7 +146,7 @@ fn executable_has_no_end(ground: &Ground<'_>) -> Seen {
 }
 
 fn files_without_number(ground: &Ground<'_>) -> Seen {
-    const ENOUGH: usize = 30_000;
+    const ENOUGH: usize = 55_000;
     ground.lays_out("mkdir many; cd many; seq 60000 | xargs touch");
     let root = ground.project.path("dist-static");
     unless_stopped(ground.hsx_while(&["static", "--no-upx"], || {
