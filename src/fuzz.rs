@@ -15,6 +15,7 @@ use proptest::sample::select;
 use proptest::strategy::Just;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::base::{cmd, harmless};
@@ -32,6 +33,8 @@ use crate::tools::linkage::{GmpSearch, verify};
 use crate::tools::system::System;
 use crate::tools::{binfmt, cabal, git_index, upx};
 use crate::world::ask::tree::{Tree, unescaped};
+use crate::world::doors::incoming::{Expected, Limits, unpack};
+use crate::world::doors::root::Root;
 
 /// Text that has a special meaning to one parser or another.
 const WORDS: [&[u8]; 30] = [
@@ -227,6 +230,7 @@ fn answers_of_engines() {
             parse_connections(dialect, text);
         }
         engine::image_mount_was_lost(Some(125), text);
+        engine::container_was_never_made(Some(127), text);
     });
 }
 
@@ -268,6 +272,50 @@ fn what_a_container_says() {
         }
         let shown = progress.text();
         assert!(!shown.contains(harmless::is_harmful), "{shown:?}");
+    });
+}
+
+#[test]
+fn archives_that_come_out_of_a_container() {
+    let entry = |kind, name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        let padding = vec![0; content.len().next_multiple_of(512) - content.len()];
+        [header.as_bytes(), content, &padding].concat()
+    };
+    let archive = [
+        entry(tar::EntryType::Directory, "bin/", b""),
+        entry(tar::EntryType::XHeader, "x", b"10 path=a\n15 path=bin/ab\n"),
+        entry(tar::EntryType::Regular, "bin/x", b"abc"),
+        entry(tar::EntryType::GNULongName, "x", b"bin/long\0"),
+        entry(tar::EntryType::Regular, "plan", b"{}"),
+        vec![0; 1024],
+    ];
+    let guard = tempfile::tempdir().unwrap();
+    let stage = Utf8Path::from_path(guard.path()).unwrap().join("stage");
+    // Damage nearly always shows in the checksum, so every header gets a right one again.
+    let mended = |archive: &[u8]| -> Vec<u8> {
+        let block = |block: &[u8]| match <[u8; 512]>::try_from(block) {
+            Ok(bytes) if bytes[257..262] == *b"ustar" => {
+                let mut header = tar::Header::from_byte_slice(&bytes).clone();
+                header.set_cksum();
+                header.as_bytes().to_vec()
+            }
+            _ => block.to_vec(),
+        };
+        archive.chunks(512).flat_map(block).collect()
+    };
+    read_spoilt(&[&archive.concat()], |data| {
+        fs_err::create_dir(&stage).unwrap();
+        let limits = Limits { entries: 9, bytes: 4096 };
+        let expected = |name: &str| (name != "plan").then_some(Expected::FileOrDirectory { at_most: 999 });
+        let _ = unpack(mended(data).as_slice(), "out", &Root::open(&Place::of_user(&stage)).unwrap(), limits, expected);
+        let beside = fs_err::read_dir(guard.path()).unwrap().count();
+        assert_eq!(beside, 1);
+        fs_err::remove_dir_all(&stage).unwrap();
     });
 }
 

@@ -20,8 +20,10 @@ use crate::world::doors::ui::Ui;
 
 const KEPT: &str = "\
 What is kept:
-  store   the package store of a platform and image: compiled dependencies, cabal's index
-  build   the build directory of a project
+  store   the package store of a platform and image: compiled dependencies. One with a project is
+          that project's own (`--store project`), the others are shared
+  index   the package index of a platform and image
+  build   the build directory of a project, and what it downloaded
   cross   the toolchain of the cross strategy
   native  the image that a toolchain is made from, where the engine had to copy it
   image   an image with packages added

@@ -110,7 +110,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
             },
             needs_hpack: load::has_package_yaml_only(args.builder.directory.as_deref(), environment),
             offline: args.builder.offline,
-            out_dir: settings.as_ref().map_or(typed_out_dir, |settings| settings.out_dir.clone()),
+            out_dir: settings.as_ref().map_or(typed_out_dir, |settings| settings.out_dir.path()),
             packs: settings.as_ref().map_or(args.upx != Some(false), |settings| settings.upx != Packing::Never),
         },
         &world,

@@ -7,8 +7,9 @@ use serde_json::json;
 
 use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
-use crate::base::cmd::{Cmd, Values, late, quote};
+use crate::base::cmd::{Values, late, quote};
 use crate::base::error::{Error, ErrorKind};
+use crate::base::place::Place;
 use crate::facts::strategy::Choice;
 use crate::plan::builder::{Again, Builder, choose, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
@@ -17,6 +18,7 @@ use crate::project::{Project, image};
 use crate::report;
 use crate::settings::{Arguments, PlatformSettings, Platforms, Settings};
 use crate::steps::ask_host::AskHost;
+use crate::steps::index;
 use crate::steps::prepare::Prepare;
 use crate::steps::solve::{self, Solve};
 use crate::steps::step::Chain;
@@ -102,7 +104,7 @@ pub(crate) fn run(args: &FreezeArgs, environment: &Environment, ui: &Ui) -> anyh
         return Ok(0);
     }
     let frozen = follow(&plan, &gathered, &world)?;
-    write::replace(&path, &frozen.text(), args.force)?;
+    write::replace(&Place::of_user(&gathered.project.root), freeze::FILE, &frozen.text(), args.force)?;
     ui.status("Wrote", path.as_str());
     tell_notes(&frozen, ui);
     match args.output.format {
@@ -121,7 +123,7 @@ fn may_write(project: &Project, force: bool) -> Result<(), Error> {
     if project.freeze_file().is_some() && !force {
         return Err(write::exists(&project.root.join(freeze::FILE)));
     }
-    Ok(())
+    write::is_no_link(&Place::of_user(&project.root), freeze::FILE)
 }
 
 /// The plan of a freeze: whom to ask, and how to check the result.
@@ -214,7 +216,7 @@ impl Solver<'_> {
         let index_state = self.0.project.index_state.clone().unwrap_or_default();
         let first = [task.to_owned(), index_state];
         let status = ("Asking", "what there is to build with");
-        let survey = Solve { cmd: self.cmd(solve::SURVEY, first, &[]), status, failure: "cabal freeze failed" };
+        let survey = self.solve(solve::SURVEY, first, &[], status, "cabal freeze failed");
         self.plan(self.0.preparation(), survey)
     }
 
@@ -222,22 +224,30 @@ impl Solver<'_> {
         let first = [late(TEXT), late(INDEX_STATE)];
         let status = ("Checking", "that cabal finds a plan with it");
         let failure = "the container cannot honour the freeze";
-        self.plan(Vec::new(), Solve { cmd: self.cmd(solve::CHECK, first, &["all".to_owned()]), status, failure })
+        self.plan(Vec::new(), self.solve(solve::CHECK, first, &["all".to_owned()], status, failure))
     }
 
-    fn cmd(&self, script: &str, first: [String; 2], targets: &[String]) -> Cmd {
+    fn solve(
+        &self,
+        script: &str,
+        first: [String; 2],
+        targets: &[String],
+        status: (&'static str, &'static str),
+        failure: &'static str,
+    ) -> Solve {
         let Builder { project, settings, host, .. } = &self.0;
         let (_, below) = project.place();
         // cabal solves in a build directory of its own, so that the plan of the builds does not change.
         let cabal_args = cabal::solve_args(targets, &settings.cabal_args);
-        let args = first.into_iter().chain([below]).chain(cabal_args).collect();
+        let args = [index::heed()].into_iter().chain(first).chain([below]).chain(cabal_args).collect();
         let network = if settings.offline { Network::None } else { Network::Default };
         let parts = self.0.parts("freeze");
-        host.engine.run(&Container { network, ..self.0.container(&parts, script, args) })
+        let cmd = host.engine.run(&Container { network, ..self.0.container(&parts, script, args) });
+        Solve { cmd, index: self.0.index(), status, failure }
     }
 
     fn plan(&self, preparation: Vec<Chain<()>>, solve: Solve) -> PlatformPlan<String> {
-        let names = self.0.container_names(&["copy", "cross", "freeze"]);
+        let names = self.0.container_names(&["copy", "cross", "index", "freeze"]);
         self.0.plan(&self.0.key, &names, self.0.locks(), preparation, solve)
     }
 }

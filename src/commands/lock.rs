@@ -6,14 +6,15 @@ use clap::Args;
 
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Arguments, Platforms};
 use crate::world::ask::{engines, images, load};
-use crate::world::doors::World;
 use crate::world::doors::environment;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
+use crate::world::doors::{World, write};
 
 const HELP: &str = "\
 hsx.lock, beside cabal.project, holds
@@ -69,6 +70,8 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     if settings.offline || args.builder.locked {
         return Err(Error::usage("`hsx lock` asks the registry, which `--offline` and `--locked` rule out").into());
     }
+    let root = Place::of_user(&loaded.project.root);
+    write::is_no_link(&root, FILE_NAME)?;
     let mut images = BTreeMap::new();
     for build in &settings.platforms {
         if !images.contains_key(&build.image) {
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     }
     let path = loaded.project.root.join(FILE_NAME);
     let old = load::read_lockfile(&loaded.project.root).ok();
-    load::write_lockfile(&loaded.project.root, &lockfile)?;
+    write::replace(&root, FILE_NAME, &lockfile.text(), true)?;
     for change in old.map(|old| lockfile.changes(&old)).unwrap_or_default() {
         ui.status("Changed", &change);
     }

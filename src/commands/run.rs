@@ -169,7 +169,7 @@ impl Start {
 /// When the program does not start on this machine without emulation.
 fn start(project: &Project, settings: &Settings, name: &str, args: &[String], facts: &Facts) -> Result<Start, Error> {
     let build = &settings.platforms[0];
-    let dir = settings.out_dir.join(build.platform.slug());
+    let dir = settings.out_dir.path().join(build.platform.slug());
     if facts.machine == Some(build.platform) {
         return Ok(Start::Here(here(&dir, name, args, project)));
     }
@@ -202,12 +202,13 @@ fn in_container(
     args: &[String],
     facts: &Facts,
 ) -> Result<PlatformPlan<u8>, Error> {
-    let env: Vec<_> = delivered_data(&settings.out_dir.join(build.platform.slug()))
+    let dir = settings.out_dir.path().join(build.platform.slug());
+    let env: Vec<_> = delivered_data(&dir)
         .iter()
         .map(|package| format!("{}={DIR}/share/{package}", data_variable(package)))
         .collect();
     let builder = Builder::new(project, settings, facts, build, choose(build, build.strategy, facts)?, Again::Yes);
-    let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
+    let mounts = [Mount::ReadOnly { source: dir, target: DIR.to_owned() }];
     // The lock is separate from the build's: a program that runs for long must not keep others from building.
     let key = format!("{}-exec", builder.key);
     let container_name = format!("hsx-{key}-run{}", facts.process);

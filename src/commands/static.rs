@@ -9,6 +9,7 @@ use super::gather::{PlanInputs, ResolvedProject, find, gather, gather_loaded, lo
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Strategy;
 use crate::facts::{Facts, Host};
@@ -154,9 +155,9 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         let dir =
             args.builder.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
         let name = dir.file_name().unwrap_or("project");
-        let path = world.state.dir().join("logs").join(format!("{name}-timings.html"));
-        replace(&path, &timings::page(name, &ui.events()), true)?;
-        ui.status("Timings", path.as_str());
+        let (logs, file) = (world.state.dir().join("logs"), format!("{name}-timings.html"));
+        replace(&Place::of_user(&logs), &file, &timings::page(name, &ui.events()), true)?;
+        ui.status("Timings", logs.join(file).as_str());
     }
     if let Some(path) = &environment.step_summary {
         append(path, &report.markdown(&environment.cwd));
@@ -345,7 +346,7 @@ pub(crate) fn plan(
     if settings.upx == Packing::Required && facts.upx.is_none() {
         return Err(Error::host("upx is asked for but not on PATH").hint("install upx, or build with `--no-upx`"));
     }
-    let prepare = Prepare::to_deliver(project, settings, facts);
+    let prepare = Prepare::to_deliver(project, settings, facts)?;
     let shares: Vec<_> = facts.hosts.iter().map(|host| share_of(host, settings)).collect();
     let jobs_of =
         |platform| shares.iter().find(|share| share.platforms.contains(&platform)).and_then(|share| share.jobs);
@@ -387,7 +388,7 @@ impl<'a> Planner<'a> {
 
     fn plan(&self) -> PlatformPlan<Vec<Delivered>> {
         let builder = &self.builder;
-        let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
+        let names = builder.container_names(&["copy", "cross", "index", "fetch", "build", "try"]);
         let work = InStage { stage: self.stage.clone(), out_dir: builder.out_dir(), steps: self.steps() };
         let mut plan = builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), work);
         plan.fetch_inputs = Some(builder.fetch_inputs(&self.cabal_args));
@@ -450,7 +451,7 @@ impl<'a> Planner<'a> {
         // Emulated starts are slow: a GHC program takes 5 s to print a line under QEMU 7.
         let seconds = if native { "10" } else { "60" };
         let is_sent = host.is_remote;
-        let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
+        let stage = Mount::ReadOnly { source: self.stage.path(), target: "/hsx/try".to_owned() };
         let mounts = if is_sent { &[] } else { std::slice::from_ref(&stage) };
         let script = if is_sent { try_out::SCRIPT_SENT } else { try_out::SCRIPT };
         let (name, labels) = (builder.container_name("try"), builder.run_labels());

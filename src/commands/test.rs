@@ -127,7 +127,7 @@ fn plan(
         })
     });
     let platforms = platforms.collect::<Result<_, Error>>()?;
-    Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts), ..Plan::default() })
+    Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts)?, ..Plan::default() })
 }
 
 /// Fails when the suites could be built but not run.
@@ -140,7 +140,7 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan<Vec<Suite>> {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
-    let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
+    let names = builder.container_names(&["copy", "cross", "index", "fetch", "test"]);
     let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
     let parts = builder.parts("test");
     let words = options.iter().chain(&args).cloned().collect();
@@ -151,11 +151,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
         .then(RunTests { cmd: engine.run(&container) })
         .then(Collect::new(engine, container.name, &stage))
         .then(Remove::new(engine, container.name))
-        .then(DeliverLogs {
-            stage: stage.clone(),
-            logs: out_dir.join("test-logs"),
-            targets: selection.targets.clone(),
-        });
+        .then(DeliverLogs { stage: stage.clone(), out_dir: out_dir.clone(), targets: selection.targets.clone() });
     let work = InStage { stage, out_dir, steps };
     let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation(), work);
     plan.fetch_inputs = Some(builder.fetch_inputs(&args));

@@ -179,10 +179,13 @@ pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     plain
 }
 
-/// Whether a name is one that cabal gives components: words of letters and digits, each with a letter, between hyphens.
+/// Whether a name can be a package's or a component's, and a file's. The documentation allows words of letters and digits
+/// between hyphens, but cabal takes `executable foo_bar`, `a.b` and `x-1` too: it keeps the name of a stanza as it is
+/// (Cabal's `parseName`). No name here means another directory, a hidden file or an option.
 pub(crate) fn is_component_name(name: &str) -> bool {
-    let is_word = |word: &str| word.chars().all(char::is_alphanumeric) && word.chars().any(|c| !c.is_numeric());
-    name.len() <= 200 && name.split('-').all(is_word)
+    name.len() <= 200
+        && name.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+        && name.chars().all(|c| c.is_alphanumeric() || "-_.+".contains(c))
 }
 
 #[cfg(test)]
@@ -281,11 +284,11 @@ mod tests {
 
     #[test]
     fn names_are_those_that_cabal_gives() {
-        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2"] {
+        for name in ["a", "a-b", "tool2", "x-1", "12", "grüße", "A1-b2", "x-²", "a_b", "_", "a.b", "a..b", "a-", "c++"]
+        {
             assert!(is_component_name(name), "{name}");
         }
-        for name in ["", "-a", "a-", "a--b", "a/b", "..", ".", "a b", "a\nb", "x-1", "12", "a_b", "a.b", "a\u{1b}[31m"]
-        {
+        for name in ["", "-a", "a/b", "..", ".", ".a", "a b", "a\nb", "a:b", "a\"b", "a\u{1b}[31m", "a\u{202e}b"] {
             assert!(!is_component_name(name), "{name:?}");
         }
     }

@@ -80,6 +80,7 @@ impl Failed<'_> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
             code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
+            code if engine::container_was_never_made(code, self.said) => None,
             code if ExitCode::CabalFailed.is(code) => cross::emulation_may_help(self.said).map(str::to_owned),
             // The shell could not start a program (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
@@ -147,6 +148,8 @@ impl Failed<'_> {
             error.hint("the container was killed: by somebody, or for lack of memory; try `--jobs 1`")
         } else if has(&["ping_group_range", "newuidmap", "subuid", "/dev/net/tun", "slirp4netns", "pasta"]) {
             error.hint("rootless containers are not set up on this machine: see podman(1), \"Rootless mode\"")
+        } else if has(&["unable to execute nft"]) {
+            error.hint("podman makes its networks with `nft`: install it (nftables)")
         } else {
             error
         }
@@ -291,6 +294,12 @@ mod tests {
             (Some(125), "docker: unexpected EOF", "the builder container failed", "engine stopped"),
             (Some(137), "", "the builder container failed", "--jobs 1"),
             (Some(126), "open(\"/dev/net/tun\"): Permission denied", "the builder container failed", "rootless"),
+            (
+                Some(127),
+                "Error: netavark: nftables error: unable to execute nft: No such file or directory (os error 2)",
+                "the builder container failed",
+                "nftables",
+            ),
         ] {
             let error = failed(code, said);
             assert_eq!(error.kind, ErrorKind::Host, "{said}");

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
+use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StoreScope, StrategyChoice};
 use crate::base::error::Error;
 use crate::base::harmless;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::project::Project;
@@ -70,6 +71,7 @@ settings_file! {
         upx: bool,
         writable_source: bool,
         data_files: bool,
+        store: StoreScope,
     }
     by_platform {
         ghc: String,
@@ -143,14 +145,33 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
-    let inside = |dir: &Utf8PathBuf| {
-        dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
-    };
-    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !inside(dir)) {
+    if file.store == Some(StoreScope::Shared) {
+        return Err(Error::usage(
+            "`store = \"shared\"` may not be set in a project's `hsx.toml`: who shares is the user's choice",
+        )
+        .hint("set it in your own `config.toml`, or use `--store shared`"));
+    }
+    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !is_inside(dir)) {
         return Err(Error::usage(format!("`out-dir = \"{dir}\"` in `hsx.toml` leads out of the project"))
             .hint("use `--out-dir` for a directory elsewhere"));
     }
     Ok(file)
+}
+
+/// Whether a path leads downwards from where it begins.
+fn is_inside(dir: &Utf8Path) -> bool {
+    dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+}
+
+/// The output directory. The user chooses a whole path, with links as they are: typed, or in the own file. What lies below
+/// the project by a name is the project's, whoever gave the name.
+fn out_dir(typed: Option<&Utf8Path>, files: [&SettingsFile; 2], project: &Project, cwd: &Utf8Path) -> Place {
+    let default = Utf8Path::new("dist-static");
+    match (typed, files.iter().find_map(|file| file.out_dir.as_deref())) {
+        (Some(typed), _) => Place::of_user(cwd.join(typed)),
+        (None, Some(dir)) if !is_inside(dir) => Place::of_user(project.root.join(dir)),
+        (None, dir) => Place::of_user(&project.root).join(dir.unwrap_or(default)),
+    }
 }
 
 /// The first key with a line break or a character that is not shown, in its name or its value.
@@ -173,8 +194,8 @@ fn key_of_control(table: &toml::Table) -> Option<String> {
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
-    /// An absolute path: engines mount no other.
-    pub out_dir: Utf8PathBuf,
+    /// Its path is absolute: engines mount no other.
+    pub out_dir: Place,
     pub jobs: Option<u32>,
     /// Builds for one platform after the other.
     pub serial: bool,
@@ -189,6 +210,8 @@ pub(crate) struct Settings {
     pub clean: bool,
     /// The build may write to its source, which is then a copy.
     pub writable_source: bool,
+    /// Who shares the package store.
+    pub store: StoreScope,
     /// Data files are delivered too.
     pub data_files: bool,
     /// The lock file that `--locked` builds with.
@@ -334,11 +357,7 @@ pub(crate) fn resolve(
             targets.iter().map(|target| seen_from(cwd, target)).collect()
         },
         platforms: platforms.collect::<Result<_, _>>()?,
-        out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
-            (Some(typed), _) => cwd.join(typed),
-            (None, Some(dir)) => project.root.join(dir),
-            (None, None) => project.root.join("dist-static"),
-        },
+        out_dir: out_dir(result.out_dir.as_deref(), files, project, cwd),
         serial: result.serial,
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: cabal_args(&args.cabal_args, files),
@@ -353,6 +372,7 @@ pub(crate) fn resolve(
             .writable_source
             .or_else(|| files.iter().find_map(|file| file.writable_source))
             .unwrap_or(false),
+        store: args.store.or_else(|| files.iter().find_map(|file| file.store)).unwrap_or_default(),
         data_files: result.data_files.or_else(|| files.iter().find_map(|file| file.data_files)).unwrap_or(false),
         lockfile: None,
     })

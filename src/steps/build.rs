@@ -7,6 +7,7 @@ use crate::base::cmd::Cmd;
 /// Runs in the builder.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/build.sh")
 );

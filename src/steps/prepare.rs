@@ -24,9 +24,12 @@ impl Prepare {
     }
 
     /// The first steps of a command that delivers results: those of [`Self::all`], then creating the output directory.
-    pub(crate) fn to_deliver(project: &Project, settings: &Settings, facts: &Facts) -> Vec<Self> {
-        let out_dir = MakeOutDir::of(settings, facts).map(Self::MakeOutDir);
-        Self::all(project, facts).into_iter().chain(out_dir).collect()
+    ///
+    /// # Errors
+    /// When nothing can be delivered to the output directory.
+    pub(crate) fn to_deliver(project: &Project, settings: &Settings, facts: &Facts) -> Result<Vec<Self>, Error> {
+        let out_dir = MakeOutDir::of(settings, facts)?.map(Self::MakeOutDir);
+        Ok(Self::all(project, facts).into_iter().chain(out_dir).collect())
     }
 
     pub(crate) fn shell(&self) -> String {

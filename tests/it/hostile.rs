@@ -93,6 +93,8 @@ fn what_cannot_be_printed_is_a_failure() {
         ("static --dry-run", 3),
         ("man static", 3),
         ("completions bash", 3),
+        ("source", 3),
+        ("source --list", 3),
         ("--help", 3),
         ("static --format json --platform none", 2),
     ] {
@@ -144,6 +146,18 @@ fn git_starts_nothing_that_the_project_names() {
     // Asked without care, git does start it.
     git(test.project().as_str(), &["status", "--short"]);
     assert!(monitored());
+}
+
+#[test]
+fn only_files_of_the_project_are_sent() {
+    // Git's index is a file that a project can ship, and says whatever it likes.
+    let git =
+        "#!/bin/sh\nprintf '%s\\n' demo.cabal ../victim/file app/../demo.cabal /etc/passwd link/file app/Main.hs\n";
+    let test = Test::new().own_program("git", git);
+    test.write_at("home/victim/file", "precious");
+    symlink("../victim", test.project().join("link")).unwrap();
+    let run = test.hsx("source --list").exits(0);
+    assert_eq!(run.stdout, "/src/app/Main.hs\n/src/demo.cabal\n", "{run}");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn the_index_state_is_the_projects_or_the_days() {
     assert!(state.starts_with("20") && state.ends_with('Z') && state.len() == 20, "{state}");
     let run = test.hsx("static --locked").exits(0);
     let flag = format!("--index-state={state}");
-    assert_eq!(run.call("run-fetch").script_args()[0], state);
+    assert_eq!(run.call("run-fetch").script_args()[1], state);
     for phase in ["run-fetch", "run-build"] {
         assert!(run.call(phase).script_args().contains(&flag.as_str()), "{run}");
     }

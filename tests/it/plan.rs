@@ -309,13 +309,34 @@ fn the_users_files_are_only_read() {
                 assert!(mount.starts_with("type=volume,") || read_only, "{mount}");
             }
         }
-        let build = run.calls_of("run-build")[1];
-        let targets: Vec<_> =
-            build.values("--mount").into_iter().filter_map(|mount| mount.split_once("target=")).collect();
-        let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
-        assert_eq!(targets, ["/src,readonly", "/hsx/cabal", "/hsx/build"]);
-        assert_eq!(build.value("--workdir"), Some("/src"));
+        for kind in ["run-fetch", "run-build"] {
+            let call = run.calls_of(kind)[1];
+            assert_eq!(call.value("--workdir"), Some("/src"));
+            assert_eq!(targets(call), ["/src,readonly", "/hsx/cabal/store", "/hsx/index,ro", "/hsx/build"], "{run}");
+        }
     }
+}
+
+/// Where a container sees what it is shown, and whether only to read.
+fn targets(call: &Call) -> Vec<&str> {
+    call.values("--mount").into_iter().map(|mount| mount.split_once("target=").unwrap().1).collect()
+}
+
+#[test]
+fn what_all_projects_read_is_written_where_no_project_is() {
+    let test = Test::new();
+    for command in ["static", "freeze", "shell"] {
+        let run = test.hsx(&format!("{command} --dry-run")).exits(0);
+        assert!(!run.stdout.contains("target=/hsx/cabal "), "cabal's configuration is the container's own\n{run}");
+    }
+    let run = test.hsx("static").exits(0);
+    let update = run.call("run-index");
+    assert_eq!(targets(update), ["/hsx/index"], "{run}");
+    assert_eq!((update.value("--workdir"), update.value("--network")), (Some("/"), None));
+    for call in run.calls.iter().filter(|call| call.kind().starts_with("run-") && call.kind() != "run-index") {
+        assert!(!targets(call).contains(&"/hsx/index"), "{call:?}");
+    }
+    assert_eq!(targets(run.call("run-try")), ["/hsx/try,readonly"], "what was built sees no volume");
 }
 
 #[test]
@@ -332,10 +353,10 @@ fn what_hsx_makes_is_labelled() {
 fn platforms_share_no_volume() {
     for run in runs() {
         let mut names: Vec<_> = run.calls_of("volume-create").into_iter().map(Call::last).collect();
-        assert_eq!(names.len(), 5, "a store and a build directory each, and a toolchain\n{run}");
+        assert_eq!(names.len(), 7, "a store, an index and a build directory each, and a toolchain\n{run}");
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 5, "{run}");
+        assert_eq!(names.len(), 7, "{run}");
     }
 }
 
@@ -351,7 +372,7 @@ fn the_build_phase_gets_the_flags_of_the_fetch_phase() {
         "--flags=+x y",
         "all:exes",
     ];
-    assert_eq!(run.call("run-fetch").script_args(), [&["2026-01-01T00:00:00Z"], &cabal[..]].concat());
+    assert_eq!(run.call("run-fetch").script_args(), [&["new", "2026-01-01T00:00:00Z"], &cabal[..]].concat());
     assert_eq!(run.call("run-build").script_args(), [&["strip", "reuse", "", "no-data", "*:*"], &cabal[..]].concat());
     let run = test.hsx("static --no-strip").exits(0);
     assert_eq!(run.call("run-build").script_args()[0], "keep");

@@ -213,11 +213,11 @@ fn a_package_of_another_name_than_its_directory_has_volumes_of_its_own() {
     };
     let one = Test::new();
     let (store, build) = match names(&one).as_slice() {
-        [store, build] => (store.clone(), build.clone()),
-        other => panic!("two volumes, not {other:?}"),
+        [store, _, build] => (store.clone(), build.clone()),
+        other => panic!("three volumes, not {other:?}"),
     };
     assert!(store.starts_with("hsx-store-linux-amd64-") && build.starts_with("hsx-build-demo-linux-amd64-"));
-    // Another project in the same world shares the store and nothing else.
+    // Another project in the same world shares the store and the index, and nothing else.
     one.write("../other/demo.cabal", DEMO_CABAL);
     let run = one.hsx("static -C ../other").exits(0);
     let made = run.call("volume-create").last();

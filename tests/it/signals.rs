@@ -49,9 +49,19 @@ fn a_client_that_heeds_no_signal_is_ended_all_the_same() {
 
 #[test]
 fn a_signal_is_heeded_at_every_step() {
-    for kind in
-        ["info", "manifest-inspect", "ps", "pull", "volume-create", "run-cross", "run-fetch", "cp", "rm", "run-try"]
-    {
+    for kind in [
+        "info",
+        "manifest-inspect",
+        "ps",
+        "pull",
+        "volume-create",
+        "run-cross",
+        "run-index",
+        "run-fetch",
+        "cp",
+        "rm",
+        "run-try",
+    ] {
         let test = Test::new().scenario(kind, &format!("[ -e \"$FAKE/running\" ] || {{ {RUNS_ON}; }}"));
         let hsx = test.start("static -p arm64,amd64");
         test.wait_for("running");

@@ -259,6 +259,35 @@ fn an_import_that_points_upwards_is_found() {
 }
 
 #[test]
+fn only_doors_write() {
+    // `world/doors/root` follows no link of a project's; a path does.
+    let calls = [
+        "write",
+        "copy",
+        "rename",
+        "create_dir",
+        "remove_",
+        "set_permissions",
+        "hard_link",
+        "File::create",
+        "OpenOptions",
+    ];
+    let calls: Vec<_> = calls.iter().flat_map(|call| [format!("fs_err::{call}"), format!("std::fs::{call}")]).collect();
+    // `hsx new` writes where the user said, and nothing is there yet.
+    let may =
+        |path: &Utf8Path| path.starts_with("world/doors") || path == "world/follow/scaffold.rs" || path == "fuzz.rs";
+    let writes = |text: &str| {
+        let mut code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+        code.find(|line| calls.iter().any(|call| line.contains(call.as_str()))).map(str::to_owned)
+    };
+    let src = sources("src");
+    for (path, text) in src.iter().filter(|(path, _)| !may(path)) {
+        assert_eq!(writes(text), None, "src/{path} writes past `world/doors/root`");
+    }
+    assert!(src.iter().any(|(path, text)| may(path) && writes(text).is_some()), "the doors are found");
+}
+
+#[test]
 fn every_file_and_folder_says_what_it_is() {
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {
         assert!(text.starts_with("//! "), "{path} does not begin with what it is");

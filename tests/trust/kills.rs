@@ -603,6 +603,9 @@ impl<'a> Victim<'a> {
     /// the program that watches over it, and its first process, which has not begun, stay. There is no way to ask podman for
     /// them. So they are counted apart, and ended here.
     fn end_orphans(&self) -> Vec<String> {
+        if !self.engine.left(self.project.root()).0.is_empty() {
+            return Vec::new();
+        }
         let orphans: Vec<_> = self.processes().into_iter().filter(|(_, words)| is_orphan(words)).collect();
         for (id, _) in &orphans {
             let children = fs_err::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();

@@ -10,6 +10,7 @@ use super::engines::EnginesByConnection;
 use super::images::local;
 use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
+use crate::args::StoreScope;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
@@ -65,11 +66,11 @@ impl SourceTree {
             return None;
         }
         let roots: Vec<_> = project.mounts.iter().map(|mount| mount.source.clone()).collect();
-        let results: Vec<_> = Platform::all().map(|platform| settings.out_dir.join(platform.slug())).collect();
+        let out_dir = settings.out_dir.path();
+        let results: Vec<_> = Platform::all().map(|platform| out_dir.join(platform.slug())).collect();
         let is_own = |path: &Utf8Path| {
             results.iter().any(|dir| dir == path)
-                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-"))
-                    && path.parent() == Some(&settings.out_dir))
+                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-")) && path.parent() == Some(&out_dir))
                 || path == world.state.dir()
                 || Some(path) == world.environment.cache_dir.as_deref()
         };
@@ -96,7 +97,7 @@ struct Inputs<'a> {
     /// For a foreign platform: the image whose compiler the cross strategy uses, and the emulators on this machine.
     native_image: Option<String>,
     emulators: Option<Vec<(String, String)>>,
-    out_dir: &'a Utf8Path,
+    out_dir: Utf8PathBuf,
     cabal_args: &'a [String],
     strip: bool,
     upx: Packing,
@@ -104,6 +105,7 @@ struct Inputs<'a> {
     packer: Option<(Utf8PathBuf, Option<Stamp>)>,
     engine_args: &'a [String],
     writable_source: bool,
+    store: StoreScope,
     data_files: bool,
     lockfile: Option<&'a Lockfile>,
     engine: &'a Engine,
@@ -146,6 +148,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         pull: _,
         clean: _,
         writable_source,
+        store,
         data_files,
         lockfile,
     } = settings;
@@ -165,7 +168,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
             .then(|| self::image(wanted, build, host, &Addition::to_host_image_for(build), world))
             .flatten(),
         emulators: foreign.then(binfmt_entries),
-        out_dir,
+        out_dir: out_dir.path(),
         cabal_args,
         strip: *strip,
         upx: *upx,
@@ -173,6 +176,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         packer: packer(*upx, world),
         engine_args,
         writable_source: *writable_source,
+        store: *store,
         data_files: *data_files,
         lockfile: lockfile.as_ref(),
         engine: &known.engine,
@@ -182,7 +186,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     let digest = sha256(&serde_json::to_vec(&inputs).ok()?);
     let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
+    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.path().as_str()]);
     Some(Fingerprint { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
 }
 

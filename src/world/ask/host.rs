@@ -7,7 +7,7 @@ use std::thread;
 
 use super::engines::{EngineFacts, EnginesByConnection};
 use super::images::{ImageRequest, RegistryAnswer, find_image_with};
-use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
+use super::machine::{binfmt_entries, is_this_kernel, machine, owner, state_id, system};
 use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
@@ -26,7 +26,9 @@ use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::environment::variable;
 use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::root::Root;
 use crate::world::doors::state::{FETCHED, FILLED};
+use crate::world::doors::write::unwritable;
 
 /// Gathers everything that the plan depends on.
 ///
@@ -58,12 +60,26 @@ pub(crate) fn facts(
         system: system(),
         emulation: settings.platforms.iter().map(|build| (build.platform, emulation_here(build.platform))).collect(),
         upx: packer?,
-        // This fails before anything is pulled when a file stands in the directory's place.
-        out_dir_exists: settings.out_dir.is_dir(),
+        out_dir_exists: out_dir_exists(settings),
         pass_env: world.environment.pass.clone(),
         given: given(settings, world),
         hosts: hosts?,
     })
+}
+
+/// Whether the output directory exists. This fails before anything is pulled when a file or a project's link stands in
+/// its place, or in that of a platform's directory.
+fn out_dir_exists(settings: &Settings) -> Result<bool, Error> {
+    let platforms = settings.platforms.iter().map(|build| settings.out_dir.join(build.platform.slug()));
+    let mut exists = true;
+    for (number, place) in [settings.out_dir.clone()].into_iter().chain(platforms).enumerate() {
+        match Root::open(&place) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => exists &= number > 0,
+            Err(error) => return Err(unwritable(&error)),
+        }
+    }
+    Ok(exists)
 }
 
 /// A digest of the values that the user passes into the build's containers; empty when there are none.
@@ -90,7 +106,7 @@ fn host(
     let platform = known.platform()?;
     let EngineFacts { engine, info, is_remote } = known;
     let info = &info;
-    let state_id = state_id(&engine, info, world);
+    let (state_id, owner) = (state_id(&engine, info, world), owner(&engine, info, world));
     let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate
@@ -155,7 +171,7 @@ fn host(
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
-            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id, settings.store))
             .into_iter()
             .flat_map(|key| [test_key(&key), key])
     });
@@ -181,6 +197,7 @@ fn host(
         cores: info.cores.filter(|_| is_remote).unwrap_or_else(cores),
         memory: info.memory.filter(|_| is_remote).unwrap_or_else(available_memory),
         state_id,
+        owner,
     })
 }
 

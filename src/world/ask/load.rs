@@ -1,5 +1,7 @@
 //! Reads the project and the settings files from disk.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
@@ -48,8 +50,16 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
             .hints(stack)
             .hint("hsx looks for a `cabal.project`, a `.cabal` file or a `package.yaml`; `--directory` names a place")
     })?;
+    let planted = ancestors(&start, environment.home.as_deref()).map(|dir| dir.join("cabal.project"));
+    for path in planted.filter(|path| *path != root.join("cabal.project") && is_planted(path, &start)) {
+        world.ui.warning(&format!("`{path}` is not heeded: {PLANTED}"));
+    }
     let user_file = user_file(environment)?;
     let path = root.join("hsx.toml");
+    if is_planted(&path, &start) {
+        return Err(Error::usage(format!("`{path}` is not heeded: {PLANTED}"))
+            .hint("`--directory` names the project, if its settings are to be heeded all the same"));
+    }
     let project_file =
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
     let cabal_args = settings::cabal_args(&args.cabal_args, [&project_file, &user_file]);
@@ -68,16 +78,6 @@ pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
         return Err(lockfile::missing(root));
     }
     Lockfile::parse(&read(&path)?, &path)
-}
-
-/// Writes `hsx.lock`.
-///
-/// # Errors
-/// When it cannot be written.
-pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(), Error> {
-    let path = root.join(lockfile::FILE_NAME);
-    fs_err::write(&path, lockfile.text())
-        .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
 /// Whether the project at or above a directory has only a `package.yaml`, which hpack must read first.
@@ -107,19 +107,35 @@ pub(crate) fn real_path(path: &Utf8Path) -> Utf8PathBuf {
 /// The nearest `cabal.project` up to the home directory, as cabal looks for it; else the nearest package.
 fn find_root(start: &Utf8Path, home: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
     let mut package = None;
-    for dir in start.ancestors() {
-        if dir.join("cabal.project").is_file() {
+    for dir in ancestors(start, home) {
+        let is_there = |path: &Utf8PathBuf| path.is_file() && !is_planted(path, start);
+        if is_there(&dir.join("cabal.project")) {
             return Some(dir.to_owned());
         }
-        if package.is_none() && (!entries_with_extension(dir, "cabal").is_empty() || dir.join("package.yaml").is_file())
-        {
+        let described = || entries_with_extension(dir, "cabal").into_iter().chain([dir.join("package.yaml")]);
+        if package.is_none() && described().any(|path| is_there(&path)) {
             package = Some(dir.to_owned());
-        }
-        if Some(dir) == home {
-            break;
         }
     }
     package
+}
+
+/// A directory and those above it, up to the home directory.
+fn ancestors<'a>(start: &'a Utf8Path, home: Option<&'a Utf8Path>) -> impl Iterator<Item = &'a Utf8Path> {
+    let mut is_past_home = false;
+    start.ancestors().take_while(move |dir| !std::mem::replace(&mut is_past_home, Some(*dir) == home))
+}
+
+/// Why a planted file is not heeded.
+const PLANTED: &str = "it is another user's, in a directory that everybody can write to";
+
+/// Whether a file above the directory where the user stands may have been put there by anybody: it is another user's, in
+/// a directory that everybody can write to, such as `/tmp`. Where the user stands is the user's own choice.
+fn is_planted(path: &Utf8Path, start: &Utf8Path) -> bool {
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    let is_anybodys = |dir: &Utf8Path| fs_err::metadata(dir).is_ok_and(|meta| meta.mode() & 0o002 != 0);
+    path.parent().is_some_and(|dir| dir != start && is_anybodys(dir))
+        && fs_err::symlink_metadata(path).is_ok_and(|meta| !owners.contains(&meta.uid()))
 }
 
 /// A directory of `--source-dir`, with links resolved.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
 
-use super::exec::{Event, Exec, HEARTBEAT, Streams, command, spawn};
+use super::exec::{Event, Exec, HEARTBEAT, Spawned, Streams, command, spawn};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 
@@ -56,7 +56,7 @@ impl Exec<'_> {
     }
 
     fn until_it_ends(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
-        let (child, _, events) = spawn(cmd, Streams::Inherited)?;
+        let Spawned { pid: child, events, .. } = spawn(cmd, Streams::Inherited)?;
         let (mut signalled, mut asked_at) = (false, None::<Instant>);
         loop {
             match events.recv_timeout(HEARTBEAT) {

@@ -6,15 +6,15 @@
 use std::convert::Infallible;
 use std::fmt::{self, Display, Formatter};
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::write::unfinished;
+use super::root::Root;
 use crate::base::error::Error;
+use crate::base::place::Place;
 
 /// A kind of thing that is remembered: a subdirectory of the state directory, with a one-line file for each name.
 pub(crate) struct Topic<T> {
@@ -114,12 +114,8 @@ impl State {
     /// Remembers a one-line value. A failure is ignored: hsx finds the value out again next time.
     pub(crate) fn remember<T: Display>(&self, topic: &Topic<T>, name: &str, value: &T) {
         let write = || {
-            let dir = self.dir.join(topic.dir);
-            fs_err::create_dir_all(&dir)?;
-            let mut file = unfinished(&dir)?;
-            writeln!(file, "{value}")?;
-            file.persist(self.path(topic.dir, name))?;
-            Ok::<_, std::io::Error>(())
+            let dir = Root::make(&Place::of_user(self.dir.join(topic.dir)))?;
+            dir.replace(&file_name(name), &format!("{value}\n"), true)
         };
         let _ = write();
     }
@@ -130,9 +126,7 @@ impl State {
     }
 
     fn path(&self, dir: &str, name: &str) -> Utf8PathBuf {
-        // Names contain image references, whose slashes and colons must not become directories.
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
-        self.dir.join(dir).join(name.chars().map(plain).collect::<String>())
+        self.dir.join(dir).join(file_name(name))
     }
 
     /// An empty file.
@@ -186,6 +180,14 @@ impl State {
         Ok(file.into_parts().0)
     }
 
+    /// The real path of the directory that holds the locks.
+    pub(crate) fn locks_dir(&self) -> Utf8PathBuf {
+        let dir = self.dir.join(LOCKS);
+        // A path that is not there yet cannot be resolved. Whoever needs a lock reports that it cannot be made.
+        let _ = fs_err::create_dir_all(&dir);
+        dir.canonicalize_utf8().unwrap_or(dir)
+    }
+
     /// Records that the thing behind a lock is used now.
     pub(crate) fn mark_used(lock: &File) {
         let _ = lock.set_modified(SystemTime::now());
@@ -204,6 +206,13 @@ impl State {
         let Ok(file) = self.lock_file(name) else { return true };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// The name of the file for something that is remembered.
+fn file_name(name: &str) -> String {
+    // Names contain image references, whose slashes and colons must not become directories.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 fn unwritable(message: &str, error: &std::io::Error) -> Error {

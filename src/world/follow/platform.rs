@@ -75,7 +75,7 @@ fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, worl
     world.ui.group(&format!("{}: all that was said", plan.job.platform), &log);
     let result = result.map_err(|Failure { error, obstacle }| {
         remove_containers(&plan.job, matches!(error.kind, ErrorKind::Signal(_)), world);
-        let _ = fs_err::remove_dir_all(&plan.stage.0);
+        plan.stage.remove();
         Failure { error: context.told(error, log), obstacle }
     });
     if let Some(inputs) = &plan.fetch_inputs {
