@@ -56,7 +56,7 @@ fn all() -> Vec<(&'static str, Attack)> {
 const NOT_YET: &[(&str, &str)] = &[];
 
 /// How many attacks are tried at a time.
-const AT_ONCE: usize = 2;
+const AT_ONCE: usize = 3;
 
 /// A name's part that `HSX_TRUST_ATTACK` may give chooses the attacks; the table is then checked for these only.
 #[test]

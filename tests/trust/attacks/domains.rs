@@ -12,6 +12,12 @@ pub(super) fn attacks() -> Vec<Attack> {
     let new = Attack::new;
     vec![
         new("files for other builds", Podman, files_for_others, "a file in each directory that a build may write to"),
+        new(
+            "files in the store",
+            RootlessPodman,
+            store_of_its_own,
+            "the same, and the other one has a store of its own",
+        ),
         new("cabal's configuration", Podman, configuration, "a preprocessor for all of GHC's input, by cabal's files"),
         new("rights of a build", RootlessPodman, rights, "capabilities, network, a writable source"),
         new("proxies' passwords", Podman, proxies, "variables of a build without network"),
@@ -39,23 +45,36 @@ true
 
 const FINDS: &str = "find /hsx -name poison 2> /dev/null | sed 's/^/FOUND /' >&2; true\n";
 
-fn files_for_others(ground: &Ground<'_>) -> Seen {
-    let image = OwnImage::new("files");
+/// The files of one project's build that another's finds, which is built with these arguments too.
+fn found_by_another(ground: &Ground<'_>, image: &OwnImage, more: &[&str]) -> Result<Vec<String>, String> {
     let other = Ground::new(ground.world, ground.engine);
     ground.hostile("hello", SPREADS);
-    let first = in_image(ground, &image, &["static", "--no-upx"]);
+    let first = in_image(ground, image, &["static", "--no-upx"]);
     other.hostile("hello", FINDS);
-    let second = in_image(&other, &image, &["static", "--no-upx"]);
+    let second = in_image(&other, image, &[&["static", "--no-upx"], more].concat());
     if first.code != 0 || second.code != 0 {
         return Err(format!("the builds failed: {}{}", first.said(), second.said()));
     }
-    // Compiled packages may be shared: SECURITY.md says so, and how not to.
-    let found = second.stderr.lines().filter_map(|line| line.strip_prefix("FOUND "));
-    let found: Vec<_> = found.filter(|path| !path.contains("/store/")).collect();
+    Ok(second.stderr.lines().filter_map(|line| line.strip_prefix("FOUND ").map(str::to_owned)).collect())
+}
+
+fn none_of(found: &[String]) -> Seen {
     match found.first() {
         Some(path) => Err(format!("{} of them seen by another project's build: {path}", found.len())),
         None => Ok("none seen by another project's build".to_owned()),
     }
+}
+
+fn files_for_others(ground: &Ground<'_>) -> Seen {
+    let image = OwnImage::new("files");
+    // Compiled packages may be shared: SECURITY.md says so, and how not to.
+    let found = found_by_another(ground, &image, &[])?;
+    none_of(&found.into_iter().filter(|path| !path.contains("/store/")).collect::<Vec<_>>())
+}
+
+fn store_of_its_own(ground: &Ground<'_>) -> Seen {
+    let image = OwnImage::new("store");
+    none_of(&found_by_another(ground, &image, &["--store", "project"])?)
 }
 
 /// Makes GHC see another text, through each file that cabal may read its configuration from.
