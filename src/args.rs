@@ -134,6 +134,11 @@ pub(crate) struct BuilderArgs {
     #[arg(long = "source-dir", value_name = "DIR", env = "HSX_SOURCE_DIR", hide_env = true, help_heading = "Build")]
     pub source_dirs: Vec<Utf8PathBuf>,
 
+    /// A directory or file outside the project that the build may be shown, if the project names it: a package, an
+    /// archive, a git directory; may be repeated
+    #[arg(long = "allow-mount", value_name = "PATH", env = "HSX_ALLOW_MOUNT", hide_env = true, help_heading = "Build")]
+    pub allow_mounts: Vec<Utf8PathBuf>,
+
     #[command(flatten)]
     pub engine: EngineArgs,
 

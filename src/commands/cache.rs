@@ -163,7 +163,7 @@ fn prune(args: &PruneArgs, world: &World<'_>) -> Result<u8, Error> {
         return Ok(0);
     }
     let kept = held.iter().map(|item| (item, item.held.unwrap_or_default().to_owned()));
-    let mut pruned = Pruned { kept: kept.collect(), ..Pruned::default() };
+    let mut pruned = PruneReport { kept: kept.collect(), ..PruneReport::default() };
     for item in &chosen {
         match storage::remove(item, &items, &engine, world)? {
             Ok(()) => pruned.removed.push(item.clone()),
@@ -182,13 +182,13 @@ fn prune(args: &PruneArgs, world: &World<'_>) -> Result<u8, Error> {
 }
 
 #[derive(Default)]
-struct Pruned<'a> {
+struct PruneReport<'a> {
     removed: Vec<Item>,
     kept: Vec<(&'a Item, String)>,
     failed: Vec<(&'a Item, String)>,
 }
 
-impl Pruned<'_> {
+impl PruneReport<'_> {
     fn exit_code(&self) -> u8 {
         if self.failed.is_empty() { 0 } else { 3 }
     }
@@ -224,7 +224,7 @@ fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), E
             Error::usage("`hsx cache` looks at one engine").hint("name its connection alone: `--connection NAME`")
         );
     }
-    let connection = settings::connection(args, &[&user_file], None);
+    let connection = settings::connection(args, (None, &user_file), None)?;
     let EngineFacts { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
     let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))

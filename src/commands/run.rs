@@ -8,6 +8,7 @@ use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::Error;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::{Facts, strategy};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::{Lock, Plan, PlatformPlan};
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let typed =
         Arguments { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
-    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
+    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, &select, &world)? {
         let dir = program.path.parent().unwrap_or(&program.path);
         let start = here(dir, &program.name, &args.args, &loaded.project);
         if !args.dry_run {
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&plan.shell_then(&Start::Here(start).shell()));
         return Ok(0);
     }
-    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
+    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     // A missing emulation is reported before anything is built. The name is a guess until cabal has planned.
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         return Ok(0);
     }
     let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-    let report = r#static::execute(&plan, &facts, Some(wanted), &world)?;
+    let report = r#static::execute(&plan, &Values::default(), &facts, Some(wanted), &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));
@@ -211,7 +212,7 @@ fn in_container(
     let mounts = [Mount::ReadOnly { source: dir, target: DIR.to_owned() }];
     // The lock is separate from the build's: a program that runs for long must not keep others from building.
     let key = format!("{}-exec", builder.key);
-    let container_name = format!("hsx-{key}-run{}", facts.process);
+    let name_of_container = container_name(&key, Phase::Run(facts.process));
     let container = Container {
         network: Network::Default,
         stdin: facts.stdin,
@@ -220,7 +221,7 @@ fn in_container(
         mounts: &mounts,
         extra: &settings.engine_args,
         args: [format!("{DIR}/{name}")].into_iter().chain(args.iter().cloned()).collect(),
-        ..Container::new(&container_name, build.platform, &builder.image.reference, interact::PROGRAM)
+        ..Container::new(&name_of_container, build.platform, &builder.image.reference, interact::PROGRAM)
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

@@ -1,8 +1,9 @@
 //! The facts that a plan depends on. `world::ask::host` asks the machine and its engines, once. The answers decide the
-//! `strategy`, the `cross` toolchain, and the `source` that is sent to an engine elsewhere. Nothing here asks, and
-//! nothing here is a step: `steps` and `plan` stand above.
+//! `strategy`, the `cross` toolchain, and the `source` that is sent to an engine elsewhere; `container_name` tells what
+//! containers are called. Nothing here asks, and nothing here is a step: `steps` and `plan` stand above.
 
 pub(crate) mod advice;
+pub(crate) mod container_name;
 pub(crate) mod cross;
 pub(crate) mod source;
 pub(crate) mod strategy;

@@ -1,6 +1,6 @@
 //! The builder of a platform: its images, volumes and containers, for all commands that run cabal in it.
 
-use super::{Lock, PlatformPlan};
+use super::{FetchInputs, Lock, PlatformPlan, Sequel};
 
 use crate::args::{StoreScope, StrategyChoice};
 use crate::base::digest::{hash, short_hash};
@@ -8,6 +8,7 @@ use crate::base::error::Error;
 use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::facts::advice;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::source::Source;
 use crate::facts::strategy::{self, Choice, Question, Strategy};
@@ -66,6 +67,20 @@ pub(crate) fn with_fallback<T>(
         first.fallback = emulated.map(|choice| Box::new(plan(choice, Again::Yes)));
     }
     Ok(first)
+}
+
+/// Plans a platform's work after other work for it, which may have had to be emulated.
+///
+/// # Errors
+/// As for [`with_fallback`].
+pub(crate) fn sequel<T>(
+    build: &PlatformSettings,
+    facts: &Facts,
+    plan: impl Fn(Choice, Again) -> PlatformPlan<T>,
+) -> Result<Sequel<T>, Error> {
+    let mut as_chosen = with_fallback(build, facts, |choice, _| plan(choice, Again::Yes))?;
+    let emulated = as_chosen.fallback.take().map(|emulated| *emulated);
+    Ok(Sequel { as_chosen, emulated })
 }
 
 /// Whether the plan is a later one for the same platform: an earlier plan has prepared the images and the store.
@@ -145,9 +160,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The names of a plan's containers: those that prepare, and those of its own phases.
-    pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
-        let send = self.source.iter().map(|_| "send");
-        ["derive"]
+    pub(crate) fn container_names(&self, phases: &[Phase]) -> Vec<String> {
+        let send = self.source.iter().map(|_| Phase::Send);
+        [Phase::Derive]
             .into_iter()
             .chain(send)
             .chain(phases.iter().copied())
@@ -155,8 +170,8 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    pub(crate) fn container_name(&self, phase: &str) -> String {
-        format!("hsx-{}-{phase}", self.key)
+    pub(crate) fn container_name(&self, phase: Phase) -> String {
+        container_name(&self.key, phase)
     }
 
     /// Changes the facts to what they are after this builder's preparation has been followed.
@@ -226,7 +241,7 @@ impl<'a> Builder<'a> {
         let pull = |reference: &str| chain(Pull::new(engine, platform, reference).then(check(reference)));
         let Some(base) = &image.base else { return vec![pull(&image.reference)] };
         let mut steps: Vec<_> = (!base.present).then(|| pull(&base.reference)).into_iter().collect();
-        let name = self.container_name("derive");
+        let name = self.container_name(Phase::Derive);
         let install = engine.run_installer(&Container {
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
@@ -268,7 +283,7 @@ impl<'a> Builder<'a> {
             mounts: &source.volume_mounts(false),
             extra: &self.settings.engine_args,
             args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
-            ..Container::new(&self.container_name("send"), platform, &image.reference, send::RECEIVE)
+            ..Container::new(&self.container_name(Phase::Send), platform, &image.reference, send::RECEIVE)
         });
         steps.push(chain(Send { source: source.clone(), is_new, cmd }));
         steps
@@ -283,10 +298,10 @@ impl<'a> Builder<'a> {
     /// Fills the volumes of the cross strategy, once for each pair of images.
     fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Chain<()>> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
-        let fill = |phase: &str, volume: &str, target: &str, script, args| {
+        let fill = |phase: Phase, volume: &str, target: &str, script, args| {
             let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
             // The copy keeps the owners of the image's files, which takes an installer's capabilities.
-            let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
+            let start = if phase == Phase::Copy { Engine::run_installer } else { Engine::run };
             let (name, labels) = (self.container_name(phase), self.run_labels());
             let container = Container {
                 labels: &labels,
@@ -303,7 +318,7 @@ impl<'a> Builder<'a> {
             |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
             let create = CreateVolume::unless_there(self.host, volume, &labels("native"));
-            let copy = fill("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            let copy = fill(Phase::Copy, volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
             steps.push(chain(create.then(copy)));
         }
         let volume = &toolchain.volume;
@@ -312,7 +327,7 @@ impl<'a> Builder<'a> {
             let labels = [&labels("cross")[..], &[platform]].concat();
             let create = CreateVolume::unless_there(self.host, volume, &labels);
             let machine = vec![self.build.platform.machine().to_owned()];
-            let make = fill("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            let make = fill(Phase::Cross, volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
             steps.push(chain(create.then(make)));
         }
         steps
@@ -324,10 +339,10 @@ impl<'a> Builder<'a> {
         let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
         let needed = [&self.store_volume, &self.index_volume, &self.build_volume];
         let there = needed.into_iter().all(|volume| volumes.contains(volume));
-        if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
+        if settings.offline || there && self.fetch_inputs(cabal_args).are_those_of(fetched.get(key)) {
             return None;
         }
-        let parts = self.parts("fetch");
+        let parts = self.parts(Phase::Fetch);
         let index_state = project.index_state.clone().unwrap_or_default();
         let args = [index::heed(), index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
         let container = Container { network: Network::Default, ..self.container(&parts, fetch::SCRIPT, args) };
@@ -336,7 +351,7 @@ impl<'a> Builder<'a> {
 
     /// How the package index is updated: in a container that sees nothing of the project.
     pub(crate) fn index(&self) -> Index {
-        let mut parts = self.parts("index");
+        let mut parts = self.parts(Phase::Index);
         let index =
             Mount::Volume { name: self.index_volume.clone(), target: cabal::INDEX_DIR.to_owned(), read_only: false };
         parts.mounts = [index].into_iter().chain(self.native_mounts()).collect();
@@ -351,13 +366,14 @@ impl<'a> Builder<'a> {
     }
 
     /// Everything that could change what [`Self::fetch`] downloads.
-    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
+    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> FetchInputs {
         let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        let files = hash(&files.collect::<Vec<_>>());
         // The number of parallel jobs does not affect what is fetched.
-        let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
+        let args = cabal_args.iter().filter(|arg| !arg.starts_with("--jobs=")).cloned();
         // What is in the store is not downloaded.
-        let words = [self.image.reference.as_str(), &self.store_volume].into_iter().chain(args);
-        hash(&words.chain(files).collect::<Vec<_>>())
+        let own = [self.image.reference.clone(), self.store_volume.clone(), files];
+        FetchInputs(own.into_iter().chain(args).collect())
     }
 
     /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
@@ -378,8 +394,9 @@ impl<'a> Builder<'a> {
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan<u8> {
         let interact = Interact { cmd: self.host.engine.run(container) };
         let mut plan = self.plan(key, &[container.name.to_owned()], locks, Vec::new(), interact);
-        // The plan that prepared the container has shown the warnings already.
+        // The plan that prepared the container has shown these already.
         plan.warnings = Vec::new();
+        plan.shown = Vec::new();
         plan.job.leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
         plan
     }
@@ -411,6 +428,7 @@ impl<'a> Builder<'a> {
             },
             locks,
             warnings: build.warnings.clone(),
+            shown: self.project.mounts.iter().map(|mount| format!("{}: {}", mount.source, mount.reason)).collect(),
             toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.clone()),
             stage: self.stage(key),
             fetch_inputs: None,
@@ -431,7 +449,7 @@ impl<'a> Builder<'a> {
     }
 
     /// What the container of a phase is made of.
-    pub(crate) fn parts(&self, phase: &str) -> Parts {
+    pub(crate) fn parts(&self, phase: Phase) -> Parts {
         Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
     }
 

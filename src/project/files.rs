@@ -19,18 +19,42 @@ pub(crate) struct ProjectFile {
     pub has_foreign_packages: bool,
     /// Package repositories in directories: absolute paths, as cabal wants them.
     pub repositories: Vec<Utf8PathBuf>,
+    /// Whether it imports more files, nested deeper than hsx reads.
+    pub is_cut: bool,
     /// Whether some of this depends on conditionals.
     pub has_conditionals: bool,
     /// Settings that are for the developer's machine, or in the way of a static build.
     pub settings: Vec<Setting>,
+    /// Project files with other values than the user's, and those texts.
+    pub amended: Vec<(Utf8PathBuf, String)>,
 }
 
-/// A setting of a project file that hsx overrides or reports: its name, its value and the package it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A setting of a project file that hsx overrides or reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub name: String,
     pub value: String,
+    /// The package of the section it stands in, or `*`.
     pub package: Option<String>,
+    /// The container is shown the file with another value.
+    pub is_amended: bool,
+}
+
+impl Setting {
+    /// The value that is right in the container, where an argument of cabal's could not set it.
+    fn amended(&self) -> Option<String> {
+        match self.name.as_str() {
+            "executable-dynamic" | "documentation" => Some("False".to_owned()),
+            "executable-static" | "library-vanilla" => Some("True".to_owned()),
+            _ => self.program_in_image().map(str::to_owned),
+        }
+    }
+
+    /// The program's name in the image, for a setting that says where a program is.
+    pub(crate) fn program_in_image(&self) -> Option<&str> {
+        let program = self.name.strip_suffix("-location").or_else(|| self.name.strip_prefix("with-"))?;
+        Some(if program == "hc-pkg" { "ghc-pkg" } else { program })
+    }
 }
 
 /// Reads a `cabal.project`, or a file it imports.
@@ -41,6 +65,22 @@ pub(crate) fn parse_project_file(text: &str) -> ProjectFile {
 }
 
 impl ProjectFile {
+    /// The file's text as the container must see it: with other values in the sections of packages, which no argument
+    /// of cabal's overrides. `None`: the text holds as it is.
+    pub(crate) fn amend(&mut self, text: &str) -> Option<String> {
+        let mut amended = text.to_owned();
+        for setting in self.settings.iter().filter(|setting| setting.package.is_some()) {
+            if let Some(value) = setting.amended() {
+                amended = with_value(&amended, setting, &value);
+            }
+        }
+        let left = parse_project_file(&amended).settings;
+        for setting in self.settings.iter_mut().filter(|setting| setting.package.is_some()) {
+            setting.is_amended = !left.contains(setting);
+        }
+        (amended != text).then_some(amended)
+    }
+
     fn read(&mut self, elements: &[Element], package: Option<&str>) {
         for element in elements {
             match element {
@@ -84,6 +124,7 @@ impl ProjectFile {
         let is_on = value.eq_ignore_ascii_case("true");
         let matters = match name {
             "executable-dynamic" | "documentation" => is_on,
+            "executable-static" | "library-vanilla" => value.eq_ignore_ascii_case("false"),
             "write-ghc-environment-files" => value != "never",
             "with-hc-pkg"
             | "store-dir"
@@ -93,11 +134,32 @@ impl ProjectFile {
             | "extra-prog-path" => true,
             _ => name.ends_with("-location") || (name.starts_with("with-") && name != "with-compiler"),
         };
-        let package = package.filter(|package| *package != "*").map(str::to_owned);
         if matters && !value.is_empty() {
-            self.settings.push(Setting { name: name.to_owned(), value: value.to_owned(), package });
+            let (name, value) = (name.to_owned(), value.to_owned());
+            self.settings.push(Setting { name, value, package: package.map(str::to_owned), is_amended: false });
         }
     }
+}
+
+/// The text with another value wherever it has this setting, `NAME: VALUE`.
+fn with_value(text: &str, setting: &Setting, value: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut changed = String::new();
+    let mut done = 0;
+    for (at, name) in lower.match_indices(&setting.name) {
+        let starts = text[..at].chars().next_back().is_none_or(|c| c.is_whitespace() || c == '{');
+        let after = text[at + name.len()..].trim_start().strip_prefix(':').map(str::trim_start);
+        let Some(rest) = after.and_then(|after| after.strip_prefix(setting.value.as_str())).filter(|_| starts) else {
+            continue;
+        };
+        let end = text.len() - rest.len();
+        if rest.chars().next().is_none_or(|c| c.is_whitespace() || c == '}') && at >= done {
+            changed.push_str(&text[done..end - setting.value.len()]);
+            changed.push_str(value);
+            done = end;
+        }
+    }
+    changed + &text[done..]
 }
 
 /// The directory of a repository in files: `url: file+noindex:///path`.
@@ -240,7 +302,8 @@ mod tests {
             ("executable-dynamic: True", "executable-dynamic=True"),
             ("executable-dynamic: False", ""),
             ("documentation: true", "documentation=true"),
-            ("package *\n  documentation: True", "documentation=True"),
+            ("package *\n  documentation: True", "documentation=True@*"),
+            ("package foo\n  library-vanilla: False\n  executable-static: True", "library-vanilla=False@foo"),
             ("package foo\n  executable-dynamic: True", "executable-dynamic=True@foo"),
             ("write-ghc-environment-files: always", "write-ghc-environment-files=always"),
             ("write-ghc-environment-files: never", ""),
@@ -251,6 +314,36 @@ mod tests {
             ("optimization: 2\ntests: True\nflags: +x", ""),
         ] {
             assert_eq!(settings(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_argument_overrides_gets_another_value() {
+        for (text, amended) in [
+            ("package foo\n  executable-dynamic: True\n", "package foo\n  executable-dynamic: False\n"),
+            ("package foo {Executable-Dynamic :true}", "package foo {Executable-Dynamic :False}"),
+            ("package foo\n  executable-static:\n    False", "package foo\n  executable-static:\n    True"),
+            (
+                "if os(linux)\n  package *\n    documentation: True",
+                "if os(linux)\n  package *\n    documentation: False",
+            ),
+            (
+                "-- wéll\npackage a\n  ghc-options: -O2\n  program-locations\n    gcc-location: /usr/bin/gcc-12\n",
+                "-- wéll\npackage a\n  ghc-options: -O2\n  program-locations\n    gcc-location: gcc\n",
+            ),
+            (
+                "package a\n  documentation: True\npackage b\n  documentation: True",
+                "package a\n  documentation: False\npackage b\n  documentation: False",
+            ),
+        ] {
+            let mut file = parse_project_file(text);
+            assert_eq!(file.amend(text).as_deref(), Some(amended), "{text}");
+            assert!(file.settings.iter().all(|setting| setting.is_amended), "{text}");
+        }
+        for text in
+            ["executable-dynamic: True\n", "package foo\n  executable-dynamic: False\n", "", "package *\n  x: y"]
+        {
+            assert_eq!(parse_project_file(text).amend(text), None, "{text}");
         }
     }
 

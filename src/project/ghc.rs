@@ -10,9 +10,12 @@ use crate::base::version::Version;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ghc {
     pub version: String,
-    /// What in the project's files decided it, as it follows "GHC X.Y.Z by"; `None` if nothing did.
-    pub reason: Option<String>,
+    /// What decided it, as it follows "GHC X.Y.Z by".
+    pub reason: String,
 }
+
+/// The reason for a GHC that neither the user nor the project names.
+const BY_DEFAULT: &str = "hsx's default";
 
 /// Stackage's long-term snapshots, and the series of GHC that each is made with (<https://www.stackage.org>).
 const SNAPSHOTS: [(u32, &str); 13] = [
@@ -87,7 +90,7 @@ pub(crate) fn typed(text: &str) -> Result<String, Error> {
 
 /// The GHC that a project names, or else hsx's own choice.
 pub(crate) fn of_project(project: &Project) -> Ghc {
-    let named = |version: String, reason: &str| Ghc { version, reason: Some(reason.to_owned()) };
+    let named = |version: String, reason: &str| Ghc { version, reason: reason.to_owned() };
     if let Some(version) = project.with_compiler.as_deref().and_then(image::compiler_version) {
         return named(version, "`with-compiler`");
     }
@@ -102,7 +105,7 @@ pub(crate) fn of_project(project: &Project) -> Ghc {
             let version = image::full_version(series_of_snapshot(resolver)?)?;
             Some(named(version, &format!("`{resolver}` in stack.yaml")))
         })
-        .unwrap_or_else(|| Ghc { version: DEFAULT_GHC.to_owned(), reason: None })
+        .unwrap_or_else(|| named(DEFAULT_GHC.to_owned(), BY_DEFAULT))
 }
 
 /// The newest published, unbroken GHC that all packages accept by `tested-with:`, or else as many packages as possible.
@@ -124,7 +127,7 @@ fn tested(project: &Project) -> Option<Ghc> {
         [(package, _)] => format!("`tested-with` of `{}`", package.name),
         all => format!("`tested-with` of {} packages", all.len()),
     };
-    Some(Ghc { version: version.to_owned(), reason: Some(reason) })
+    Some(Ghc { version: version.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -153,17 +156,13 @@ mod tests {
             (&["GHC ==9.8.4 || ==9.6.6", "GHC ==9.6.6 || ==9.4.8"], "9.6.6", "`tested-with` of 2 packages"),
             (&["GHC ==9.8.4", "GHC ==9.6.6", "GHC ==9.6.*"], "9.6.6", "`tested-with` of 2 of 3 packages"),
             (&["GHC", "GHC ==9.6.6"], "9.6.6", "`tested-with` of `p1`"),
-            (&["GHC -any"], DEFAULT_GHC, ""),
-            (&["GHCJS ==8.4"], DEFAULT_GHC, ""),
-            (&["GHC ==9.99.1"], DEFAULT_GHC, ""),
-            (&[], DEFAULT_GHC, ""),
+            (&["GHC -any"], DEFAULT_GHC, BY_DEFAULT),
+            (&["GHCJS ==8.4"], DEFAULT_GHC, BY_DEFAULT),
+            (&["GHC ==9.99.1"], DEFAULT_GHC, BY_DEFAULT),
+            (&[], DEFAULT_GHC, BY_DEFAULT),
         ] {
             let ghc = of_project(&project(tested));
-            assert_eq!(
-                (ghc.version.as_str(), ghc.reason.as_deref().unwrap_or_default()),
-                (version, reason),
-                "{tested:?}"
-            );
+            assert_eq!((ghc.version.as_str(), ghc.reason.as_str()), (version, reason), "{tested:?}");
         }
     }
 
@@ -175,11 +174,11 @@ mod tests {
         project.imports.push("https://www.stackage.org/lts-22.44/cabal.config".to_owned());
         let ghc = of_project(&project);
         assert_eq!(ghc.version, "9.6.7");
-        assert!(ghc.reason.as_ref().unwrap().contains("lts-22.44"), "{ghc:?}");
+        assert!(ghc.reason.contains("lts-22.44"), "{ghc:?}");
         project.with_compiler = Some("ghc-9.4.8".to_owned());
         assert_eq!(of_project(&project).version, "9.4.8");
         let bare = Project { resolver: Some("lts-21.25".to_owned()), ..Project::default() };
-        assert_eq!(of_project(&bare).reason.unwrap(), "`lts-21.25` in stack.yaml");
+        assert_eq!(of_project(&bare).reason, "`lts-21.25` in stack.yaml");
     }
 
     #[test]

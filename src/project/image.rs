@@ -81,8 +81,11 @@ pub(crate) enum Bignum {
 /// A reference with a tag or digest is taken as it is. Any other gets the tag of the GHC version.
 ///
 /// # Errors
-/// When the GHC is known to have no `-int-native` variant.
+/// When it is no reference of an image, or the GHC is known to have no `-int-native` variant.
 pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(String, Option<String>), Error> {
+    if !is_reference(image) {
+        return Err(Error::usage(format!("`{image}` is no image's name, as in `REGISTRY/NAME:TAG`")));
+    }
     if repository(image) != image {
         return Ok((image.to_owned(), tagged_ghc(image).map(str::to_owned)));
     }
@@ -99,6 +102,14 @@ pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(Strin
     Ok((format!("{image}:{ghc}{suffix}"), Some(ghc.to_owned())))
 }
 
+/// Whether a text can name an image in a registry or in the engine's storage. An engine could take other texts for one of
+/// its flags, or for a file of this machine (`dir:/…`, `oci-archive:/…`).
+fn is_reference(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c))
+        && !text.strip_prefix("docker://").unwrap_or(text).contains(":/")
+}
+
 /// The version at the beginning of a reference's tag, if it can be a version of GHC.
 fn tagged_ghc(reference: &str) -> Option<&str> {
     let name = reference.split_once('@').map_or(reference, |(name, _)| name);
@@ -113,6 +124,12 @@ fn tagged_ghc(reference: &str) -> Option<&str> {
 /// The GHC of an image, for people.
 pub(crate) fn ghc_name(ghc: Option<&str>) -> String {
     ghc.map_or("the image's GHC".to_owned(), |version| format!("GHC {version}"))
+}
+
+/// The GHC of an image and what decided it, for people.
+pub(crate) fn ghc_by(ghc: Option<&str>, reason: Option<&str>) -> String {
+    let by = reason.map(|reason| format!(" by {reason}")).unwrap_or_default();
+    ghc_name(ghc) + &by
 }
 
 /// A reference without its tag and digest.
@@ -177,6 +194,19 @@ pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_and_files_are_no_images() {
+        let name = |image| reference(image, "9.6.6", Bignum::Gmp);
+        for image in ["x", "quay.io/a/b", "127.0.0.1:5000/a:t", "[::1]:5000/a@sha256:0", "docker://a/b", "A_b.c"] {
+            assert!(name(image).is_ok(), "{image}");
+        }
+        for image in
+            ["", "-v", "--volume=/:/host:rw", " ", "x y:1", "dir:/etc", "oci-archive:/tmp/x:1", "a\nb", "$x", "/x"]
+        {
+            assert!(name(image).unwrap_err().message.contains("is no image's name"), "{image}");
+        }
+    }
 
     #[test]
     fn a_series_stands_for_its_newest_sound_compiler() {

@@ -67,7 +67,7 @@ impl Target {
                 _ => None,
             };
         }
-        let is_name = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '-');
+        let is_name = |part: &&str| !part.is_empty() && part.chars().all(is_of_name);
         if !parts.iter().all(is_name) {
             return None;
         }
@@ -179,13 +179,16 @@ pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     plain
 }
 
-/// Whether a name can be a package's or a component's, and a file's. The documentation allows words of letters and digits
-/// between hyphens, but cabal takes `executable foo_bar`, `a.b` and `x-1` too: it keeps the name of a stanza as it is
-/// (Cabal's `parseName`). No name here means another directory, a hidden file or an option.
+/// Whether a name may be that of a package or a component, and of a file. cabal's documentation allows words of letters and
+/// digits between hyphens, but cabal keeps the name of a stanza as it is (Cabal's `parseName`): `foo_bar`, `a.b` and `x-1` are
+/// built. No name here means another directory, a hidden file or an option.
 pub(crate) fn is_component_name(name: &str) -> bool {
-    name.len() <= 200
-        && name.starts_with(|c: char| c.is_alphanumeric() || c == '_')
-        && name.chars().all(|c| c.is_alphanumeric() || "-_.+".contains(c))
+    let starts_well = name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+    starts_well && name.len() <= 200 && name.chars().all(is_of_name)
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || "-_.+".contains(c)
 }
 
 #[cfg(test)]
@@ -203,7 +206,7 @@ mod tests {
         Project {
             root: "/h/p".into(),
             packages: vec![package("app", &["app", "tool"]), package("lib", &[]), package("x", &["y"])],
-            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned() }],
+            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned(), reason: String::new() }],
             workdir: SOURCE.to_owned(),
             ..Project::default()
         }

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
+use crate::project::SourceMount;
 use crate::tools::cabal::data_variable;
 use crate::tools::linkage::Linkage;
 use event::Event;
@@ -27,6 +28,8 @@ use event::Event;
 pub(crate) struct Report {
     /// For a build with `--freeze`: the frozen versions and where they come from.
     pub freeze: Option<Value>,
+    /// What the builds were shown of this machine.
+    pub mounts: Vec<SourceMount>,
     pub platforms: Vec<PlatformReport>,
 }
 
@@ -37,6 +40,8 @@ pub(crate) struct PlatformReport {
     pub choice: Choice,
     /// The version of GHC. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
+    /// What decided the version. `None`: it is that of the image.
+    pub ghc_reason: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
     /// Hints about what the user could improve.
@@ -121,7 +126,7 @@ impl Report {
     /// The report as one JSON document. Later versions may add keys, but remove none.
     pub(crate) fn json(&self) -> String {
         let platforms: Vec<Value> = self.platforms.iter().map(PlatformReport::json).collect();
-        let mut document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
+        let mut document = json!({ "exit_code": self.exit_code(), "mounts": self.mounts, "platforms": platforms });
         if let Some(freeze) = &self.freeze {
             document["freeze"] = freeze.clone();
         }
@@ -253,6 +258,7 @@ impl PlatformReport {
             "strategy": self.choice.strategy,
             "reason": self.choice.reason,
             "ghc": self.ghc,
+            "ghc_reason": self.ghc_reason,
             "image": self.image,
             "seconds": self.seconds,
             "fresh": self.fresh,
@@ -362,6 +368,7 @@ mod tests {
             platform: Platform::Arm64,
             choice,
             ghc: Some("9.6.6".to_owned()),
+            ghc_reason: None,
             image: "x@sha256:0".to_owned(),
             warnings: Vec::new(),
             notes: Vec::new(),
@@ -369,7 +376,7 @@ mod tests {
             fresh: false,
             result,
         };
-        Report { freeze: None, platforms: vec![platform] }
+        Report { freeze: None, mounts: Vec::new(), platforms: vec![platform] }
     }
 
     #[test]

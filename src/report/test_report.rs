@@ -22,6 +22,8 @@ pub(crate) struct PlatformTests {
     pub choice: Choice,
     /// The version of GHC. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
+    /// What decided the version. `None`: it is that of the image.
+    pub ghc_reason: Option<String>,
     pub image: String,
     pub warnings: Vec<String>,
     /// Hints about what the user could improve.
@@ -94,6 +96,7 @@ impl PlatformTests {
             "strategy": self.choice.strategy,
             "reason": self.choice.reason,
             "ghc": self.ghc,
+            "ghc_reason": self.ghc_reason,
             "image": self.image,
             "seconds": self.seconds,
             "warnings": self.warnings,
@@ -128,6 +131,7 @@ mod tests {
             platform: Platform::Arm64,
             choice: Choice { strategy: Strategy::Cross, reason: "because".to_owned() },
             ghc: None,
+            ghc_reason: None,
             image: "x".to_owned(),
             warnings: Vec::new(),
             notes: Vec::new(),

@@ -10,6 +10,7 @@ use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StoreScope, StrategyChoice};
+use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::base::harmless;
 use crate::base::place::Place;
@@ -85,6 +86,8 @@ settings_file! {
         engine: String,
         engine_args: Vec<String>,
         upx_args: Vec<String>,
+        connections: Vec<String>,
+        allow_mounts: Vec<Utf8PathBuf>,
     }
 }
 
@@ -242,7 +245,8 @@ pub(crate) struct PlatformSettings {
     pub platform: Platform,
     /// The version of GHC; `None` if an image is named whose tag does not tell.
     pub ghc: Option<String>,
-    /// What in the project's files decided the version; `None` if nothing there did.
+    /// What decided the version; `None` if it is that of the image.
+    #[serde(skip)]
     pub ghc_reason: Option<String>,
     /// The image as a person would name it, with a tag or digest.
     pub image: String,
@@ -286,17 +290,38 @@ pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
 }
 
 /// The connection to the engine for a platform. For `None`, the connection for all platforms that have none of their
-/// own. An empty name that is typed stands for the engine here.
-pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: Option<Platform>) -> Option<String> {
+/// own. An empty name that is typed stands for the engine here. `files` are the project's file, if there is a project,
+/// and the user's.
+///
+/// # Errors
+/// When the project's file names a connection that the user has not allowed: what is sent there leaves this machine.
+pub(crate) fn connection(
+    args: &EngineArgs,
+    files: (Option<&SettingsFile>, &SettingsFile),
+    platform: Option<Platform>,
+) -> Result<Option<String>, Error> {
     let typed = |of: Option<Platform>| args.connections.iter().rfind(move |typed| typed.platform == of);
-    let typed = platform.and_then(|_| typed(platform)).or_else(|| typed(None)).map(|typed| typed.name.clone());
-    let listed = || {
-        files.iter().find_map(|file| match platform {
-            Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
-            None => file.connection.clone(),
-        })
+    if let Some(typed) = platform.and_then(|_| typed(platform)).or_else(|| typed(None)) {
+        return Ok(Some(typed.name.clone()).filter(|name| !name.is_empty()));
+    }
+    let (project, user) = files;
+    let listed = |file: &SettingsFile| match platform {
+        Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
+        None => file.connection.clone(),
     };
-    typed.or_else(listed).filter(|name| !name.is_empty())
+    let Some(name) = project.and_then(listed) else {
+        return Ok(listed(user).filter(|name| !name.is_empty()));
+    };
+    let is_allowed = name.is_empty()
+        || args.connections.iter().any(|typed| typed.name == name)
+        || user.connections().any(|allowed| *allowed == name);
+    if is_allowed {
+        return Ok(Some(name).filter(|name| !name.is_empty()));
+    }
+    let flag = platform.map_or_else(|| name.clone(), |platform| format!("{platform}={name}"));
+    Err(Error::usage(format!("`hsx.toml` names the connection `{name}`, which you have not allowed"))
+        .hint(format!("take it: `{}`", Cmd::new("--connection").arg(flag)))
+        .hint(format!("let projects take it: `connections = [{}]` in your `config.toml`", toml::Value::String(name))))
 }
 
 /// Resolves all settings.
@@ -315,7 +340,7 @@ pub(crate) fn resolve(
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
     let Arguments { targets, builder: args, result, platforms: number } = typed;
-    let [_, user_file] = files;
+    let [project_file, user_file] = files;
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
     }
@@ -329,7 +354,7 @@ pub(crate) fn resolve(
         platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
     }
     if platforms.is_empty() {
-        platforms.push(host(connection(&args.engine, &files, None).as_deref())?);
+        platforms.push(host(connection(&args.engine, (Some(project_file), user_file), None)?.as_deref())?);
     }
     let mut seen = Vec::new();
     platforms.retain(|platform| {
@@ -386,14 +411,16 @@ fn for_platform(
 ) -> Result<PlatformSettings, Error> {
     let tables: Vec<PlatformTable> = files.iter().flat_map(|file| file.tables(platform)).collect();
     let set = || tables.iter().find_map(|table| table.ghc.as_deref());
-    let Ghc { version: wanted, reason } = match args.ghc.as_deref().or_else(set) {
-        Some(text) => Ghc { version: ghc::typed(text)?, reason: None },
-        None => ghc::of_project(project),
-    };
+    let named = |text: &str, by: &str| Ok(Ghc { version: ghc::typed(text)?, reason: by.to_owned() });
+    let Ghc { version: wanted, reason } = match (args.ghc.as_deref(), set()) {
+        (Some(text), _) => named(text, "`--ghc`"),
+        (None, Some(text)) => named(text, "`ghc` in a settings file"),
+        (None, None) => Ok(ghc::of_project(project)),
+    }?;
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let packages = packages(&args.image_packages, &tables, |image| &image.packages)?;
     let native_packages = self::packages(&args.native_packages, &tables, |image| &image.native_packages)?;
-    let connection = connection(&args.engine, &files, Some(platform));
+    let connection = connection(&args.engine, (Some(files[0]), files[1]), Some(platform))?;
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
     let (image, ghc) = image::reference(&image, &wanted, bignum)?;
@@ -402,7 +429,7 @@ fn for_platform(
         ghc.as_deref().and_then(version).zip(version(&wanted)).is_some_and(|(ghc, wanted)| ghc.starts_with(&wanted));
     let unheeded = || format!("GHC {wanted} is asked for, but the image `{image}` is taken as it is named");
     let broken = ghc.as_deref().and_then(|ghc| image::broken_compiler(ghc, platform));
-    let ghc_reason = reason.filter(|_| is_heeded);
+    let ghc_reason = is_heeded.then_some(reason);
     // There is a warning only if the version was typed: a named image takes precedence over the project's own GHC.
     let warnings = (args.ghc.is_some() && !is_heeded).then(unheeded).into_iter().chain(broken).collect();
     Ok(PlatformSettings {
@@ -443,9 +470,25 @@ fn packages(
 }
 
 impl SettingsFile {
+    /// What builds may be shown outside of their projects.
+    pub(crate) fn allow_mounts(&self) -> &[Utf8PathBuf] {
+        self.allow_mounts.as_deref().unwrap_or_default()
+    }
+
+    /// Its arguments for cabal.
+    pub(crate) fn cabal_args(&self) -> &[String] {
+        self.cabal_args.as_deref().unwrap_or_default()
+    }
+
     /// The platforms that it lists.
     pub(crate) fn platforms(&self) -> Vec<Platform> {
         self.platforms.iter().flatten().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The connections that it names: those that it sets, and those that projects may take.
+    fn connections(&self) -> impl Iterator<Item = &String> {
+        let set = self.platform.values().filter_map(|table| table.connection.as_ref()).chain(&self.connection);
+        set.chain(self.connections.iter().flatten())
     }
 
     /// The platform's own table, then what the file says for all platforms.
@@ -511,11 +554,11 @@ mod tests {
     #[test]
     fn the_connection_is_the_one_named_most_closely() {
         let project = parse("connection = \"all\"\n[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into());
-        let user = parse("connection = \"mine\"", "config.toml".into());
-        let files = [&project.unwrap(), &user.unwrap()];
+        let user = parse("connection = \"mine\"\nconnections = [\"all\", \"graviton\"]", "config.toml".into());
+        let files = (Some(&project.unwrap()), &user.unwrap());
         let ask = |typed: &[&str], platform| {
             let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
-            connection(&EngineArgs { program: None, connections }, &files, platform).unwrap_or_default()
+            connection(&EngineArgs { program: None, connections }, files, platform).unwrap().unwrap_or_default()
         };
         let (arm64, amd64) = (Some(Platform::Arm64), Some(Platform::Amd64));
         for (typed, platform, named) in [
@@ -532,5 +575,29 @@ mod tests {
         ] {
             assert_eq!(ask(typed, platform), named, "{typed:?} {platform:?}");
         }
+    }
+
+    #[test]
+    fn a_project_takes_only_connections_that_the_user_knows() {
+        let project = parse("[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into()).unwrap();
+        let ask = |typed: &[&str], user: &str, platform| {
+            let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
+            let user = parse(user, "config.toml".into()).unwrap();
+            connection(&EngineArgs { program: None, connections }, (Some(&project), &user), Some(platform))
+        };
+        let refused = ask(&[], "connection = \"mine\"", Platform::Arm64).unwrap_err();
+        assert_eq!(refused.message, "`hsx.toml` names the connection `graviton`, which you have not allowed");
+        assert!(refused.hints[0].contains("`--connection linux/arm64=graviton`"), "{refused:?}");
+        assert!(refused.hints[1].contains("`connections = [\"graviton\"]`"), "{refused:?}");
+        for (typed, user) in [
+            (&["arm64=graviton"][..], ""),
+            (&["riscv64=graviton"], ""),
+            (&[], "connections = [\"graviton\"]"),
+            (&[], "[platform.riscv64]\nconnection = \"graviton\""),
+        ] {
+            assert_eq!(ask(typed, user, Platform::Arm64).unwrap().as_deref(), Some("graviton"), "{typed:?} {user}");
+        }
+        assert_eq!(ask(&["arm64="], "", Platform::Arm64).unwrap(), None);
+        assert_eq!(ask(&[], "connection = \"mine\"", Platform::Amd64).unwrap().as_deref(), Some("mine"));
     }
 }

@@ -13,7 +13,7 @@ use super::job::Job;
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::{Error, ErrorKind};
 use crate::facts::advice;
-use crate::report::diagnosis::Failed;
+use crate::report::diagnosis::FailedCommand;
 use crate::tools::engine;
 use crate::tools::system::System;
 use crate::world::ask::load::leading_out;
@@ -259,10 +259,10 @@ impl<'a> Context<'a> {
     }
 
     /// A failed command with the facts that its diagnosis needs.
-    pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
+    pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> FailedCommand<'b> {
         let Job { platform, choice, elsewhere, .. } = self.job;
         let (platform, strategy) = (*platform, choice.strategy);
-        Failed {
+        FailedCommand {
             cmd,
             code: status.code(),
             said,

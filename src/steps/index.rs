@@ -54,7 +54,7 @@ impl Index {
     ) -> Result<T, Failure> {
         let mut values = context.values.clone();
         let mut start = |context: &mut Context<'_>, word: &str| {
-            values.insert(HEED, word.to_owned());
+            values.words.insert(HEED, word.to_owned());
             start(context, &values)
         };
         let Some(update) = &self.update else { return Ok(start(context, "as-it-is")?) };

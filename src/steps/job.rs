@@ -16,7 +16,7 @@ pub(crate) struct Job {
     pub choice: Choice,
     /// The compiler's version. `None`: the image's name does not tell it.
     pub ghc: Option<String>,
-    /// The entry in the project's files that decided the version.
+    /// What decided the version. `None`: it is that of the image.
     pub ghc_reason: Option<String>,
     /// The image's reference for the engine, with a digest if one is known.
     pub image: String,
@@ -39,6 +39,7 @@ pub(crate) struct Job {
 impl Job {
     /// The compiler and the strategy, for messages.
     pub(crate) fn compiler(&self) -> String {
-        format!("{} ({})", image::ghc_name(self.ghc.as_deref()), self.choice.strategy)
+        let ghc = image::ghc_by(self.ghc.as_deref(), self.ghc_reason.as_deref());
+        format!("{ghc} ({})", self.choice.strategy)
     }
 }

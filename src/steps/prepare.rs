@@ -20,7 +20,7 @@ impl Prepare {
     /// The first steps of every command that starts a builder.
     pub(crate) fn all(project: &Project, facts: &Facts) -> Vec<Self> {
         let sweep = facts.hosts.iter().filter_map(Sweep::of).map(Self::Sweep);
-        sweep.chain(project.hpack.iter().map(|dir| Self::Hpack(Hpack::new(dir)))).collect()
+        sweep.chain(project.hpack.iter().map(|package| Self::Hpack(Hpack { package: package.clone() }))).collect()
     }
 
     /// The first steps of a command that delivers results: those of [`Self::all`], then creating the output directory.

@@ -101,25 +101,23 @@ pub(crate) fn solve_args(targets: &[String], extra: &[String]) -> Vec<String> {
 /// returns what the user must know about that.
 pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     let (mut args, mut names, mut told) = (Vec::new(), Vec::new(), Vec::new());
-    for Setting { name, value, package } in settings {
-        let program = name.strip_suffix("-location").or_else(|| name.strip_prefix("with-"));
+    for setting @ Setting { name, value, package, is_amended } in settings {
+        let of = package.as_ref().map(|package| format!(" of `{package}`")).unwrap_or_default();
+        if *is_amended {
+            names.push(format!("`{name}: {value}`{of}"));
+            continue;
+        }
         let arg = match name.as_str() {
-            // No argument overrides what is set for one package alone.
-            "executable-dynamic" if let Some(package) = package => {
-                told.push(format!(
-                    "`executable-dynamic: {value}` of the package `{package}` is in the way of a static build"
-                ));
-                continue;
-            }
+            "executable-static" => "--enable-executable-static".to_owned(),
+            "library-vanilla" => "--enable-library-vanilla".to_owned(),
             "executable-dynamic" => "--disable-executable-dynamic".to_owned(),
             "documentation" => "--disable-documentation".to_owned(),
             "write-ghc-environment-files" => "--write-ghc-environment-files=never".to_owned(),
             "store-dir" => format!("--store-dir={STORE_DIR}"),
             // One more directory on PATH does no harm, and cabal uses the compiler that it is given.
             "extra-prog-path" | "ghc-location" => continue,
-            _ if let Some(program) = program => {
-                let in_image = if program == "hc-pkg" { "ghc-pkg" } else { program };
-                format!("--with-{program}={in_image}")
+            _ if let Some(in_image) = setting.program_in_image() => {
+                format!("--with-{}={in_image}", if in_image == "ghc-pkg" { "hc-pkg" } else { in_image })
             }
             _ => {
                 let unseen = value.split([' ', ',']).find(|path| path.starts_with('/') && !is_seen(path));
@@ -129,9 +127,14 @@ pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) ->
                 continue;
             }
         };
+        // An argument does not override what is set for one package alone.
+        if package.as_ref().is_some_and(|package| package != "*") {
+            told.push(format!("`{name}: {value}`{of} is in the way of a static build"));
+            continue;
+        }
         if !args.contains(&arg) {
             args.push(arg);
-            names.push(format!("`{name}: {value}`"));
+            names.push(format!("`{name}: {value}`{of}"));
         }
     }
     if !names.is_empty() {
@@ -589,11 +592,18 @@ mod tests {
             name: name.to_owned(),
             value: value.to_owned(),
             package: package.map(str::to_owned),
+            is_amended: false,
         };
         for (given, args, told) in [
             (setting("executable-dynamic", "True", None), "--disable-executable-dynamic", "`executable-dynamic: True`"),
-            (setting("executable-dynamic", "True", Some("x")), "", "of the package `x`"),
-            (setting("documentation", "True", Some("x")), "--disable-documentation", "`documentation: True`"),
+            (setting("executable-static", "False", None), "--enable-executable-static", "`executable-static: False`"),
+            (setting("documentation", "True", Some("*")), "--disable-documentation", "`documentation: True` of `*`"),
+            (setting("executable-dynamic", "True", Some("x")), "", "of `x` is in the way of a static build"),
+            (
+                Setting { is_amended: true, ..setting("documentation", "True", Some("x")) },
+                "",
+                "does not hold in the container: `documentation: True` of `x`",
+            ),
             (setting("with-hc-pkg", "/opt/ghc-pkg", None), "--with-hc-pkg=ghc-pkg", "/opt/ghc-pkg"),
             (setting("gcc-location", "/usr/bin/gcc-12", None), "--with-gcc=gcc", "gcc-12"),
             (setting("write-ghc-environment-files", "always", None), "--write-ghc-environment-files=never", "always"),
@@ -607,7 +617,7 @@ mod tests {
             assert_eq!(warnings.is_empty(), told.is_empty(), "{warnings:?}");
             assert!(warnings.iter().all(|warning| warning.contains(told)), "{warnings:?}");
         }
-        let twice = [setting("documentation", "True", None), setting("documentation", "True", Some("x"))];
+        let twice = [setting("documentation", "True", None), setting("documentation", "True", Some("*"))];
         assert_eq!(overrides(&twice, |_| true).0, ["--disable-documentation"]);
     }
 

@@ -119,7 +119,7 @@ fn a_planned_suite_that_did_not_run_is_an_error_by_its_name() {
 }
 
 #[test]
-fn the_ghc_and_its_reason_are_in_the_plan() {
+fn the_ghc_and_its_reason_are_in_the_plan_and_the_report() {
     let tested = |text: &str| {
         Test::new().file("demo.cabal", &DEMO_CABAL.replace("\n\nexecutable", &format!("\n{text}\n\nexecutable")))
     };
@@ -132,7 +132,17 @@ fn the_ghc_and_its_reason_are_in_the_plan() {
         .hsx("static --dry-run")
         .exits(0)
         .prints(", GHC 9.6.7 by `lts-22.44`");
-    Test::new().hsx("static --dry-run --ghc ghc-9.8.4").exits(0).prints(", GHC 9.8.4\n");
+    Test::new().hsx("static --dry-run --ghc ghc-9.8.4").exits(0).prints(", GHC 9.8.4 by `--ghc`\n");
+    Test::new().hsx("static --dry-run").exits(0).prints(", GHC 9.10.3 by hsx's default\n");
+    let reason = |run: &Run| run.json()["platforms"][0]["ghc_reason"].clone();
+    let test = tested("tested-with: GHC ==9.6.6").remembering();
+    let run = test.hsx("static --format json").exits(0).says("with GHC 9.6.6 by `tested-with` of `demo` (native)");
+    assert_eq!(reason(&run), "`tested-with` of `demo`", "{run}");
+    // The same compiler for another reason: nothing is built, and the reason is the new one.
+    let run = test.hsx("static --format json --ghc 9.6.6").exits(0).says("is up to date");
+    assert_eq!(reason(&run), "`--ghc`", "{run}");
+    let run = test.hsx("static --format json --image some/image:9.8.4").exits(0);
+    assert_eq!(reason(&run), Value::Null, "{run}");
     Test::new().hsx("static --ghc lts-22.44").exits(2).says("`lts-22.44` is no version of GHC").says("`--ghc 9.6`");
 }
 
@@ -208,6 +218,25 @@ fn a_failure_has_the_hint_that_the_project_calls_for() {
 }
 
 #[test]
+fn what_is_set_for_one_package_alone_is_another_value_in_the_container() {
+    let local = "package demo\n  executable-dynamic: True\n  ghc-options: -O0\nwith-hc-pkg: /opt/ghc-pkg\n";
+    let test = Test::new().file("cabal.project.local", local).remembering();
+    let run = test
+        .hsx("static")
+        .exits(0)
+        .says("does not hold in the container: `executable-dynamic: True` of `demo`, `with-hc-pkg: /opt/ghc-pkg`");
+    let call = run.call("run-build");
+    assert!(call.script_args().contains(&"--with-hc-pkg=ghc-pkg"), "{run}");
+    let mount = call.0.iter().find(|word| word.ends_with(",target=/src/cabal.project.local,readonly")).unwrap();
+    let shown = mount.split(['=', ',']).nth(3).unwrap();
+    assert_eq!(fs_err::read_to_string(shown).unwrap(), local.replace("True", "False"));
+    assert_eq!(fs_err::read_to_string(test.project().join("cabal.project.local")).unwrap(), local);
+    test.hsx("static").exits(0).says("is up to date");
+    test.write("cabal.project.local", local.replace("-O0", "-O1"));
+    assert_eq!(test.hsx("static").exits(0).calls_of("run-build").len(), 1);
+}
+
+#[test]
 fn offline_is_blamed_only_where_it_was_typed() {
     let test = Test::new().scenario("run-build", "say 'curl: (6) Could not resolve host: example.org'; exit 100");
     test.hsx("static").exits(1).says("builds have no network").does_not_say("--offline");
@@ -260,7 +289,7 @@ fn with_data() -> Test {
 
 #[test]
 fn data_files_are_told_of_and_delivered_on_request() {
-    let test = with_data();
+    let test = with_data().remembering();
     let note = "note: linux/amd64: demo is built of `demo`, `lib` with data files, which are not in it: `--data-files` delivers them";
     test.hsx("static").exits(0).prints(note).prints("`demo_datadir=DIR lib_datadir=DIR`");
     assert_eq!(delivered(&test), ["demo"]);
@@ -279,6 +308,19 @@ fn data_files_are_told_of_and_delivered_on_request() {
             "share/lib/templates/x.html"
         ]
     );
+    test.hsx("static --data-files").exits(0).says("is up to date");
+    for damage in [
+        |test: &Test| fs_err::remove_dir_all(test.project().join("dist-static/linux-amd64/share")).unwrap(),
+        |test: &Test| {
+            fs_err::write(test.project().join("dist-static/linux-amd64/share/demo/words/en.txt"), "").unwrap();
+        },
+    ] {
+        damage(&test);
+        let run = test.hsx("static --data-files").exits(0);
+        assert_eq!(run.calls_of("run-build").len(), 1, "{run}");
+        let words = test.project().join("dist-static/linux-amd64/share/demo/words/en.txt");
+        assert_eq!(fs_err::read_to_string(words).unwrap(), "apple\n");
+    }
     let json: Value = test.hsx("static --force --format json").exits(0).json();
     assert_eq!(json["platforms"][0]["executables"][0]["data"], json!(["demo", "lib"]));
 }

@@ -39,7 +39,9 @@ fn it_is_what_auto_takes() {
     let test = Test::new();
     test.hsx("static -p arm64 --dry-run")
         .exits(0)
-        .prints("# linux/arm64: cross (this GHC compiles for linux/arm64 on linux/amd64), GHC 9.10.3\n")
+        .prints(
+            "# linux/arm64: cross (this GHC compiles for linux/arm64 on linux/amd64), GHC 9.10.3 by hsx's default\n",
+        )
         .prints("# where this fails and emulation may not, hsx builds once more, emulated\n");
     let run = test.hsx("static -p arm64 --format json").exits(0);
     let reason = "this GHC compiles for linux/arm64 on linux/amd64".to_owned();
@@ -174,12 +176,12 @@ Installing aarch64
 Downloading the latest package list
     Fetching linux/arm64 dependencies
 All dependencies are there
-    Building linux/arm64 with GHC 9.10.3 (cross)
+    Building linux/arm64 with GHC 9.10.3 by hsx's default (cross)
 ghc-9.10.3: Plugins require -fno-external-interpreter
 warning: linux/arm64: THE `cross` STRATEGY FAILED: GHC plugins need a compiler of the platform's own; building again under emulation, which is slower
     Fetching linux/arm64 dependencies
 All dependencies are there
-    Building linux/arm64 with GHC 9.10.3 (emulate)
+    Building linux/arm64 with GHC 9.10.3 by hsx's default (emulate)
 Linking demo
      Packing linux/arm64 demo
     Checking linux/arm64 that what was built starts

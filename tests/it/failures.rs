@@ -34,7 +34,7 @@ quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 Downloading the latest package list
     Fetching linux/amd64 dependencies
 All dependencies are there
-    Building linux/amd64 with GHC 9.10.3 (native)
+    Building linux/amd64 with GHC 9.10.3 by hsx's default (native)
 [1 of 1] Compiling Main
 app/Main.hs:1:8: error: [GHC-88464]
     Variable not in scope: puer

@@ -163,6 +163,57 @@ fn the_present_file_is_translated() {
 }
 
 #[test]
+fn a_project_that_tells_cabal_what_to_start_is_frozen_in_the_container() {
+    let project = |more: &str| format!("packages: .\n{more}\n");
+    let named = |more: &str| with_host().file("cabal.project", &project(more));
+    for (test, named) in [
+        (named("with-compiler: ./ghc-evil"), "`with-compiler: ./ghc-evil` in cabal.project"),
+        (with_host().file("cabal.project.local", "with-hc-pkg: x\n"), "`with-hc-pkg: x` in cabal.project.local"),
+        (named("import: https://example.org/x"), "`import: https://example.org/x` in cabal.project"),
+        (
+            named("import: sub/a.config").file("sub/a.config", "import: b.config\n"),
+            "an `import:` in sub/a.config, which hsx cannot judge",
+        ),
+        (
+            named("import: a.config").file("a.config", "if os(linux)\n  extra-prog-path: .\n"),
+            "`extra-prog-path: .` in a.config",
+        ),
+        (named("import: cabal.project"), "imports that are nested deeper than hsx reads"),
+        (
+            with_host().file("hsx.toml", "cabal-args = [\"--with-compiler=./ghc-evil\"]\n"),
+            "`--with-compiler=./ghc-evil` in `cabal-args` of hsx.toml",
+        ),
+        (named("with-compiler: ghc-9.10.3").file("ghc-9.10.3", ""), "the file `ghc-9.10.3`"),
+    ] {
+        let run = test.hsx("freeze").exits(0).says("warning: the container's cabal chooses the versions: ").says(named);
+        assert_eq!(run.stderr.matches("the container's cabal chooses").count(), 1, "{run}");
+        assert!(run.calls_of("cabal").is_empty() && run.calls_of("ghc-pkg").is_empty(), "{run}");
+        assert_eq!(run.calls_of("run-freeze")[0].script_args()[0], "solve");
+        let run = test.hsx("freeze --dry-run --force").exits(0).prints(named);
+        assert!(!run.stdout.contains("ghc_pkg=$1"), "{run}");
+        let run = test.hsx("static --freeze --no-upx").exits(0).says(named);
+        assert!(run.calls_of("cabal").is_empty(), "{run}");
+        for args in ["freeze --force --from host", "static --freeze=host", "freeze --force --from host --dry-run"] {
+            let run = test.hsx(args).exits(2).prints_nothing().says(named).says("`--from image`");
+            assert!(run.calls_of("cabal").is_empty(), "{run}");
+        }
+    }
+    // What the user types is the user's, and what is on PATH too.
+    let test = with_host().file("cabal.project", &project("with-compiler: ghc-9.10.3"));
+    test.hsx("freeze --cabal-arg=--with-gcc=./mine").exits(0).call("cabal");
+}
+
+#[test]
+fn cabal_here_looks_for_no_project_above_the_copy() {
+    let test = with_host().scenario("cabal", "[ -e cabal.project ] || exit 1");
+    test.hsx("freeze").exits(0);
+    assert!(!test.project().join("cabal.project").exists());
+    test.write("cabal.project", "packages: demo.cabal\n");
+    test.set_scenario("cabal", "read -r line < cabal.project; [ \"$line\" = 'packages: demo.cabal' ] || exit 1");
+    test.hsx("freeze --force").exits(0);
+}
+
+#[test]
 fn every_platform_is_asked_and_has_to_agree() {
     let test = Test::new().scenario(
         "run-freeze",
@@ -175,6 +226,18 @@ fn every_platform_is_asked_and_has_to_agree() {
     assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/amd64", "linux/arm64"]);
     let tasks: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.script_args()[1]).collect();
     assert_eq!(tasks[..2], ["solve", "ask"]);
+}
+
+#[test]
+fn where_the_survey_had_to_be_emulated_so_is_the_check() {
+    let test = Test::new().scenario("run-cross", "echo 'cross: no shell'; exit 102");
+    let dry = test.hsx("freeze -p arm64 --dry-run").exits(0);
+    dry.prints("# where what comes before had to be emulated, hsx emulates this too\n");
+    let run = test.hsx("freeze -p arm64").exits(0).says("FAILED");
+    let entries: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.value("--entrypoint").unwrap()).collect();
+    assert_eq!(entries, ["/bin/sh", "/bin/sh"], "{run}");
+    let dry = Test::new().hsx("freeze --dry-run").exits(0);
+    assert!(!dry.stdout.contains("had to be emulated"), "{dry}");
 }
 
 #[test]
@@ -247,7 +310,7 @@ fn a_sibling_package_is_in_the_copy() {
     test.write_at("home/lib/lib.cabal", "name: lib\nversion: 1\n");
     let test =
         test.file("cabal.project", "packages: . ../lib\n").scenario("cabal", "[ -e ../lib/lib.cabal ] || exit 1");
-    test.hsx("freeze").exits(0);
+    test.hsx("freeze --allow-mount ../lib").exits(0);
 }
 
 #[test]

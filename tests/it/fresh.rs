@@ -1,5 +1,6 @@
 //! Up-to-date results: hsx builds again after any change that may affect them, and only then.
 
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use camino::Utf8Path;
@@ -12,6 +13,7 @@ const RESULT: &str = "dist-static/linux-amd64/demo";
 fn built() -> Test {
     let test = Test::new()
         .remembering()
+        .env("HSX_ALLOW_MOUNT", "../sibling")
         .file("cabal.project", "packages: . ../sibling\nimport: common.config\n")
         .file("common.config", "-- nothing\n")
         .file("../sibling/sibling.cabal", "name: sibling\nversion: 1\n")
@@ -108,6 +110,23 @@ fn what_is_no_input_is_not_built_for() {
     fs_err::rename(test.project().join("app2"), test.project().join("app")).unwrap();
     is_fresh(&test, "");
     is_fresh(&test.env("TERM", "other"), "--offline --jobs 3 -v");
+}
+
+#[test]
+fn what_editors_and_others_leave_does_no_harm() {
+    let test = built();
+    let path = |name: &str| test.project().join(name);
+    for (link, to) in [("result", "/nix/store/none"), (".#Main.hs", "somebody@host.1:2"), ("loop", ".")] {
+        symlink(to, path(link)).unwrap();
+    }
+    let _socket = std::os::unix::net::UnixListener::bind(path("server.sock")).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, path(".pipe").as_str(), rustix::fs::FileType::Fifo, 0o644.into(), 0).unwrap();
+    let odd = std::ffi::OsStr::from_bytes(b"entw\xfcrfe.txt");
+    fs_err::write(test.project().as_std_path().join(odd), "").unwrap();
+    test.write("secret", "");
+    fs_err::set_permissions(path("secret"), PermissionsExt::from_mode(0o000)).unwrap();
+    builds(&test, "");
+    is_fresh(&test, "");
 }
 
 #[test]

@@ -36,11 +36,19 @@ fn the_file_holds_every_platform_of_the_tag() {
         env!("CARGO_PKG_VERSION")
     );
     assert_eq!(content, expected);
-    let run = test.hsx("lock --dry-run").exits(0);
-    assert_eq!(
-        (run.stdout.as_str(), run.kinds()),
-        (expected.as_str(), vec!["info".to_owned(), "manifest-inspect".to_owned()])
-    );
+}
+
+#[test]
+fn the_dry_run_is_the_run() {
+    let test = locked();
+    let path = test.project().join("hsx.lock");
+    let written = fs_err::read_to_string(&path).unwrap();
+    fs_err::write(&path, "hsx = \"0\"\n").unwrap();
+    let dry = test.hsx("lock --dry-run").exits(0);
+    assert_eq!(dry.kinds(), ["info", "manifest-inspect"], "{dry}");
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), "hsx = \"0\"\n", "{dry}");
+    test.shell(&dry.stdout).exits(0);
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), written, "{dry}");
 }
 
 #[test]

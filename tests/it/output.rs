@@ -36,7 +36,7 @@ Installing aarch64
 Downloading the latest package list
     Fetching linux/arm64 dependencies
 All dependencies are there
-    Building linux/arm64 with GHC 9.10.3 (cross)
+    Building linux/arm64 with GHC 9.10.3 by hsx's default (cross)
 Linking demo
      Packing linux/arm64 demo
     Checking linux/arm64 that what was built starts

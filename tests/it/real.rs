@@ -7,6 +7,7 @@ mod dice;
 mod doctor;
 mod domains;
 mod failures;
+mod field;
 mod freeze;
 mod hello;
 mod interruptions;

@@ -36,7 +36,7 @@ fn a_dynamic_executable_is_refused() {
     assert_data_eq!(
         run.message(),
         str![[r#"
-    Building linux/amd64 with GHC 9.10.3 (native)
+    Building linux/amd64 with GHC 9.10.3 by hsx's default (native)
 Linking demo
 error: linux/amd64: the executable `demo` is dynamic: it asks for the interpreter /lib/ld-musl-x86_64.so.1
 hint: look for `-dynamic`, `executable-dynamic` or `ld-options` in the project's files

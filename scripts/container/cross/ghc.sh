@@ -42,10 +42,11 @@ ghc_wrapper ghc-pkg "--global-package-db $private/package.conf.d"
 # emulation works, -x is dropped, because the programs that hsc2hs compiles do run.
 template=$libdir/template-hsc.h
 ghc_wrapper hsc2hs "--template=$template -I$libdir/include" "[ -n \"\$HSX_NO_EMULATION\" ] || { [ \"\$1\" != -x ] || shift; }"
-# cabal asks each of these for its version before it builds anything. Under emulation that would take seconds.
-ghc_wrapper haddock "-B$private"
+# cabal asks each of these for its version before it builds anything. Under emulation that would take seconds. haddock is
+# a GHC too: it needs the interpreter for Template Haskell, and the assembler for what it interprets.
+ghc_wrapper haddock "-B$private$(for option in ${start#*"-B$private"}; do printf " --optghc=%s" "$option"; done)"
 ghc_wrapper hpc ""
-ghc_wrapper runghc "-f $bin/ghc"
+for name in runghc runhaskell; do ghc_wrapper "$name" "-f $bin/ghc"; done
 for unlit in "$libdir/../bin/unlit" "$libdir/bin/unlit"; do
   [ ! -x "$unlit" ] || break
 done

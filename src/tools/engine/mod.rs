@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod container;
 pub(crate) mod health;
 pub(crate) mod storage;
+pub(crate) mod words;
 
 pub(crate) use container::{Container, Lifetime, Mount, Network, SHELL, Stdin};
 
@@ -73,6 +74,21 @@ const INSTALLERS: &[&str] = &["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETF
 /// By itself podman sets a limit of 2048, where the system lets it. Memory has no limit: nobody knows what a build
 /// needs, and a build above the limit would be killed too. `--engine-arg=--memory=…` sets one.
 const PIDS: &str = "--pids-limit=8192";
+
+/// The variables that docker's client sets in every container where `proxies` in its `config.json` names an address, which
+/// may hold a password. It sets none that is given as an argument, even an empty one.
+const DOCKERS_PROXIES: [&str; 10] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+];
 
 const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
 
@@ -238,6 +254,9 @@ impl Engine {
             if self.dialect == Dialect::Podman {
                 // By default podman passes on the caller's proxy variables, with passwords in them.
                 cmd = cmd.arg("--http-proxy=false");
+            } else {
+                // docker's client gives every container the proxies of its own configuration, unless they are given here.
+                cmd = cmd.args(DOCKERS_PROXIES.iter().flat_map(|name| ["--env".to_owned(), format!("{name}=")]));
             }
         }
         for (key, value) in container.labels {

@@ -3,8 +3,11 @@
 //! Nothing here starts a program, except for an image that only has a local name. In case of doubt the answer is no: an
 //! unneeded build costs seconds, a missing one leaves wrong results.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
 
 use super::engines::EnginesByConnection;
 use super::images::local;
@@ -51,6 +54,14 @@ struct Record {
     /// When the results were checked, in nanoseconds since 1970.
     taken: i128,
     results: Vec<(Delivered, Stamp)>,
+    /// The data files that were delivered beside them.
+    data: Vec<(DataFile, Stamp)>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct DataFile {
+    path: Utf8PathBuf,
+    sha256: String,
 }
 
 /// The project's files before a build.
@@ -120,6 +131,8 @@ pub(crate) struct Fingerprint {
     key: String,
     digest: String,
     image: String,
+    /// What decided the version of GHC, which may be another reason for the same version.
+    ghc_reason: Option<String>,
 }
 
 /// Everything that decides a platform's results now. `None`: not everything can be known.
@@ -187,7 +200,8 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
     let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.path().as_str()]);
-    Some(Fingerprint { key: format!("{name}-{}-{key}", build.platform.slug()), digest, image })
+    let key = format!("{name}-{}-{key}", build.platform.slug());
+    Some(Fingerprint { key, digest, image, ghc_reason: build.ghc_reason.clone() })
 }
 
 /// The reference of the image that the build uses.
@@ -240,12 +254,14 @@ pub(crate) fn recall(
     }
     let taken = now();
     let mut looked = false;
-    for (delivered, before) in &mut record.results {
-        let meta = fs_err::symlink_metadata(&delivered.path).ok()?;
+    let results = record.results.iter_mut().map(|(result, before)| (&result.path, &result.sha256, before));
+    let data = record.data.iter_mut().map(|(file, before)| (&file.path, &file.sha256, before));
+    for (path, sha256, before) in results.chain(data) {
+        let meta = fs_err::symlink_metadata(path).ok()?;
         let stamp = Stamp::of(&meta);
         if stamp != *before || !before.is_settled(record.taken) {
             let is_alike = meta.is_file() && stamp.mode() == before.mode();
-            if !is_alike || sha256_of(&delivered.path).ok()? != delivered.sha256 {
+            if !is_alike || sha256_of(path).ok()? != *sha256 {
                 return None;
             }
             (*before, looked) = (stamp, true);
@@ -265,6 +281,7 @@ pub(crate) fn recall(
         platform,
         choice: record.choice,
         ghc: record.ghc,
+        ghc_reason: decided.ghc_reason.clone(),
         image: record.image,
         warnings: record.warnings,
         notes: record.notes,
@@ -304,7 +321,8 @@ pub(crate) fn remember(
         let meta = fs_err::symlink_metadata(&delivered.path).ok()?;
         Some((delivered.clone(), Stamp::of(&meta)))
     });
-    let Some(results) = results.collect::<Option<_>>() else { return };
+    let Some(results) = results.collect::<Option<Vec<_>>>() else { return };
+    let Some(data) = data_beside(&results) else { return };
     let (tree, settled) = sources.0.digest();
     let record = Record {
         decided: decided.digest.clone(),
@@ -317,8 +335,24 @@ pub(crate) fn remember(
         notes: report.notes.clone(),
         taken,
         results,
+        data,
     };
     keep(&record, Some(&sources.0), &decided.key, world);
+}
+
+/// The data files that were delivered beside executables. `None`: one cannot be read.
+fn data_beside(results: &[(Delivered, Stamp)]) -> Option<Vec<(DataFile, Stamp)>> {
+    let beside = results.iter().map(|(delivered, _)| delivered).filter(|delivered| delivered.has_data_beside);
+    let dirs = beside.flat_map(|exe| exe.data.iter().map(|package| exe.path.with_file_name("share").join(package)));
+    let dirs: BTreeSet<_> = dirs.collect();
+    let entries = dirs.iter().flat_map(WalkDir::new).filter_map(Result::ok);
+    let files = entries.filter(|entry| entry.file_type().is_file()).map(|entry| {
+        let path = Utf8PathBuf::from_path_buf(entry.into_path()).ok()?;
+        let sha256 = sha256_of(&path).ok()?;
+        let stamp = stamp(&path)?;
+        Some((DataFile { path, sha256 }, stamp))
+    });
+    files.collect()
 }
 
 fn keep(record: &Record, tree: Option<&Tree>, key: &str, world: &World<'_>) {

@@ -12,14 +12,15 @@ use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::container_name::key_of;
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::strategy::Strategy;
 use crate::facts::{Addition, Facts, Host, Image, build_key, test_key};
 use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::tools::binfmt::{self, Emulation};
-use crate::tools::engine::args::{self as engine_args, Given};
-use crate::tools::engine::{self, Engine, Stdin};
+use crate::tools::engine::args::{self as engine_args, ContainerInput};
+use crate::tools::engine::{self, Engine, Stdin, words};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::{cores, joined};
@@ -86,9 +87,11 @@ fn out_dir_exists(settings: &Settings) -> Result<bool, Error> {
 fn given(settings: &Settings, world: &World<'_>) -> String {
     const EPOCH: &str = "SOURCE_DATE_EPOCH";
     let own = engine_args::given(&settings.engine_args).into_iter().map(|given| match given {
-        Given::Value(text) => text,
-        Given::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
-        Given::File(path) => format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default()),
+        ContainerInput::Value(text) => text,
+        ContainerInput::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
+        ContainerInput::File(path) => {
+            format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default())
+        }
     });
     let epoch = world.environment.pass.iter().find(|name| *name == EPOCH).and_then(|_| variable(EPOCH));
     let words: Vec<_> = own.chain(epoch.map(|time| format!("{EPOCH}={time}"))).collect();
@@ -217,18 +220,14 @@ fn stdin() -> Stdin {
 
 fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error> {
     let answer = ask(&engine.volumes(engine::LABEL), world)?;
-    Ok(answer.stdout.lines().map(|line| line.trim().to_owned()).collect())
+    Ok(words::items(&answer.stdout).map(str::to_owned).collect())
 }
 
 /// The leftover containers of this user's runs: those whose build's lock nobody holds.
 fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Result<Vec<String>, Error> {
     let answer = ask(&engine.containers(&format!("hsx.state={state_id}")), world)?;
-    let containers = answer.stdout.lines().filter_map(|line| line.trim().split_once(' '));
-    Ok(containers
-        .filter(|(_, name)| {
-            let key = name.strip_prefix("hsx-").and_then(|name| Some(name.rsplit_once('-')?.0));
-            key.is_some_and(|key| !world.state.is_held(key))
-        })
+    Ok(words::containers(&answer.stdout)
+        .filter(|(_, name)| key_of(name).is_some_and(|key| !world.state.is_held(key)))
         .map(|(id, _)| id.to_owned())
         .collect())
 }

@@ -191,12 +191,15 @@ impl Tree {
                     return true;
                 }
                 let alike = entry.path == old.path && entry.kind == old.kind && entry.stamp.mode == old.stamp.mode;
-                if !alike || entry.kind == EntryKind::Other || (entry.is_plain() && entry.stamp.size != old.stamp.size)
-                {
+                if !alike || (entry.is_plain() && entry.stamp.size != old.stamp.size) {
                     return false;
                 }
+                // Of a directory, a pipe or a socket only its existence and mode count.
+                if matches!(entry.kind, EntryKind::Directory | EntryKind::Other) {
+                    return true;
+                }
                 entry.read();
-                entry.kind == EntryKind::Directory || (entry.content.is_some() && entry.content == old.content)
+                entry.content.is_some() && entry.content == old.content
             })
     }
 

@@ -14,7 +14,6 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use xshell::Shell;
 
 use super::at_once::joined;
 use super::environment::path_for_programs;
@@ -413,8 +412,9 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<Spawned, Error> {
 
 /// Converts a command to the standard library's type. xshell only builds commands here: its own `run` does not handle
 /// signals, and returns output only after the command has ended.
+#[expect(clippy::disallowed_types, reason = "all programs are started by what is made here")]
 pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
-    let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
+    let shell = xshell::Shell::new().map_err(|error| cannot_start(cmd, &error))?;
     let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
     if let Some(path) = path_for_programs() {
         command.env("PATH", path);

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::root::Root;
+use crate::base::digest::short_hash;
 use crate::base::error::Error;
 use crate::base::place::Place;
 
@@ -43,6 +44,10 @@ pub(crate) const DURATIONS: Topic<u64> = Topic::new("durations");
 pub(crate) const ENGINES: Topic<String> = Topic::new("engines");
 /// Key: volume. Value: what was last sent to an engine on another machine, as JSON of `steps::send`.
 pub(crate) const SOURCES: Topic<String> = Topic::new("source");
+
+/// Key: a digest of a project's root and of a path outside of it. Value: the path, which the user has agreed to show to
+/// that project's builds.
+pub(crate) const AGREED: Topic<String> = Topic::new("agreed");
 
 const LOGS: &str = "logs";
 const LOCKS: &str = "locks";
@@ -140,6 +145,19 @@ impl State {
             fs_err::write(&path, "")
         };
         create().map_err(|error| unwritable("an empty file cannot be made", &error))?;
+        Ok(path)
+    }
+
+    /// A file with a text, for containers to see in place of one of the project. It is named by its content.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub(crate) fn file_with(&self, text: &str) -> Result<Utf8PathBuf, Error> {
+        let (dir, name) = (self.dir.join("amended"), short_hash(&[text]));
+        let path = dir.join(&name);
+        if !fs_err::read_to_string(&path).is_ok_and(|there| there == text) {
+            super::write::replace(&Place::of_user(dir), &name, text, true)?;
+        }
         Ok(path)
     }
 

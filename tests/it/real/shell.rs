@@ -63,6 +63,35 @@ fn a_foreign_platforms_shell_compiles_for_it() {
 }
 
 #[test]
+fn a_foreign_platforms_tools_run_its_splices() {
+    let world = World::shared();
+    let hello = world.project("hello", Engine::Podman);
+    let library = "\nlibrary\n  default-language: Haskell2010\n  hs-source-dirs: lib\n  exposed-modules: Place\n  \
+        build-depends: base, template-haskell\n";
+    hello.edit("hello.cabal", "base >=4.18 && <5", &format!("base >=4.18 && <5, hello\n{library}"));
+    let place = "{-# LANGUAGE TemplateHaskell #-}\nmodule Place where\n\nimport Language.Haskell.TH\n\
+        import System.Info (arch)\n\n-- | Where it runs, and where its splice ran.\nplace :: String\n\
+        place = arch ++ ' ' : $(runIO (pure (LitE (StringL arch))))\n";
+    hello.write("lib/Place.hs", place);
+    hello.write("Main.hs", "module Main (main) where\n\nimport Place\n\nmain :: IO ()\nmain = putStrLn place\n");
+    let script = "set -e
+cabal haddock >&2
+grep -o 'where its splice ran' \"$(find /hsx/build -name Place.html)\"
+echo 'putStrLn place' | cabal repl -v0 --repl-options=-v0 lib:hello
+runghc -ilib Main.hs
+runhaskell -ilib Main.hs
+cabal build -v1 --enable-coverage exe:hello >&2
+\"$(find /hsx/build -name hello -type f)\"
+mix=$(find /hsx/build -name Place.mix)
+hpc report --exclude=Main --hpcdir=\"${mix%/*/*}\" hello.tix >&2";
+    let script = format!("cd /tmp && cp -R /src . && cd src && {script}");
+    let outcome = hello.hsx_command(&["shell", "-p", "arm64", "--", "sh", "-c", &script]).run();
+    outcome.exits(0);
+    let arch = "aarch64 aarch64\n".repeat(4);
+    assert_eq!(outcome.stdout, format!("where its splice ran\n{arch}"), "{outcome}");
+}
+
+#[test]
 fn a_signal_ends_the_command_and_its_container() {
     let world = World::shared();
     for engine in ENGINES {
