@@ -2,6 +2,7 @@
 //! running forever. Each test damages what such tools really wrote (`tests/samples`): bits flip, words come in, parts
 //! go, come again, or come from another sample. `cargo test` tries a few hundred texts in each test, always the same ones.
 //! `HSX_FUZZ_CASES` and `HSX_FUZZ_SEED` choose how many, and which; each test then says what it took (CONTRIBUTING.md).
+#![expect(clippy::disallowed_methods, reason = "archives are unpacked into directories of the tests' own")]
 
 use std::cell::Cell;
 use std::fmt::Write as _;

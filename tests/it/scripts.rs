@@ -54,10 +54,14 @@ fn what_cabal_says_keeps_its_order() {
         ),
     ] {
         let test = with_program("cabal", BROKEN_CABAL);
-        let text = text.replace("/hsx/", &format!("{}/", test.root()));
-        let run = script(&test, &text, args).exits(ExitCode::CabalFailed as i32);
+        let run = script(&test, &at_home(text, &test), args).exits(ExitCode::CabalFailed as i32);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (said, ""));
     }
+}
+
+/// A script whose `/hsx` is the root of a test.
+fn at_home(script: &str, test: &Test) -> String {
+    script.replace("/hsx/", &format!("{}/", test.root()))
 }
 
 /// A world with a package index of two repositories, and a project in its root that calls one of them its own.
@@ -81,8 +85,8 @@ fn every_container_has_a_home_of_its_own_with_the_index_of_all() {
     test.write_at("build/packages/hackage/01-index.tar", "forged");
     test.write_at("build/packages/hackage/a-1.tar.gz", "");
     let dir = test.project().to_string();
-    let text = FETCH.replace("/hsx/", &format!("{}/", test.root()));
-    let run = script(&test, &format!("cd {dir}\n{text}"), "ask '' --flag").exits(0);
+    let fetch = at_home(FETCH, &test);
+    let run = script(&test, &format!("cd {dir}\n{fetch}"), "ask '' --flag").exits(0);
     assert_eq!(
         run.stdout,
         format!(
@@ -93,9 +97,8 @@ fn every_container_has_a_home_of_its_own_with_the_index_of_all() {
     );
     let index = fs_err::read_to_string(test.root().join("build/packages/hackage/01-index.tar")).unwrap();
     assert_eq!(index, "2026-01-01T00:00:00Z", "not the forged one");
-    let text = TEST.replace("/hsx/", &format!("{}/", test.root()));
     test.write_at("build/tests/cache/plan.json", "{}");
-    script(&test, &format!("cd {dir}\n{text}"), "--flag").exits(0).prints("configured");
+    script(&test, &format!("cd {dir}\n{}", at_home(TEST, &test)), "--flag").exits(0).prints("configured");
 }
 
 #[test]
@@ -109,21 +112,21 @@ fn a_fetch_asks_for_a_newer_index_only_where_it_can_be_had() {
         ("as-it-is 2026-02-02T00:00:00Z", 0),
     ] {
         let test = with_index();
-        let text = FETCH.replace("/hsx/", &format!("{}/", test.root()));
-        script(&test, &text, args).exits(code);
+        let fetch = at_home(FETCH, &test);
+        script(&test, &fetch, args).exits(code);
         fs_err::remove_file(test.root().join("index/updated")).unwrap();
-        script(&test, &text, args).exits(if args.starts_with("ask") { due } else { 0 });
+        script(&test, &fetch, args).exits(if args.starts_with("ask") { due } else { 0 });
     }
     // The index is not new, so a newer one may have what is missing.
     let test = with_program("cabal", BROKEN_CABAL);
     test.write_at("index/updated", "2026-01-01T00:00:00Z");
-    let text = FETCH.replace("/hsx/", &format!("{}/", test.root()));
-    script(&test, &text, "ask ''").exits(ExitCode::CabalFailed as i32);
+    let fetch = at_home(FETCH, &test);
+    script(&test, &fetch, "ask ''").exits(ExitCode::CabalFailed as i32);
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
     let updated = fs_err::OpenOptions::new().write(true).open(test.root().join("index/updated")).unwrap();
     updated.set_modified(long_ago).unwrap();
-    script(&test, &text, "ask ''").exits(due);
-    script(&test, &text, "new ''").exits(ExitCode::CabalFailed as i32);
+    script(&test, &fetch, "ask ''").exits(due);
+    script(&test, &fetch, "new ''").exits(ExitCode::CabalFailed as i32);
 }
 
 #[test]

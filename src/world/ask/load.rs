@@ -358,16 +358,7 @@ fn read_project(
         || !found.archives.is_empty()
         || file.has_foreign_packages
         || file.imports.iter().any(is_remote);
-    // Directories of `--source-dir` are mounted at their full path too, because links may use it; but not where the image has its own
-    // directories.
-    let of_image =
-        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
-    let is_free = |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
-    mounts.extend(outside.dirs.iter().filter(is_free).map(|dir| SourceMount {
-        source: dir.clone(),
-        target: dir.to_string(),
-        reason: "`--source-dir`".to_owned(),
-    }));
+    mounts.extend(source_dir_mounts(&outside.dirs));
     let (repositories, unseen_repositories) =
         file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
     let amended = file.amended;
@@ -392,6 +383,25 @@ fn read_project(
         starts,
         root,
     };
+    mount_amended(amended, &mut project, world)?;
+    Ok(project)
+}
+
+/// Directories of `--source-dir` are mounted at their full path too, because links may use it; but not where the image
+/// has its own directories.
+fn source_dir_mounts(dirs: &[Utf8PathBuf]) -> impl Iterator<Item = SourceMount> {
+    let of_image =
+        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
+    let is_free = move |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
+    dirs.iter().filter(is_free).map(|dir| SourceMount {
+        source: dir.clone(),
+        target: dir.to_string(),
+        reason: "`--source-dir`".to_owned(),
+    })
+}
+
+/// Shows builds other texts in place of project files that are in the way of a static build.
+fn mount_amended(amended: Vec<(Utf8PathBuf, String)>, project: &mut Project, world: &World<'_>) -> Result<(), Error> {
     for (path, text) in amended {
         if let Some(target) = project.place_of(&path) {
             let source = world.state.file_with(&text)?;
@@ -399,7 +409,7 @@ fn read_project(
             project.mounts.push(SourceMount { source, target: target.into_string(), reason });
         }
     }
-    Ok(project)
+    Ok(())
 }
 
 /// What the project files may make cabal start, and files of the project that cabal may take for its compiler.
