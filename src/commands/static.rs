@@ -500,7 +500,7 @@ pub(crate) fn execute(
         // After a signal no further platform begins.
         world.exec.check().ok()?;
         let start = Instant::now();
-        let built = platform::follow(plan, values, &facts.system, world);
+        let built = fresh::during(decided.as_ref(), world, || platform::follow(plan, values, &facts.system, world));
         let report = PlatformReport {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),

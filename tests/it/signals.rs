@@ -118,6 +118,30 @@ fn what_a_killed_hsx_left_is_swept_by_the_next() {
 }
 
 #[test]
+fn what_is_up_to_date_is_built_again_where_a_killed_hsx_left_something() {
+    let test = Test::new().remembering();
+    test.hsx("static").exits(0);
+    test.set_scenario("run-build", RUNS_ON);
+    let hsx = test.start("static --force");
+    test.wait_for("running");
+    hsx.signal(Signal::KILL);
+    hsx.end();
+    assert_eq!(test.containers().len(), 1);
+    test.clear_scenario("run-build");
+    test.hsx("static").exits(0).says("Sweeping");
+    assert!(test.containers().is_empty());
+    assert!(test.tree("dist-static").keys().all(|file| !file.contains(".hsx-")));
+    test.hsx("static").exits(0).says("up to date");
+    // After a signal that hsx could heed, nothing is left.
+    test.set_scenario("run-build", &RUNS_ON.replace("running", "again"));
+    let hsx = test.start("static --force");
+    test.wait_for("again");
+    hsx.signal(Signal::INT);
+    hsx.end().0.exits(130);
+    test.hsx("static").exits(0).says("up to date");
+}
+
+#[test]
 fn what_a_living_hsx_uses_is_not_swept() {
     let test = Test::new();
     test.write("../other/demo.cabal", crate::fake::DEMO_CABAL);

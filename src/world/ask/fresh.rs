@@ -242,6 +242,9 @@ pub(crate) fn recall(
     sources: &mut SourceTree,
     world: &World<'_>,
 ) -> Option<PlatformReport> {
+    if world.records.get(UNFINISHED, &decided.key).is_some_and(|said| said == YES) {
+        return None;
+    }
     let text = world.records.get("records", &decided.key)?;
     let mut record: Record = serde_json::from_slice(&text).ok()?;
     let (digest, settled) = sources.0.digest();
@@ -297,6 +300,21 @@ pub(crate) fn read(decided: &Fingerprint, sources: &mut SourceTree, world: &Worl
         world.records.get("records", &decided.key).and_then(|text| serde_json::from_slice::<Record>(&text).ok());
     let before = before.and_then(|record| tree(&record.tree, &decided.key, world));
     sources.0.read(before.as_ref());
+}
+
+/// Whether a build of what is remembered has begun and not ended.
+const UNFINISHED: &str = "unfinished";
+const YES: &[u8] = b"yes";
+
+/// Runs a build. If hsx is killed meanwhile, what is remembered does not count: the next run builds, and so sweeps up,
+/// although the results may be up to date.
+pub(crate) fn during<T>(decided: Option<&Fingerprint>, world: &World<'_>, build: impl FnOnce() -> T) -> T {
+    let remembered = decided.filter(|decided| world.records.get("records", &decided.key).is_some());
+    let note = |text| remembered.into_iter().for_each(|decided| world.records.put(UNFINISHED, &decided.key, text));
+    note(YES);
+    let built = build();
+    note(b"no");
+    built
 }
 
 /// Remembers a platform's results, and what decided them before the build began. Nothing is remembered when a file was

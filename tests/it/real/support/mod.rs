@@ -140,7 +140,7 @@ impl Engine {
     }
 
     /// Gives a directory and all in it to this engine's user.
-    fn own(self, dir: &Path) {
+    pub(crate) fn own(self, dir: &Path) {
         let (user, group) = self.ids();
         for path in walk(dir) {
             lchown(path, Some(user), Some(group)).unwrap();
