@@ -1,6 +1,7 @@
 //! What projects that mean ill, and sudden ends, do to hsx on real engines: nothing. `attacks` tries what a hostile
 //! project or dependency would, `kills` ends hsx and the engine's client at random moments. Each prints a table.
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests start programs and read their results")]
+#![expect(clippy::disallowed_methods, reason = "tests read what programs leave")]
+#![expect(clippy::disallowed_types, reason = "tests start programs")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attacks;

@@ -312,9 +312,9 @@ pub(crate) fn during<T>(decided: Option<&Fingerprint>, world: &World<'_>, build:
     let remembered = decided.filter(|decided| world.records.get("records", &decided.key).is_some());
     let note = |text| remembered.into_iter().for_each(|decided| world.records.put(UNFINISHED, &decided.key, text));
     note(YES);
-    let result = build();
+    let done = build();
     note(b"no");
-    result
+    done
 }
 
 /// Remembers a platform's results, and what decided them before the build began. Nothing is remembered when a file was
