@@ -63,8 +63,11 @@ const AT_ONCE: usize = 3;
 fn no_attack_succeeds() {
     let world = World::shared();
     let chosen = setting("HSX_TRUST_ATTACK").unwrap_or_default();
-    let attacks: VecDeque<_> =
-        all().into_iter().filter(|(_, attack)| attack.name.contains(&chosen)).enumerate().collect();
+    let attacks: VecDeque<_> = all()
+        .into_iter()
+        .filter(|(kind, attack)| attack.name.contains(&chosen) || *kind == chosen)
+        .enumerate()
+        .collect();
     let (queue, done) = (Mutex::new(attacks), Mutex::new(Vec::new()));
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     thread::scope(|scope| {

@@ -35,9 +35,7 @@ pub(super) fn remains() -> Vec<Attack> {
 }
 
 fn name_leads_out(ground: &Ground<'_>) -> Seen {
-    // The file that it leads to in the stage is there, and static.
-    let rename = "mkdir -p victim/bin; cp bin/hello victim/bin/stolen; cp bin/hello bin/stolen
-        sed -i 's|exe:hello|exe:../../../victim/bin/stolen|g' plan.json";
+    let rename = "sed -i 's|exe:hello|exe:../../../victim/bin/stolen|g' plan.json";
     ground.lays_out(rename);
     let ended = ground.builds();
     ground.victim_is_as_before(ended.told())?;

@@ -134,7 +134,7 @@ true
     }
 }
 
-const TELLS_PROXIES: &str = "env | grep -i -E 'proxy|secret' | sed 's/^/FOUND /' >&2; true\n";
+const TELLS_PROXIES: &str = "env | grep -i -E '(proxy|secret).*=.' | sed 's/^/FOUND /' >&2; true\n";
 
 fn nothing_found(ended: &Ended) -> Seen {
     let found: Vec<_> = ended.stderr.lines().filter_map(|line| line.strip_prefix("FOUND ")).collect();

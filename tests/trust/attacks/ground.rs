@@ -1,5 +1,6 @@
 //! Where an attack takes place: a hostile project, and beside it what belongs to its victim.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -13,12 +14,13 @@ pub(super) struct Ground<'a> {
     pub project: Project<'a>,
     pub engine: Engine,
     before: BTreeMap<PathBuf, String>,
+    lays_out: Cell<bool>,
 }
 
 impl<'a> Ground<'a> {
     pub(super) fn new(world: &'a World, engine: Engine) -> Self {
         let project = world.project("hello", engine);
-        let mut ground = Self { world, project, engine, before: BTreeMap::new() };
+        let mut ground = Self { world, project, engine, before: BTreeMap::new(), lays_out: Cell::new(false) };
         let victim = ground.victim("");
         fs_err::create_dir_all(victim.join("bin")).unwrap();
         fs_err::write(victim.join("file"), "precious\n").unwrap();
@@ -76,6 +78,7 @@ impl<'a> Ground<'a> {
     /// which is to copy cabal's plan there, as another `cp` that is found first.
     pub(super) fn lays_out(&self, script: &str) {
         self.hostile("hello", &SET_UP_CP.replace("SCRIPT", script));
+        self.lays_out.set(true);
     }
 
     /// A command of hsx, in the project.
@@ -87,12 +90,12 @@ impl<'a> Ground<'a> {
 
     /// Runs hsx in the project, watched.
     pub(super) fn hsx(&self, args: &[&str]) -> Ended {
-        watch(self.command(args))
+        took_place(self.lays_out.get(), watch(self.command(args)))
     }
 
     /// The same with something to be looked for all the time.
     pub(super) fn hsx_while(&self, args: &[&str], look: impl FnMut() -> Option<String>) -> Ended {
-        watch_while(self.command(args), look)
+        took_place(self.lays_out.get(), watch_while(self.command(args), look))
     }
 
     /// A build without upx: what is done to its results only takes time here.
@@ -140,16 +143,23 @@ main :: IO ()
 main = $(runIO (callCommand \"sh $(ls /src/script /src/*/script 2>/dev/null)\") >> [| putStrLn \"hello\" |])
 ";
 
+/// The shell may know where `cp` is by then, so it stands in its place.
 const SET_UP_CP: &str = "\
 real=$(command -v cp)
-mkdir -p /usr/local/bin
-cat > /usr/local/bin/cp <<'END'
+mv $real $real.real
+cat > $real <<'END'
 #!/bin/sh
-REAL \"$@\" || exit
+$0.real \"$@\" || exit
 case $2 in */plan.json) ;; *) exit 0 ;; esac
 cd /hsx/out
 SCRIPT
+echo 'laid out' >&2
 END
-sed -i \"s|^REAL|$real|\" /usr/local/bin/cp
-chmod 755 /usr/local/bin/cp
+chmod 755 $real
 ";
+
+/// Fails unless the script of `lays_out` ran, if there is one: else nothing was attacked.
+fn took_place(laid_out: bool, ended: Ended) -> Ended {
+    assert!(!laid_out || ended.said().contains("laid out"), "nothing was laid out: {}", ended.said());
+    ended
+}
