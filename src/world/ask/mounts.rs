@@ -2,13 +2,16 @@
 //! outside of it. A project may come from anybody, and a build can read and send away all that it is shown. So what lies
 //! outside of the user's clone is shown only if the user agrees.
 
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use flate2::read::GzDecoder;
 
+use crate::base::version::Version;
 use crate::project::target::plain;
 use crate::project::{SourceMount, lay_out};
-use crate::world::doors::read;
+use crate::world::doors::{pieces, read};
 
 /// What decides the mounts of a project.
 #[derive(Clone, Copy)]
@@ -78,6 +81,9 @@ pub(crate) fn find(wanted: Wanted<'_>) -> Shown {
     for archive in archives {
         // An archive outside all mounted directories is mounted alone, at its own place.
         if !found.roots.iter().any(|(root, _)| archive.starts_with(root)) {
+            if is_source_package(&real(archive)) {
+                found.own.push(real(archive));
+            }
             found.want(archive, "an archive in `packages:`", Place::Relative);
         }
     }
@@ -209,6 +215,23 @@ fn is_trusted(owner: Option<u32>, user: u32, owner_of_dir: Option<u32>) -> bool 
     owner.is_some_and(|owner| owner == user || Some(owner) == owner_of_dir)
 }
 
+/// Whether an archive is a package as `cabal sdist` packs it: `NAME-VERSION.tar.gz` with a `NAME-VERSION/NAME.cabal`. Such
+/// an archive is made to be given away, so a build may see it unasked, where a backup beside it may not be seen.
+fn is_source_package(archive: &Utf8Path) -> bool {
+    /// In bytes, unpacked.
+    const LIMIT: u64 = 64 << 20;
+    let Some(package) = archive.file_name().and_then(|name| name.strip_suffix(".tar.gz")) else { return false };
+    let Some((name, version)) = package.rsplit_once('-') else { return false };
+    let description = format!("{package}/{name}.cabal");
+    let is_it = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        entry.is_ok_and(|entry| entry.header().entry_type().is_file() && *entry.path_bytes() == *description.as_bytes())
+    };
+    let Ok(file) = pieces::open(archive) else { return false };
+    let unpacked = GzDecoder::new(file).take(LIMIT);
+    version.parse::<Version>().is_ok()
+        && tar::Archive::new(unpacked).entries().is_ok_and(|mut entries| entries.any(is_it))
+}
+
 /// The directories that `.gitmodules` lists and that are checked out.
 fn submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
     listed_submodules(top).into_iter().filter(|dir| dir.join(".git").is_file()).collect()
@@ -272,6 +295,9 @@ fn outside_git_dir(top: &Utf8Path) -> Option<OutsideGitDir> {
 mod tests {
     use std::os::unix::fs::symlink;
 
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
     use super::*;
 
     /// Creates a directory tree from `PATH` or `PATH=TEXT` words; `ROOT` in a text stands for the tree's place.
@@ -317,6 +343,27 @@ mod tests {
         let (_guard, root) = tree(&[".git/HEAD", "home/p/p.cabal", "home/q/q.cabal"]);
         let (mounts, refused) = shown(&root, "home/p", &["home/p", "home/q"], &[]);
         assert_eq!((&mounts[..], &refused[..]), (&["home/p /src".to_owned()][..], &["home/q".to_owned()][..]));
+    }
+
+    #[test]
+    fn a_package_made_to_be_given_away_needs_no_agreement() {
+        let archive = |name: &str| {
+            let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+            let mut header = tar::Header::new_gnu();
+            header.set_size(0);
+            archive.append_data(&mut header.clone(), "lib-1.0/Lib.hs", &b""[..]).unwrap();
+            archive.append_data(&mut header, name, &b""[..]).unwrap();
+            archive.into_inner().unwrap().finish().unwrap()
+        };
+        let (_guard, root) = tree(&["app/app.cabal", "lib-2.0.tar.gz=text"]);
+        fs_err::write(root.join("lib-1.0.tar.gz"), archive("lib-1.0/lib.cabal")).unwrap();
+        fs_err::write(root.join("backup-1.0.tar.gz"), archive("home/letters")).unwrap();
+        fs_err::write(root.join("letters.tar.gz"), archive("letters/letters.cabal")).unwrap();
+        symlink("backup-1.0.tar.gz", root.join("lib-3.0.tar.gz")).unwrap();
+        let all = ["lib-1.0.tar.gz", "lib-2.0.tar.gz", "lib-3.0.tar.gz", "letters.tar.gz", "none-1.tar.gz"];
+        let (mounts, refused) = shown(&root, "app", &all, &[]);
+        assert_eq!(mounts, ["app /src/app", "lib-1.0.tar.gz /src/lib-1.0.tar.gz"]);
+        assert_eq!(refused, ["lib-2.0.tar.gz", "backup-1.0.tar.gz", "letters.tar.gz", "none-1.tar.gz"]);
     }
 
     #[test]
