@@ -126,9 +126,18 @@ pub(crate) struct BuilderArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true, value_parser = BoolishValueParser::new(), env = "HSX_WRITABLE_SOURCE", hide_env = true, help_heading = "Build")]
     pub writable_source: Option<bool>,
 
+    /// Who shares the compiled dependencies [default: shared]
+    #[arg(long, value_enum, env = "HSX_STORE", hide_env = true, help_heading = "Build")]
+    pub store: Option<StoreScope>,
+
     /// A directory outside the project that the build reads too, as links or `hs-source-dirs` lead there; may be repeated
     #[arg(long = "source-dir", value_name = "DIR", env = "HSX_SOURCE_DIR", hide_env = true, help_heading = "Build")]
     pub source_dirs: Vec<Utf8PathBuf>,
+
+    /// A directory or file outside the project that the build may be shown, if the project names it: a package, an
+    /// archive, a git directory; may be repeated
+    #[arg(long = "allow-mount", value_name = "PATH", env = "HSX_ALLOW_MOUNT", hide_env = true, help_heading = "Build")]
+    pub allow_mounts: Vec<Utf8PathBuf>,
 
     #[command(flatten)]
     pub engine: EngineArgs,
@@ -143,6 +152,17 @@ pub(crate) struct BuilderArgs {
         help_heading = "Engine"
     )]
     pub engine_args: Vec<String>,
+}
+
+/// Who shares the package store, which builds write to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreScope {
+    /// All projects of yours that build for the platform with the image: nothing is compiled twice
+    #[default]
+    Shared,
+    /// This project alone: no other project's build can change what it gets
+    Project,
 }
 
 /// Which engine is used.

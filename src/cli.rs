@@ -39,14 +39,14 @@ impl Cli {
         line: &CommandLine,
         is_empty: impl Fn(&OsStr) -> bool,
         variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, Rejected> {
+    ) -> Result<Self, ClapAnswer> {
         let mut command = heed(Self::command(), &is_empty);
         if let Some(typed) = line.typed {
             command = command.bin_name(typed);
         }
         let matches = command.try_get_matches_from_mut(line.args.iter().cloned());
         let read = matches.and_then(|matches| Self::from_arg_matches(&matches));
-        read.map_err(|error| Rejected {
+        read.map_err(|error| ClapAnswer {
             format: wanted_format(&line.args, variable("HSX_FORMAT").as_deref()),
             error: error.format(&mut command),
         })
@@ -54,12 +54,12 @@ impl Cli {
 }
 
 /// A command line that runs no command: clap's error, help or version, and the format for reporting it.
-pub(crate) struct Rejected {
+pub(crate) struct ClapAnswer {
     pub error: clap::Error,
     pub format: Format,
 }
 
-impl Rejected {
+impl ClapAnswer {
     /// The usage error as an error of hsx; `None` if help or the version was asked for.
     pub(crate) fn told(&self) -> Option<Error> {
         let text = self.error.render().to_string();

@@ -1,8 +1,13 @@
 //! Fuzz tests: whatever engines, containers, projects and the system say, hsx reads it without panicking and without
-//! running forever. `cargo test` tries a few hundred damaged texts in each test, always the same ones. `HSX_FUZZ_CASES`
-//! and `HSX_FUZZ_SEED` choose how many, and which (CONTRIBUTING.md).
+//! running forever. Each test damages what such tools really wrote (`tests/samples`): bits flip, words come in, parts
+//! go, come again, or come from another sample. `cargo test` tries a few hundred texts in each test, always the same ones.
+//! `HSX_FUZZ_CASES` and `HSX_FUZZ_SEED` choose how many, and which; each test then says what it took (CONTRIBUTING.md).
+#![expect(clippy::disallowed_methods, reason = "archives are unpacked into directories of the tests' own")]
 
+use std::cell::Cell;
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use proptest::collection::vec;
@@ -11,6 +16,7 @@ use proptest::sample::select;
 use proptest::strategy::Just;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::base::{cmd, harmless};
@@ -28,6 +34,8 @@ use crate::tools::linkage::{GmpSearch, verify};
 use crate::tools::system::System;
 use crate::tools::{binfmt, cabal, git_index, upx};
 use crate::world::ask::tree::{Tree, unescaped};
+use crate::world::doors::incoming::{Expected, Limits, unpack};
+use crate::world::doors::root::Root;
 
 /// Text that has a special meaning to one parser or another.
 const WORDS: [&[u8]; 30] = [
@@ -69,7 +77,16 @@ enum Change {
     Flip(u8),
     Insert(Vec<u8>),
     Remove(usize),
-    Repeat { length: usize, times: usize },
+    Repeat {
+        length: usize,
+        times: usize,
+    },
+    /// A piece of a sample.
+    Splice {
+        sample: usize,
+        from: u32,
+        length: usize,
+    },
     CutOff,
 }
 
@@ -80,15 +97,21 @@ fn changes() -> impl Strategy<Value = Vec<(u32, Change)>> {
         vec(any::<u8>(), 1..9).prop_map(Change::Insert),
         (1..40_usize).prop_map(Change::Remove),
         (1..60_usize, 1..400_usize).prop_map(|(length, times)| Change::Repeat { length, times }),
+        (any::<usize>(), any::<u32>(), 1..300_usize).prop_map(|(sample, from, length)| Change::Splice {
+            sample,
+            from,
+            length
+        }),
         Just(Change::CutOff),
     ];
     vec((any::<u32>(), change), 0..12)
 }
 
-fn changed(text: &[u8], changes: &[(u32, Change)]) -> Vec<u8> {
+fn changed(text: &[u8], changes: &[(u32, Change)], samples: &[Vec<u8>]) -> Vec<u8> {
     let mut text = text.to_vec();
     for (at, change) in changes {
-        let at = usize::try_from(*at).unwrap() % (text.len() + 1);
+        let place = |at: u32, text: &[u8]| usize::try_from(at).unwrap() % (text.len() + 1);
+        let at = place(*at, &text);
         match change {
             Change::Flip(bit) => text.get_mut(at).into_iter().for_each(|byte| *byte ^= 1 << bit),
             Change::Insert(word) => drop(text.splice(at..at, word.iter().copied())),
@@ -96,6 +119,11 @@ fn changed(text: &[u8], changes: &[(u32, Change)]) -> Vec<u8> {
             Change::Repeat { length, times } => {
                 let part = text[at..text.len().min(at + length)].repeat(*times);
                 drop(text.splice(at..at, part));
+            }
+            Change::Splice { sample, from, length } => {
+                let sample = &samples[sample % samples.len()];
+                let from = place(*from, sample);
+                drop(text.splice(at..at, sample[from..sample.len().min(from + length)].iter().copied()));
             }
             Change::CutOff => text.truncate(at),
         }
@@ -109,18 +137,51 @@ fn read_spoilt(texts: &[&[u8]], read: impl Fn(&[u8])) {
         #[expect(clippy::disallowed_methods, reason = "the person who tests says how long")]
         std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok())
     };
-    let mut seed = [0; 32];
-    seed[..4].copy_from_slice(&variable("HSX_FUZZ_SEED").unwrap_or(1).to_le_bytes());
-    let config =
-        Config { cases: variable("HSX_FUZZ_CASES").unwrap_or(256), failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let texts: Vec<_> = texts.iter().map(|text| text.to_vec()).collect();
-    let spoilt = (select(texts), changes()).prop_map(|(text, changes)| changed(&text, &changes));
+    let (cases, seed) = (variable("HSX_FUZZ_CASES"), variable("HSX_FUZZ_SEED").unwrap_or(1));
+    let mut seeds = [0; 32];
+    seeds[..4].copy_from_slice(&seed.to_le_bytes());
+    let config = Config { cases: cases.unwrap_or(256), failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seeds));
+    let samples: Vec<_> = texts.iter().map(|text| text.to_vec()).collect();
+    let others = samples.clone();
+    let spoilt = (select(samples), changes()).prop_map(move |(text, changes)| changed(&text, &changes, &others));
+    let (slowest, longest) = (Cell::new(Duration::ZERO), Cell::new(0));
+    let start = Instant::now();
     let run = runner.run(&spoilt, |text| {
+        let start = worked();
         read(&text);
+        slowest.set(slowest.get().max(worked().saturating_sub(start)));
+        longest.set(longest.get().max(text.len()));
         Ok(())
     });
     run.unwrap();
+    if let Some(cases) = cases {
+        let test = std::thread::current().name().unwrap_or_default().to_owned();
+        let size: usize = texts.iter().map(|text| text.len()).sum();
+        // Past the test harness, which keeps what tests print.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{test}: {} samples of {size} bytes, {cases} cases in {} s, slowest {:?}, longest {} bytes, at most {} MiB of memory",
+            texts.len(),
+            start.elapsed().as_secs(),
+            slowest.get(),
+            longest.get(),
+            most_memory() >> 10,
+        );
+    }
+}
+
+/// How long the processor has worked for this thread: other programs do not count.
+fn worked() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_nanos(time.tv_nsec.unsigned_abs())
+}
+
+/// The most memory that this process has had, in KiB (proc(5)); 0 where the system does not tell.
+fn most_memory() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
 }
 
 /// Calls `read` with the texts, damaged in many ways, but always valid UTF-8.
@@ -136,9 +197,28 @@ const IMAGE: &str = r#"[{"Id":"sha256:1","Architecture":"amd64","Config":{"Env":
 const STORED: &str = r#"[{"Id":"c1","Name":"hsx-k","Created":"2026-01-01T00:00:00Z","CreatedAt":"2026-01-01T00:00:00Z","State":{"Status":"exited","FinishedAt":"x"},"Labels":{"hsx.kind":"store"},"Config":{"Labels":{"hsx.kind":"run"}},"Size":9,"RepoTags":["x:1"]}]"#;
 const USAGE: &str = r#"{"Volumes":[{"Name":"hsx-store","Size":"21.08kB","Links":"0"},{"Name":"o","Size":"1.5GB"}]}"#;
 
+/// A file of `tests/samples`, as a tool wrote it.
+macro_rules! sample {
+    ($name:literal) => {
+        include_str!(concat!("../tests/samples/", $name))
+    };
+}
+
+/// As podman 4.3 and docker 20.10 said it.
+const ENGINES: [&str; 8] = [
+    sample!("podman-info.json"),
+    sample!("podman-image.json"),
+    sample!("podman-volumes.json"),
+    sample!("docker-info.json"),
+    sample!("docker-image.json"),
+    sample!("docker-volumes.json"),
+    sample!("manifest.json"),
+    "NAME LINKS SIZE\nhsx-x 0 7.5GB\n",
+];
+
 #[test]
 fn answers_of_engines() {
-    read_spoilt_text(&[PODMAN, DOCKER, MANIFEST, IMAGE, STORED, USAGE, "NAME LINKS SIZE\nhsx-x 0 7.5GB\n"], |text| {
+    read_spoilt_text(&[&ENGINES[..], &[PODMAN, DOCKER, MANIFEST, IMAGE, STORED, USAGE]].concat(), |text| {
         let _ = engine::parse_info(text);
         let _ = engine::parse_manifest(text);
         let _ = engine::parse_image(text);
@@ -151,24 +231,31 @@ fn answers_of_engines() {
             parse_connections(dialect, text);
         }
         engine::image_mount_was_lost(Some(125), text);
+        engine::container_was_never_made(Some(127), text);
     });
 }
 
 #[test]
-fn what_a_container_leaves_and_says() {
+fn plans_of_cabal() {
     let plan = r#"{"cabal-version":"3.10","install-plan":[{"type":"pre-existing","id":"base-4.18","pkg-name":"base"},
         {"type":"configured","style":"local","pkg-name":"demo","component-name":"exe:demo","bin-file":"/x"},
         {"type":"configured","style":"local","pkg-name":"other","components":{"lib":{},"exe:demo":{"bin-file":"/y"}}}]}"#;
+    read_spoilt_text(&[sample!("plan.json"), plan], |text| {
+        if let Ok(plan) = cabal::CabalPlan::parse(text) {
+            let _ = plan.components(Component::Executable);
+        }
+    });
+}
+
+#[test]
+fn what_a_container_says() {
     let log = r#"PackageLog {package = PackageIdentifier {pkgName = PackageName "demo", pkgVersion = mkVersion [0,2]},
         testSuites = [TestSuiteLog {testSuiteName = UnqualComponentName "spec", testLogs = TestLog {testName = "spec",
         testResult = Fail "exit code: 3"}, logFile = "/hsx/build/tests/x.log"}]}"#;
     let output = "In order, the following will be built (use -v for more details):\n - demo-0.1 (exe:demo) (first run)\n\
         Starting     demo-0.1 (exe:demo)\n[ 1 of 28] Compiling Demo ( D.hs, D.o )\nBuilding executable 'demo' for \
         demo-0.1..\nld: cannot find -lpq: No such file\n(conflict: pkg-config package\nliblzma>=5.2.2,\nnot found";
-    read_spoilt_text(&[plan, log, output], |text| {
-        if let Ok(plan) = cabal::CabalPlan::parse(text) {
-            let _ = plan.components(Component::Executable);
-        }
+    read_spoilt_text(&[log, output], |text| {
         cabal::test_suites(text);
         cabal::failure_hint(text);
         cabal::wants_download(text);
@@ -190,6 +277,50 @@ fn what_a_container_leaves_and_says() {
 }
 
 #[test]
+fn archives_that_come_out_of_a_container() {
+    let entry = |kind, name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_size(content.len() as u64);
+        header.set_cksum();
+        let padding = vec![0; content.len().next_multiple_of(512) - content.len()];
+        [header.as_bytes(), content, &padding].concat()
+    };
+    let archive = [
+        entry(tar::EntryType::Directory, "bin/", b""),
+        entry(tar::EntryType::XHeader, "x", b"10 path=a\n15 path=bin/ab\n"),
+        entry(tar::EntryType::Regular, "bin/x", b"abc"),
+        entry(tar::EntryType::GNULongName, "x", b"bin/long\0"),
+        entry(tar::EntryType::Regular, "plan", b"{}"),
+        vec![0; 1024],
+    ];
+    let guard = tempfile::tempdir().unwrap();
+    let stage = Utf8Path::from_path(guard.path()).unwrap().join("stage");
+    // Damage nearly always shows in the checksum, so every header gets a right one again.
+    let mended = |archive: &[u8]| -> Vec<u8> {
+        let block = |block: &[u8]| match <[u8; 512]>::try_from(block) {
+            Ok(bytes) if bytes[257..262] == *b"ustar" => {
+                let mut header = tar::Header::from_byte_slice(&bytes).clone();
+                header.set_cksum();
+                header.as_bytes().to_vec()
+            }
+            _ => block.to_vec(),
+        };
+        archive.chunks(512).flat_map(block).collect()
+    };
+    read_spoilt(&[&archive.concat()], |data| {
+        fs_err::create_dir(&stage).unwrap();
+        let limits = Limits { entries: 9, bytes: 4096 };
+        let expected = |name: &str| (name != "plan").then_some(Expected::FileOrDirectory { at_most: 999 });
+        let _ = unpack(mended(data).as_slice(), "out", &Root::open(&Place::of_user(&stage)).unwrap(), limits, expected);
+        let beside = fs_err::read_dir(guard.path()).unwrap().count();
+        assert_eq!(beside, 1);
+        fs_err::remove_dir_all(&stage).unwrap();
+    });
+}
+
+#[test]
 fn executables() {
     let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0".to_vec();
     elf.extend([0_u64, 64, 0].into_iter().flat_map(u64::to_le_bytes));
@@ -199,7 +330,9 @@ fn executables() {
         elf.extend([176_u64, 0, 0, 32, 32, 8].into_iter().flat_map(u64::to_le_bytes));
     }
     elf.extend(b"GNU MP: Cannot allocate memory\0\0");
-    read_spoilt(&[&elf], |data| {
+    // A real one too: this test's own, whose head says all that hsx asks for.
+    let own = fs_err::read(std::env::current_exe().unwrap()).unwrap();
+    read_spoilt(&[&elf, &own[..own.len().min(4096)]], |data| {
         for platform in Platform::all() {
             let _ = verify(data, platform);
         }
@@ -209,13 +342,18 @@ fn executables() {
 }
 
 #[test]
-fn files_of_the_system() {
+fn releases_of_systems() {
     let release = "NAME=\"Debian GNU/Linux\"\nID=debian\nID_LIKE='a b'\nVERSION_ID=\"12\"\n";
+    read_spoilt_text(&[sample!("os-release"), release], |text| {
+        System::of(text).setup_emulation(Platform::Arm64);
+    });
+}
+
+#[test]
+fn handlers_of_binfmt() {
     let handler =
         "enabled\ninterpreter /usr/bin/qemu-aarch64-static\nflags: OCF\noffset 0\nmagic 7f454c46\nmask ffffff\n";
-    read_spoilt_text(&[release, handler], |text| {
-        let system = System::of(text);
-        system.setup_emulation(Platform::Arm64);
+    read_spoilt_text(&[sample!("binfmt"), handler], |text| {
         let entries =
             [("status", "enabled\n"), ("qemu-aarch64", text)].map(|(name, text)| (name.to_owned(), text.to_owned()));
         binfmt::emulation(Platform::Arm64, &entries);
@@ -223,25 +361,46 @@ fn files_of_the_system() {
 }
 
 #[test]
-fn files_of_a_project() {
+fn settings_of_a_project() {
     let toml = "platforms = [\"linux/amd64\"]\ntargets = [\"exe:demo\"]\nghc = \"9.6.7\"\nbignum = \"native\"\njobs = 2\n\
         image = { ref = \"x/y:1\", packages = [\"xz-dev\"] }\nout-dir = \"a/b\"\n[platform.\"linux/arm64\"]\nghc = \"9.8.4\"\n";
     let lock = "hsx = \"0.1.0\"\nindex-state = \"2026-01-01T00:00:00Z\"\n\n[image.\"quay.io/x:9.10.3\"]\n\"linux/amd64\" = \"sha256:a\"\n";
-    let cabal = "cabal-version: 3.0\nname: demo\nversion: 0.1.0\ntested-with: GHC ==9.6.6 || ^>=9.8.1, GHC ==9.12.{1,2}\n\n\
-        executable demo\n  main-is: Main.hs\ntest-suite spec\n  type: exitcode-stdio-1.0\n";
-    let file = "packages: ./ ../lib */*.cabal\noptional-packages: **/x.cabal\nwith-compiler: ghc-9.6.6\nindex-state: \
-        2026-01-01T00:00:00Z\nimport: x.config\nsource-repository-package\n  type: git\n";
-    let freeze = "active-repositories: hackage.haskell.org:merge\nconstraints: any.base ==4.18.2.1,\n    any.hashable \
-        ==1.4.5.0 || ==1.4.6,\n    hashable +arch-native -random\nindex-state: hackage.haskell.org 2026-01-01T00:00:00Z\n";
-    let survey = "ghc 9.10.3\npackages base-4.20.2.0 text-2.1.3\nrepositories hackage.haskell.org\nfreeze\nconstraints: any.x ==1\n";
-    read_spoilt_text(&[toml, lock, cabal, file, freeze, survey], |text| {
+    read_spoilt_text(&[toml, lock], |text| {
         let path = Utf8Path::new("file");
         let _ = settings::parse(text, path);
         let _ = settings::parse_project(text, path);
         let _ = Lockfile::parse(text, path);
-        project::parse_project_file(text);
-        target::plain(Utf8Path::new(text));
+    });
+}
+
+#[test]
+fn descriptions_of_packages() {
+    let cabal = "cabal-version: 3.0\nname: demo\nversion: 0.1.0\ntested-with: GHC ==9.6.6 || ^>=9.8.1, GHC ==9.12.{1,2}\n\n\
+        executable demo\n  main-is: Main.hs\ntest-suite spec\n  type: exitcode-stdio-1.0\n";
+    let real = include_str!("../tests/projects/hello/hello.cabal");
+    read_spoilt_text(&[real, cabal], |text| {
         project::parse_package(text, "demo");
+        target::plain(Utf8Path::new(text));
+    });
+}
+
+#[test]
+fn project_files() {
+    let file = "packages: ./ ../lib */*.cabal\noptional-packages: **/x.cabal\nwith-compiler: ghc-9.6.6\nindex-state: \
+        2026-01-01T00:00:00Z\nimport: x.config\nsource-repository-package\n  type: git\n";
+    let real = include_str!("../tests/projects/foundry/cabal.project");
+    read_spoilt_text(&[real, file], |text| {
+        project::parse_project_file(text);
+    });
+}
+
+#[test]
+fn freezes() {
+    let freeze = "active-repositories: hackage.haskell.org:merge\nconstraints: any.base ==4.18.2.1,\n    any.hashable \
+        ==1.4.5.0 || ==1.4.6,\n    hashable +arch-native -random\nindex-state: hackage.haskell.org 2026-01-01T00:00:00Z\n";
+    let survey = "ghc 9.10.3\npackages base-4.20.2.0 text-2.1.3\nrepositories hackage.haskell.org\nfreeze\nconstraints: any.x ==1\n";
+    let real = include_str!("../tests/it/snapshots/dice-9.10.3.freeze");
+    read_spoilt_text(&[real, freeze, survey], |text| {
         let images = [(Platform::Amd64, freeze::Survey::parse(survey))];
         let frozen = freeze::translate(text, Some(&freeze::Survey::parse(text)), &images);
         frozen.text();
@@ -259,7 +418,8 @@ fn indexes_and_what_is_remembered() {
     index.extend(b"\0\x01a\0\0\0\0\0\0\0\0\0TREE\0\0\0\x03abc");
     index.extend([7; 20]);
     let tree = b"1700000000000000000\nf 33188 5 1 1600000000000000000 1600000000000000000 - /a\\x20b\n";
-    read_spoilt(&[&index, tree], |data| {
+    let real = include_bytes!("../tests/samples/git-index");
+    read_spoilt(&[&index, real, tree], |data| {
         git_index::meaning(data);
         let text = String::from_utf8_lossy(data);
         Tree::parse(&text);

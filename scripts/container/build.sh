@@ -10,7 +10,7 @@ exec 2>&1
 show_repositories
 strip=$1 reuse=$2 values=$3 data=$4 patterns=$5
 shift 5
-mkdir -p "$HOME"
+make_home
 # GHC does not know which variables a splice has read. So the project's own packages are rebuilt when the values change.
 known=/hsx/build/hsx-values
 if [ "$reuse" = clean ] || [ "$(cat "$known" 2> /dev/null || :)" != "$values" ]; then
@@ -53,7 +53,8 @@ grep -o "\"bin-file\":\"[^\"]*\"" "$plan" | cut -d "\"" -f 4 | sort -u | while r
 done
 set +f
 # The data files of packages in the store, which an executable looks for there.
-for dir in "$CABAL_DIR"/store/*/*/share; do
+for dir in "$CABAL_DIR"/store/*/*/share "$CABAL_DIR"/store/*/*/*/share; do
+  [ -d "$dir" ] || continue
   unit=${dir%/share}
   unit=${unit##*/}
   grep -q "\"id\":\"$unit\"" "$plan" 2> /dev/null || continue

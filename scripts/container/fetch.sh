@@ -1,15 +1,15 @@
 # Downloads what a build needs; runs in the builder image, with network.
-# Arguments: the index-state of the project or nothing, then those of "cabal build".
-# Exits with 100 where cabal failed.
+# Arguments: how to heed the index (see index.sh), the index-state of the project or nothing, then those of "cabal build".
+# Exits with 100 where cabal failed, 106 where the package index is to be updated first.
 set -eu
 # One stream keeps cabal's output and errors in order.
 exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
 show_repositories
-index_state=$1
-shift
-mkdir -p "$HOME"
+index=$1 index_state=$2
+shift 2
+make_home
 
 fetch() {
   cabal build --only-download "$@" || return
@@ -17,14 +17,17 @@ fetch() {
   [ -z "$(ls /hsx/build/src /hsx/build/*/src 2> /dev/null)" ] || cabal build --only-download "$@"
 }
 
-updates=yes
-if is_missing_or_older_than "$index_state" && ! update; then
-  # Everything that is needed may be there: in the image, in the project, or in a repository that answers.
-  echo "hsx: the package index could not be updated: going on with the packages that are there"
-  updates=no
-fi
+# The repositories without an index, in cabal's words. Files that the project imports may name some.
+unknown_repositories() {
+  cabal build --dry-run "$@" 2>&1 | tr -s "\n " "  " | grep -o "package list for '[^']*' does not exist" | cut -d "'" -f 2 | sort -u
+}
+
+heed_index "$index" "$index_state"
 # A plan may fail because a package is newer than the index. So there is one more try with a new index, unless the index
 # has just been updated.
 fetch "$@" && exit 0
-if [ "$updates" = no ] || is_just_updated; then exit 100; fi
-update && fetch "$@" || exit 100
+[ "$index" != ask ] || is_just_updated /hsx/index/updated || exit 106
+[ "$index" != new ] || own="$own $(unknown_repositories "$@")"
+if [ -z "${own# }" ] || is_just_updated /hsx/build/hsx-index-updated; then exit 100; fi
+# shellcheck disable=SC2086 # names
+update_own $own && fetch "$@" || exit 100

@@ -12,6 +12,8 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 143' HUP INT TERM
 copy "$top" "$below" "$dir/project"
 cd "$dir/project/$below"
+# Without a project file here, cabal would look for one in the directories above, which others may write to.
+[ -e cabal.project ] || echo 'packages: ./*.cabal' > cabal.project
 cabal freeze --verbose=0 --builddir="$dir/build" "$@" >&2 || exit 100
 echo freeze
 cat cabal.project.freeze

@@ -11,7 +11,8 @@ while [ "$count" -gt 0 ]; do
   count=$((count - 1))
   shift
 done
-mkdir -p "$HOME" /hsx/bin
+make_home
+mkdir -p /hsx/bin
 # A cabal that adds the build's flags to each command that takes them. Without them it would make another plan, and
 # write into the source.
 cabal=$(command -v cabal)
@@ -22,7 +23,7 @@ printf "%s\n" "#!$(command -v sh)" "case \${1-} in build | bench | exec | haddoc
 esac
 exec $cabal \"\$@\"" > /hsx/bin/cabal
 chmod 755 /hsx/bin/cabal
-# No history file: the home is on a volume that stays.
+# No history file: the home goes with the container.
 PATH=/hsx/bin:$PATH HISTFILE="" PS1="hsx $platform:\w\\\$ "
 export PATH HISTFILE PS1
 if [ "$#" -eq 0 ]; then

@@ -6,7 +6,8 @@ exec 2>&1
 # shellcheck source=/dev/null
 [ ! -e /hsx/cross/enter ] || . /hsx/cross/enter
 show_repositories
-mkdir -p "$HOME" /hsx/out/logs /hsx/build/tests
+make_home
+mkdir -p /hsx/out/logs /hsx/build/tests
 # Logs of earlier runs do not count.
 logs() { find /hsx/build/tests -path "*/test/*.log" "$@"; }
 logs -exec rm {} +

@@ -30,9 +30,7 @@ impl Cmd {
 
     /// The command with its placeholders, which [`late`] makes, replaced by their values.
     pub(crate) fn with(&self, values: &Values) -> Self {
-        let filled =
-            |arg: &String| values.iter().fold(arg.clone(), |arg, (name, value)| arg.replace(&late(name), value));
-        Self { program: self.program.clone(), args: self.args.iter().map(filled).collect() }
+        Self { program: self.program.clone(), args: self.args.iter().flat_map(|arg| values.fill(arg)).collect() }
     }
 
     /// The command for messages, cut off at the first argument of several lines, such as a script for `sh -c`.
@@ -64,14 +62,43 @@ pub(crate) fn late(name: &str) -> String {
     format!("\0{name}\0")
 }
 
-/// The values of the placeholders that [`late`] makes, by name.
-pub(crate) type Values = BTreeMap<&'static str, String>;
+/// Whether a text has a placeholder that [`late`] makes.
+pub(crate) fn is_late(text: &str) -> bool {
+    text.contains('\0')
+}
+
+/// The placeholder for any number of arguments. In a printed command it is `"$@"`, the arguments of the script.
+pub(crate) const LATE_ARGS: &str = "@";
+
+/// The values of the placeholders that [`late`] makes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Values {
+    /// By name.
+    pub words: BTreeMap<&'static str, String>,
+    /// What [`LATE_ARGS`] stands for.
+    pub args: Vec<String>,
+}
+
+impl Values {
+    /// An argument with its placeholders replaced.
+    pub(crate) fn fill(&self, arg: &str) -> Vec<String> {
+        if arg == late(LATE_ARGS) {
+            return self.args.clone();
+        }
+        vec![self.text(arg)]
+    }
+
+    /// A text with its placeholders replaced.
+    pub(crate) fn text(&self, text: &str) -> String {
+        self.words.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&late(name), value))
+    }
+}
 
 /// `text` as one word of a POSIX shell.
 pub(crate) fn quote(text: &str) -> String {
     // Only a name becomes a variable: any other text between two NULs could become a command.
     let is_name =
-        |part: &str| part == "@" || !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        |part: &str| part == LATE_ARGS || !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let parts: Vec<_> = text.split('\0').collect();
     if parts.len() > 2 && parts.len() % 2 == 1 && parts.iter().skip(1).step_by(2).all(|part| is_name(part)) {
         let word = |(number, part): (usize, &str)| match (part, number % 2) {
@@ -135,8 +162,9 @@ mod tests {
     fn a_late_value_is_a_variable_until_it_is_known() {
         let cmd = Cmd::new("cp").arg(format!("/a b/{}", late("name"))).arg(late("@"));
         assert_eq!(cmd.to_string(), r#"cp '/a b/'"$name" "$@""#);
-        let values = Values::from([("name", "it's".to_owned()), ("@", "x".to_owned())]);
-        assert_eq!(cmd.with(&values).args, ["/a b/it's", "x"]);
+        let words = [("name", "it's".to_owned())].into();
+        let values = Values { words, args: vec!["x".to_owned(), "y z".to_owned()] };
+        assert_eq!(cmd.with(&values).args, ["/a b/it's", "x", "y z"]);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) enum ExitCode {
     SourceCut = 104,
     /// The volumes do not hold the source that the sender expects there.
     SourceUnknown = 105,
+    /// The package index is missing or too old. hsx updates it in a container of its own, and starts the script again.
+    IndexDue = 106,
 }
 
 impl ExitCode {

@@ -9,5 +9,6 @@ pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod exit_code;
 pub(crate) mod harmless;
+pub(crate) mod place;
 pub(crate) mod platform;
 pub(crate) mod version;

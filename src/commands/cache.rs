@@ -20,8 +20,10 @@ use crate::world::doors::ui::Ui;
 
 const KEPT: &str = "\
 What is kept:
-  store   the package store of a platform and image: compiled dependencies, cabal's index
-  build   the build directory of a project
+  store   the package store of a platform and image: compiled dependencies. One with a project is
+          that project's own (`--store project`), the others are shared
+  index   the package index of a platform and image
+  build   the build directory of a project, and what it downloaded
   cross   the toolchain of the cross strategy
   native  the image that a toolchain is made from, where the engine had to copy it
   image   an image with packages added
@@ -161,7 +163,7 @@ fn prune(args: &PruneArgs, world: &World<'_>) -> Result<u8, Error> {
         return Ok(0);
     }
     let kept = held.iter().map(|item| (item, item.held.unwrap_or_default().to_owned()));
-    let mut pruned = Pruned { kept: kept.collect(), ..Pruned::default() };
+    let mut pruned = PruneReport { kept: kept.collect(), ..PruneReport::default() };
     for item in &chosen {
         match storage::remove(item, &items, &engine, world)? {
             Ok(()) => pruned.removed.push(item.clone()),
@@ -180,13 +182,13 @@ fn prune(args: &PruneArgs, world: &World<'_>) -> Result<u8, Error> {
 }
 
 #[derive(Default)]
-struct Pruned<'a> {
+struct PruneReport<'a> {
     removed: Vec<Item>,
     kept: Vec<(&'a Item, String)>,
     failed: Vec<(&'a Item, String)>,
 }
 
-impl Pruned<'_> {
+impl PruneReport<'_> {
     fn exit_code(&self) -> u8 {
         if self.failed.is_empty() { 0 } else { 3 }
     }
@@ -222,7 +224,7 @@ fn gather(args: &EngineArgs, world: &World<'_>) -> Result<(Engine, Vec<Item>), E
             Error::usage("`hsx cache` looks at one engine").hint("name its connection alone: `--connection NAME`")
         );
     }
-    let connection = settings::connection(args, &[&user_file], None);
+    let connection = settings::connection(args, (None, &user_file), None)?;
     let EngineFacts { engine, info, .. } = engines::ask(asked.as_deref(), connection.as_deref(), world)?;
     let items = storage::items(&engine, &info, Measure::Yes, world)?;
     Ok((engine, items))

@@ -14,7 +14,7 @@ use crate::project::image::{self, Bignum};
 use crate::settings::{self, Arguments, Packing, Platforms, SettingsFile};
 use crate::world::ask::engines;
 use crate::world::ask::examine::{Question, examine};
-use crate::world::ask::load::{self, ProjectFiles};
+use crate::world::ask::load::{self, ProjectFiles, Purpose};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
@@ -83,7 +83,7 @@ impl DoctorArgs {
 pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
     // Without a project that can be read, hsx still examines the machine.
-    let loaded = load::load(&args.builder, environment, &world).ok();
+    let loaded = load::load(&args.builder, Purpose::Look, &world).ok();
     let user_file = load::user_file(environment)?;
     let asked = settings::engine(&args.builder.engine, &user_file);
     let settings = loaded.as_ref().and_then(|loaded| resolved(args, loaded, environment));
@@ -110,7 +110,7 @@ pub(crate) fn run(args: &DoctorArgs, environment: &Environment, ui: &Ui) -> anyh
             },
             needs_hpack: load::has_package_yaml_only(args.builder.directory.as_deref(), environment),
             offline: args.builder.offline,
-            out_dir: settings.as_ref().map_or(typed_out_dir, |settings| settings.out_dir.clone()),
+            out_dir: settings.as_ref().map_or(typed_out_dir, |settings| settings.out_dir.path()),
             packs: settings.as_ref().map_or(args.upx != Some(false), |settings| settings.upx != Packing::Never),
         },
         &world,

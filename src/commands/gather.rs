@@ -3,29 +3,33 @@
 
 use crate::base::error::{Error, ErrorKind};
 use crate::facts::Facts;
-use crate::project::Project;
+use crate::project::{Project, Selection};
 use crate::settings::{self, Arguments, Settings};
 use crate::tools::cabal;
 use crate::world::ask::engines::{AskPolicy, Engines, EnginesByConnection};
 use crate::world::ask::host;
-use crate::world::ask::load::{self, ProjectFiles};
+use crate::world::ask::load::{self, ProjectFiles, Purpose};
 use crate::world::doors::World;
 
+/// Selects the part of a project that a command is about. This is a `dyn Fn`, so that what follows is compiled once and
+/// not once for each command.
+pub(crate) type Select<'a> = &'a dyn Fn(&Project, &Settings) -> Result<Selection, Error>;
+
 /// Everything that a command which starts a builder knows before it plans.
-pub(crate) struct PlanInputs<S> {
+pub(crate) struct PlanInputs {
     pub project: Project,
     pub settings: Settings,
     /// The part of the project that the command is about.
-    pub selection: S,
+    pub selection: Selection,
     pub known: EnginesByConnection,
     pub facts: Facts,
 }
 
 /// The project and its settings, as far as they are known without new questions to the machine.
-pub(crate) struct ResolvedProject<S> {
+pub(crate) struct ResolvedProject {
     pub project: Project,
     pub settings: Settings,
-    pub selection: S,
+    pub selection: Selection,
     pub known: EnginesByConnection,
 }
 
@@ -34,13 +38,13 @@ pub(crate) struct ResolvedProject<S> {
 ///
 /// # Errors
 /// When no engine answers, or a setting or the selection is not usable.
-pub(crate) fn find<S>(
+pub(crate) fn find(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    select: Select<'_>,
     engines: &Engines<'_>,
     world: &World<'_>,
-) -> Result<Option<ResolvedProject<S>>, Error> {
+) -> Result<Option<ResolvedProject>, Error> {
     let mut project = loaded.project.clone();
     let files = [&loaded.project_file, &loaded.user_file];
     let mut is_known = true;
@@ -75,18 +79,14 @@ pub(crate) fn find<S>(
 /// # Errors
 /// When there is no project, or one of its files is not usable.
 pub(crate) fn load(typed: Arguments<'_>, world: &World<'_>) -> Result<ProjectFiles, Error> {
-    load::load(typed.builder, world.environment, world)
+    load::load(typed.builder, Purpose::Build, world)
 }
 
 /// Finds the project, resolves its settings, selects the part that the command is about, and asks the machine.
 ///
 /// # Errors
 /// When there is no project, no engine or no image, or a setting or the selection is not usable.
-pub(crate) fn gather<S>(
-    typed: Arguments<'_>,
-    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
-    world: &World<'_>,
-) -> Result<PlanInputs<S>, Error> {
+pub(crate) fn gather(typed: Arguments<'_>, select: Select<'_>, world: &World<'_>) -> Result<PlanInputs, Error> {
     gather_loaded(typed, &load(typed, world)?, select, world)
 }
 
@@ -95,16 +95,16 @@ pub(crate) fn gather<S>(
 ///
 /// # Errors
 /// As [`gather`].
-pub(crate) fn gather_loaded<S>(
+pub(crate) fn gather_loaded(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<S, Error>,
+    select: Select<'_>,
     world: &World<'_>,
-) -> Result<PlanInputs<S>, Error> {
+) -> Result<PlanInputs, Error> {
     let asked = settings::engine(&typed.builder.engine, &loaded.user_file);
     let asked = asked.as_deref();
     let gather = |engines: &Engines<'_>| {
-        let found = find(typed, loaded, &select, engines, world)?;
+        let found = find(typed, loaded, select, engines, world)?;
         let Some(ResolvedProject { project, settings, selection, known }) = found else {
             return Err(Error::host("the engine has not been asked"));
         };

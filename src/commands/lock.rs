@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
+use crate::base::cmd::Values;
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
+use crate::plan::Plan;
+use crate::project::Project;
 use crate::settings::lockfile::{FILE_NAME, Lockfile};
 use crate::settings::{self, Arguments, Platforms};
+use crate::steps::write_file::WriteFile;
+use crate::world::ask::load::Purpose;
 use crate::world::ask::{engines, images, load};
-use crate::world::doors::World;
 use crate::world::doors::environment;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
+use crate::world::doors::{World, write};
 
 const HELP: &str = "\
 hsx.lock, beside cabal.project, holds
@@ -39,7 +45,7 @@ pub(crate) struct LockArgs {
     #[command(flatten)]
     builder: BuilderArgs,
 
-    /// Print the file instead of writing it
+    /// Print the commands instead of running them, as shell
     #[arg(long)]
     dry_run: bool,
 
@@ -53,10 +59,10 @@ pub(crate) struct LockArgs {
 /// When the registry does not know an image, or the file cannot be written.
 pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow::Result<u8> {
     let world = World::new(environment, ui)?;
-    let loaded = load::load(&args.builder, environment, &world)?;
+    let loaded = load::load(&args.builder, Purpose::Look, &world)?;
     let asked = settings::engine(&args.builder.engine, &loaded.user_file);
     let files = [&loaded.project_file, &loaded.user_file];
-    let connection = settings::connection(&args.builder.engine, &files, None);
+    let connection = settings::connection(&args.builder.engine, (Some(files[0]), files[1]), None)?;
     let known = engines::ask(asked.as_deref(), connection.as_deref(), &world)?;
     let mut builder = args.builder.clone();
     if builder.platforms.is_empty() {
@@ -69,6 +75,8 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
     if settings.offline || args.builder.locked {
         return Err(Error::usage("`hsx lock` asks the registry, which `--offline` and `--locked` rule out").into());
     }
+    let root = Place::of_user(&loaded.project.root);
+    write::is_no_link(&root, FILE_NAME)?;
     let mut images = BTreeMap::new();
     for build in &settings.platforms {
         if !images.contains_key(&build.image) {
@@ -76,16 +84,24 @@ pub(crate) fn run(args: &LockArgs, environment: &Environment, ui: &Ui) -> anyhow
         }
     }
     let lockfile = Lockfile::new(&loaded.project, images, environment::now(None));
+    let plan = plan(&loaded.project, &lockfile);
     if args.dry_run {
-        ui.print(&lockfile.text());
+        ui.print(&plan.shell());
         return Ok(0);
     }
-    let path = loaded.project.root.join(FILE_NAME);
     let old = load::read_lockfile(&loaded.project.root).ok();
-    load::write_lockfile(&loaded.project.root, &lockfile)?;
+    if let Some(file) = &plan.file {
+        file.follow(&Values::default(), &world)?;
+    }
     for change in old.map(|old| lockfile.changes(&old)).unwrap_or_default() {
         ui.status("Changed", &change);
     }
-    ui.status("Locked", path.as_str());
     Ok(0)
+}
+
+/// Decides what a run does: it writes the file.
+fn plan(project: &Project, lockfile: &Lockfile) -> Plan<()> {
+    let dir = Place::of_user(&project.root);
+    let file = WriteFile { dir, name: FILE_NAME, text: lockfile.text(), force: true, verb: "Locked" };
+    Plan { file: Some(file), ..Plan::default() }
 }

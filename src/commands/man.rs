@@ -5,6 +5,7 @@ use clap::{Args, Command};
 use clap_mangen::roff::{Roff, roman};
 
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::write;
@@ -47,9 +48,9 @@ pub(crate) fn run(args: &ManArgs, mut hsx: Command, environment: &Environment, u
 }
 
 fn write_pages(command: &Command, dir: &Utf8Path, ui: &Ui) -> Result<(), Error> {
-    let path = dir.join(format!("{}.1", full_name(command)));
-    write::replace_in_made_dir(&path, &page(command))?;
-    ui.status("Wrote", path.as_str());
+    let name = format!("{}.1", full_name(command));
+    write::replace(&Place::of_user(dir), &name, &page(command), true)?;
+    ui.status("Wrote", dir.join(name).as_str());
     command.get_subcommands().try_for_each(|command| write_pages(command, dir, ui))
 }
 

@@ -8,6 +8,7 @@ use super::r#static::{self, only};
 use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::Error;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::{Facts, strategy};
 use crate::plan::builder::{Again, Builder, choose};
 use crate::plan::{Lock, Plan, PlatformPlan};
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
     let typed =
         Arguments { targets: &targets, builder: &args.builder, result: &args.result, platforms: Platforms::One };
     let loaded = load(typed, &world)?;
-    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, select, &world)? {
+    if let Some((platform, program)) = r#static::fresh_program(typed, &loaded, &select, &world)? {
         let dir = program.path.parent().unwrap_or(&program.path);
         let start = here(dir, &program.name, &args.args, &loaded.project);
         if !args.dry_run {
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         ui.print(&plan.shell_then(&Start::Here(start).shell()));
         return Ok(0);
     }
-    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, &world)?;
+    let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, &world)?;
     let plan = r#static::plan(&project, &settings, &selection, &facts)?;
     // A missing emulation is reported before anything is built. The name is a guess until cabal has planned.
     let guess = selection.guess.first().map_or("EXECUTABLE", |exe| exe.name.as_str());
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &RunArgs, environment: &Environment, ui: &Ui) -> anyhow:
         return Ok(0);
     }
     let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-    let report = r#static::execute(&plan, &facts, Some(wanted), &world)?;
+    let report = r#static::execute(&plan, &Values::default(), &facts, Some(wanted), &world)?;
     for platform in &report.platforms {
         if let Err(error) = &platform.result {
             ui.error(&error.clone().on(platform.platform));
@@ -169,7 +170,7 @@ impl Start {
 /// When the program does not start on this machine without emulation.
 fn start(project: &Project, settings: &Settings, name: &str, args: &[String], facts: &Facts) -> Result<Start, Error> {
     let build = &settings.platforms[0];
-    let dir = settings.out_dir.join(build.platform.slug());
+    let dir = settings.out_dir.path().join(build.platform.slug());
     if facts.machine == Some(build.platform) {
         return Ok(Start::Here(here(&dir, name, args, project)));
     }
@@ -202,15 +203,16 @@ fn in_container(
     args: &[String],
     facts: &Facts,
 ) -> Result<PlatformPlan<u8>, Error> {
-    let env: Vec<_> = delivered_data(&settings.out_dir.join(build.platform.slug()))
+    let dir = settings.out_dir.path().join(build.platform.slug());
+    let env: Vec<_> = delivered_data(&dir)
         .iter()
         .map(|package| format!("{}={DIR}/share/{package}", data_variable(package)))
         .collect();
     let builder = Builder::new(project, settings, facts, build, choose(build, build.strategy, facts)?, Again::Yes);
-    let mounts = [Mount::ReadOnly { source: settings.out_dir.join(build.platform.slug()), target: DIR.to_owned() }];
+    let mounts = [Mount::ReadOnly { source: dir, target: DIR.to_owned() }];
     // The lock is separate from the build's: a program that runs for long must not keep others from building.
     let key = format!("{}-exec", builder.key);
-    let container_name = format!("hsx-{key}-run{}", facts.process);
+    let name_of_container = container_name(&key, Phase::Run(facts.process));
     let container = Container {
         network: Network::Default,
         stdin: facts.stdin,
@@ -219,7 +221,7 @@ fn in_container(
         mounts: &mounts,
         extra: &settings.engine_args,
         args: [format!("{DIR}/{name}")].into_iter().chain(args.iter().cloned()).collect(),
-        ..Container::new(&container_name, build.platform, &builder.image.reference, interact::PROGRAM)
+        ..Container::new(&name_of_container, build.platform, &builder.image.reference, interact::PROGRAM)
     };
     let lock = Lock { name: key.clone(), shared: true };
     Ok(builder.interactive(&key, vec![lock], &container))

@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::gather::{PlanInputs, gather};
-use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs, StrategyChoice};
+use crate::args::{BuilderArgs, EXIT_CODES, MessageArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
 use crate::facts::Facts;
-use crate::facts::strategy::Strategy;
-use crate::plan::builder::{Again, Builder, choose, with_fallback};
-use crate::plan::{Lock, Plan, PlatformPlan};
-use crate::project::Project;
+use crate::facts::container_name::Phase;
+use crate::plan::builder::{Builder, sequel, with_fallback};
+use crate::plan::{Lock, Plan, PlatformPlan, Sequel};
+use crate::project::{Project, Selection};
 use crate::settings::{Arguments, Platforms, Settings};
 use crate::steps::interact;
 use crate::steps::prepare::Prepare;
@@ -19,7 +19,7 @@ use crate::tools::engine::{Container, Network};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::platform;
+use crate::world::follow::{platform, prepare};
 
 const HELP: &str = "\
 The container is that of `hsx static`: your source at its place, read-only; the platform's package
@@ -70,74 +70,75 @@ pub(crate) fn run(args: &ShellArgs, environment: &Environment, ui: &Ui) -> anyho
     let world = World::new(environment, ui)?;
     let result = ResultArgs { no_upx: true, ..ResultArgs::default() };
     let typed = Arguments { targets: &[], builder: &args.builder, result: &result, platforms: Platforms::One };
-    let PlanInputs { project, settings, facts, .. } = gather(typed, |_, _| Ok(()), &world)?;
-    let planner = Planner { project: &project, settings: &settings, facts: &facts, args };
-    let preparation = planner.preparation()?;
-    let plan = Plan { prepare: Prepare::all(&project, &facts), platforms: vec![preparation], ..Plan::default() };
-    let first = &plan.platforms[0];
+    let PlanInputs { project, settings, facts, .. } = gather(typed, &|_, _| Ok(Selection::default()), &world)?;
+    let plan = plan(&project, &settings, &facts, args)?;
     if args.dry_run {
-        ui.print(&plan.shell_then(&planner.session(first.job.choice.strategy)?.commands()));
+        ui.print(&plan.shell());
         return Ok(0);
     }
-    for step in &plan.prepare {
-        step.follow(&world)?;
-    }
-    let mut strategy = first.job.choice.strategy;
-    if first.is_prepared() {
-        first.warnings.iter().for_each(|warning| ui.warning(warning));
-    } else {
-        let prepared = platform::follow(first, &Values::default(), &facts.system, &world);
-        prepared.result.map_err(|error| error.on(first.job.platform))?;
+    let ShellPlan { preparation, session } = &plan;
+    prepare(preparation, &world)?;
+    let mut strategy = session.as_chosen.job.choice.strategy;
+    for platform in &preparation.platforms {
+        if platform.is_prepared() {
+            platform.warnings.iter().for_each(|warning| ui.warning(warning));
+            continue;
+        }
+        let prepared = platform::follow(platform, &Values::default(), &facts.system, &world);
+        prepared.result.map_err(|error| error.on(platform.job.platform))?;
         strategy = prepared.choice.strategy;
     }
-    let session = planner.session(strategy)?;
-    let ended = platform::follow(&session, &Values::default(), &facts.system, &world).result;
+    let session = session.after(strategy);
+    let ended = platform::follow(session, &Values::default(), &facts.system, &world).result;
     Ok(ended.map_err(|error| error.on(session.job.platform))?)
 }
 
-struct Planner<'a> {
-    project: &'a Project,
-    settings: &'a Settings,
-    facts: &'a Facts,
-    args: &'a ShellArgs,
+/// The plan of a shell. The session stands by itself: the preparation locks what it makes, and a shell may be open for
+/// long.
+struct ShellPlan {
+    preparation: Plan<()>,
+    session: Sequel<u8>,
 }
 
-impl Planner<'_> {
-    /// Plans the preparation. It is separate from the session: it locks what it makes, and a shell may be open for
-    /// long.
-    fn preparation(&self) -> Result<PlatformPlan<()>, Error> {
-        let Self { project, settings, facts, .. } = self;
-        let build = &settings.platforms[0];
-        with_fallback(build, facts, |choice, again| {
-            let builder = Builder::new(project, settings, facts, build, choice, again);
-            let names = builder.container_names(&["copy", "cross"]);
-            builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), ())
-        })
+impl ShellPlan {
+    /// The plan as a shell script.
+    fn shell(&self) -> String {
+        self.preparation.shell_then(&self.session.shell())
     }
+}
 
-    /// Plans the session, with the strategy that the preparation ended with.
-    fn session(&self, strategy: Strategy) -> Result<PlatformPlan<u8>, Error> {
-        let build = &self.settings.platforms[0];
-        let asked = match strategy {
-            Strategy::Emulate => StrategyChoice::Emulate,
-            Strategy::Native | Strategy::Cross => build.strategy,
-        };
-        let choice = choose(build, asked, self.facts)?;
-        let builder = Builder::new(self.project, self.settings, self.facts, build, choice, Again::Yes);
-        let Builder { settings, facts, .. } = &builder;
-        let key = format!("{}-shell", builder.key);
-        let mut parts = builder.parts(&format!("shell{}", facts.process));
-        parts.labels = builder.labels_of_build(&key);
-        let flags = cabal::build_args(&[], settings.jobs, &settings.cabal_args);
-        let words = [builder.build.platform.to_string(), flags.len().to_string()].into_iter().chain(flags);
-        let container = Container {
-            network: if self.args.network { Network::Default } else { Network::None },
-            stdin: facts.stdin,
-            ..builder.container(&parts, interact::SHELL, words.chain(self.args.command.iter().cloned()).collect())
-        };
-        // A build holds its locks alone, because it changes things. A shell only uses them, so that other shells can,
-        // too.
-        let locks = builder.locks().into_iter().map(|lock| Lock { shared: true, ..lock }).collect();
-        Ok(builder.interactive(&key, locks, &container))
-    }
+/// Decides everything that a run does.
+///
+/// # Errors
+/// When the platform cannot be built for on this machine.
+fn plan(project: &Project, settings: &Settings, facts: &Facts, args: &ShellArgs) -> Result<ShellPlan, Error> {
+    let build = &settings.platforms[0];
+    let builder = |choice, again| Builder::new(project, settings, facts, build, choice, again);
+    let preparation = with_fallback(build, facts, |choice, again| preparation(&builder(choice, again)))?;
+    Ok(ShellPlan {
+        preparation: Plan { prepare: Prepare::all(project, facts), platforms: vec![preparation], ..Plan::default() },
+        session: sequel(build, facts, |choice, again| session(&builder(choice, again), args))?,
+    })
+}
+
+fn preparation(builder: &Builder<'_>) -> PlatformPlan<()> {
+    let names = builder.container_names(&[Phase::Copy, Phase::Cross]);
+    builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), ())
+}
+
+fn session(builder: &Builder<'_>, args: &ShellArgs) -> PlatformPlan<u8> {
+    let Builder { settings, facts, .. } = builder;
+    let key = format!("{}-shell", builder.key);
+    let mut parts = builder.parts(Phase::Shell(facts.process));
+    parts.labels = builder.labels_of_build(&key);
+    let flags = cabal::build_args(&[], settings.jobs, &settings.cabal_args);
+    let words = [builder.build.platform.to_string(), flags.len().to_string()].into_iter().chain(flags);
+    let container = Container {
+        network: if args.network { Network::Default } else { Network::None },
+        stdin: facts.stdin,
+        ..builder.container(&parts, interact::SHELL, words.chain(args.command.iter().cloned()).collect())
+    };
+    // A build holds its locks alone, because it changes things. A shell only uses them, so that other shells can, too.
+    let locks = builder.locks().into_iter().map(|lock| Lock { shared: true, ..lock }).collect();
+    builder.interactive(&key, locks, &container)
 }

@@ -5,9 +5,8 @@ use clap::Args;
 
 use crate::args::{BuilderArgs, MessageArgs};
 use crate::facts::source::Source;
-use crate::project::SourceMount;
 use crate::steps::send;
-use crate::world::ask::load;
+use crate::world::ask::load::{self, Purpose};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
@@ -22,6 +21,10 @@ pub(crate) struct SourceArgs {
     /// A directory outside the project that is sent too
     #[arg(long = "source-dir", value_name = "DIR")]
     source_dirs: Vec<Utf8PathBuf>,
+
+    /// A directory or file outside the project that it may name
+    #[arg(long = "allow-mount", value_name = "PATH")]
+    allow_mounts: Vec<Utf8PathBuf>,
 
     /// A file of the project that is to be empty
     #[arg(long, value_name = "NAME")]
@@ -44,12 +47,12 @@ pub(crate) fn run(args: &SourceArgs, environment: &Environment, ui: &Ui) -> anyh
     let builder = BuilderArgs {
         directory: args.directory.clone(),
         source_dirs: args.source_dirs.clone(),
+        allow_mounts: args.allow_mounts.clone(),
         ..BuilderArgs::default()
     };
-    let mut project = load::load(&builder, environment, &world)?.project;
+    let mut project = load::load(&builder, Purpose::Build, &world)?.project;
     for name in &args.hide {
-        let target = format!("{}/{name}", project.workdir);
-        project.mounts.push(SourceMount { source: world.state.empty_file()?, target });
+        project.hide(name, world.state.empty_file()?);
     }
     let source = Source::new(&project, "");
     if args.list {

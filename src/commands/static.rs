@@ -5,11 +5,13 @@ use std::time::Instant;
 use clap::Args;
 
 use super::freeze;
-use super::gather::{PlanInputs, ResolvedProject, find, gather, gather_loaded, load};
+use super::gather::{PlanInputs, ResolvedProject, Select, find, gather, gather_loaded, load};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
+use crate::facts::container_name::Phase;
 use crate::facts::strategy::Strategy;
 use crate::facts::{Facts, Host};
 use crate::plan::builder::{Builder, with_fallback};
@@ -43,7 +45,7 @@ use crate::world::doors::at_once::side_by_side;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
 use crate::world::doors::write::{append, replace};
-use crate::world::follow::platform;
+use crate::world::follow::{platform, prepare};
 
 const STATIC_HELP: &str = "\
 Settings:
@@ -63,7 +65,9 @@ Settings:
   ghc = \"9.10.3\"
 
   Also: strategy, connection, out-dir, jobs, strip, upx; `native-packages` in `image`, for `cross`.
-  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args.
+  Only in your `config.toml`, because they reach the host: engine, engine-args, upx-args;
+  allow-mounts, what builds may see outside of their projects; connections, which engines elsewhere
+  projects may take.
 
 Results:
   dist-static/linux-ARCH/NAME, each replaced only by a verified one. Where neither they nor anything
@@ -141,7 +145,7 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
     let report = match args.freeze {
         Some(origin) => report_frozen(typed, origin, args.dry_run, &world)?,
-        None => report(typed, select, args.dry_run, &world)?,
+        None => report(typed, &select, args.dry_run, &world)?,
     };
     let Some(report) = report else { return Ok(0) };
     match args.output.format {
@@ -154,9 +158,9 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
         let dir =
             args.builder.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
         let name = dir.file_name().unwrap_or("project");
-        let path = world.state.dir().join("logs").join(format!("{name}-timings.html"));
-        replace(&path, &timings::page(name, &ui.events()), true)?;
-        ui.status("Timings", path.as_str());
+        let (logs, file) = (world.state.dir().join("logs"), format!("{name}-timings.html"));
+        replace(&Place::of_user(&logs), &file, &timings::page(name, &ui.events()), true)?;
+        ui.status("Timings", logs.join(file).as_str());
     }
     if let Some(path) = &environment.step_summary {
         append(path, &report.markdown(&environment.cwd));
@@ -172,28 +176,28 @@ pub(crate) fn run(args: &StaticArgs, environment: &Environment, ui: &Ui) -> anyh
 /// Builds the platforms for which something has changed since the last build. `None`: the plan was printed instead.
 fn report(
     typed: Arguments<'_>,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     dry_run: bool,
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let loaded = load(typed, world)?;
-    let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, &select, world)?;
+    let FreshPlatforms { mut order, fresh, .. } = check(typed, &loaded, select, world)?;
     let mut builder = typed.builder.clone();
     let mut plan = Plan { fresh: fresh.iter().map(|report| report.platform).collect(), ..Plan::default() };
-    let mut built = Report { freeze: None, platforms: Vec::new() };
+    let mut built = Vec::new();
     if fresh.is_empty() || fresh.len() < order.len() {
         if !fresh.is_empty() {
             builder.platforms = order.iter().copied().filter(|platform| !plan.fresh.contains(platform)).collect();
         }
         let typed = Arguments { builder: &builder, ..typed };
-        let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, &select, world)?;
+        let PlanInputs { project, settings, selection, known, facts } = gather_loaded(typed, &loaded, select, world)?;
         plan = Plan { fresh: plan.fresh, ..self::plan(&project, &settings, &selection, &facts)? };
         if order.is_empty() {
             order = plan.platforms.iter().map(|plan| plan.job.platform).collect();
         }
         if !dry_run {
             let wanted = BuildRequest { project: &project, settings: &settings, selection: &selection, known: &known };
-            built = execute(&plan, &facts, Some(wanted), world)?;
+            built = execute(&plan, &Values::default(), &facts, Some(wanted), world)?.platforms;
         }
     }
     if dry_run {
@@ -206,9 +210,9 @@ fn report(
     for report in &fresh {
         world.ui.event(report.platform, report.event());
     }
-    let mut platforms: Vec<_> = fresh.into_iter().chain(built.platforms).collect();
+    let mut platforms: Vec<_> = fresh.into_iter().chain(built).collect();
     platforms.sort_by_key(|report| order.iter().position(|platform| *platform == report.platform));
-    Ok(Some(Report { freeze: None, platforms }))
+    Ok(Some(Report { freeze: None, mounts: loaded.project.mounts.clone(), platforms }))
 }
 
 /// Makes a freeze, then builds with its lines. `None`: the plan was printed instead.
@@ -219,28 +223,26 @@ fn report_frozen(
     world: &World<'_>,
 ) -> anyhow::Result<Option<Report>> {
     let select = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    let mut gathered = gather(typed, select, world)?;
+    let mut gathered = gather(typed, &select, world)?;
     let freeze = freeze::plan(&gathered, origin, world.environment)?;
-    let mut frozen = None;
-    if !dry_run {
-        frozen = Some(freeze::follow(&freeze, &gathered, world)?);
-        // The freeze has created images and volumes, so the facts are gathered again.
-        gathered = gather(typed, select, world)?;
-    }
+    let own_index_state = gathered.project.index_state.clone();
     if origin != Origin::File && gathered.project.freeze_file().is_some() {
         world.ui.warning(
             "the versions in the present `cabal.project.freeze` are not heeded: `--freeze=file` keeps to them",
         );
     }
-    freeze::heed(frozen.as_ref(), &mut gathered, world)?;
+    freeze::heed(&mut gathered, world)?;
     let PlanInputs { project, settings, selection, facts, .. } = gathered;
     let plan = plan(&project, &settings, &selection, &facts)?;
     if dry_run {
         world.ui.print(&format!("{}{}\n{}", freeze.shell(), freeze::LINES, plan.steps()));
         return Ok(None);
     }
-    let freeze = frozen.as_ref().map(freeze::json);
-    Ok(Some(Report { freeze, ..execute(&plan, &facts, None, world)? }))
+    let frozen = freeze::follow(&freeze, &project, &facts.system, world)?;
+    freeze::tell(&frozen, world.ui);
+    let values = freeze::values(&frozen, own_index_state);
+    let report = execute(&plan, &values, &facts, None, world)?;
+    Ok(Some(Report { freeze: Some(freeze::json(&frozen)), mounts: project.mounts, ..report }))
 }
 
 /// The executable that is asked for, and its platform, when it is up to date and hsx itself runs on that platform. It
@@ -251,7 +253,7 @@ fn report_frozen(
 pub(crate) fn fresh_program(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     world: &World<'_>,
 ) -> Result<Option<(Platform, Delivered)>, Error> {
     let checked = check(typed, loaded, select, world)?;
@@ -264,7 +266,7 @@ pub(crate) fn fresh_program(
         return Ok(Some(program));
     }
     let all = |project: &Project, settings: &Settings| project.select(&settings.targets);
-    Ok(check(Arguments { targets: &[], ..typed }, loaded, all, world).ok().and_then(|all| program(&all.fresh)))
+    Ok(check(Arguments { targets: &[], ..typed }, loaded, &all, world).ok().and_then(|all| program(&all.fresh)))
 }
 
 /// The delivered executable that the targets mean. `None`: there is no such executable, or more than one.
@@ -305,7 +307,7 @@ struct FreshPlatforms {
 fn check(
     typed: Arguments<'_>,
     loaded: &ProjectFiles,
-    select: impl Fn(&Project, &Settings) -> Result<Selection, Error>,
+    select: Select<'_>,
     world: &World<'_>,
 ) -> Result<FreshPlatforms, Error> {
     let start = Instant::now();
@@ -345,7 +347,7 @@ pub(crate) fn plan(
     if settings.upx == Packing::Required && facts.upx.is_none() {
         return Err(Error::host("upx is asked for but not on PATH").hint("install upx, or build with `--no-upx`"));
     }
-    let prepare = Prepare::to_deliver(project, settings, facts);
+    let prepare = Prepare::to_deliver(project, settings, facts)?;
     let shares: Vec<_> = facts.hosts.iter().map(|host| share_of(host, settings)).collect();
     let jobs_of =
         |platform| shares.iter().find(|share| share.platforms.contains(&platform)).and_then(|share| share.jobs);
@@ -356,7 +358,7 @@ pub(crate) fn plan(
         })
     });
     let platforms = platforms.collect::<Result<_, Error>>()?;
-    Ok(Plan { fresh: Vec::new(), platforms, prepare, shares, serial: settings.serial })
+    Ok(Plan { platforms, prepare, shares, serial: settings.serial, ..Plan::default() })
 }
 
 /// How the platforms that an engine builds for share its machine.
@@ -387,7 +389,8 @@ impl<'a> Planner<'a> {
 
     fn plan(&self) -> PlatformPlan<Vec<Delivered>> {
         let builder = &self.builder;
-        let names = builder.container_names(&["copy", "cross", "fetch", "build", "try"]);
+        let names =
+            builder.container_names(&[Phase::Copy, Phase::Cross, Phase::Index, Phase::Fetch, Phase::Build, Phase::Try]);
         let work = InStage { stage: self.stage.clone(), out_dir: builder.out_dir(), steps: self.steps() };
         let mut plan = builder.plan(&builder.key, &names, builder.locks(), builder.preparation(), work);
         plan.fetch_inputs = Some(builder.fetch_inputs(&self.cabal_args));
@@ -399,7 +402,7 @@ impl<'a> Planner<'a> {
         let Self { builder, stage, .. } = self;
         let Builder { settings, facts, host, .. } = builder;
         let (engine, platform) = (&host.engine, builder.build.platform);
-        let parts = builder.parts("build");
+        let parts = builder.parts(Phase::Build);
         let strip = if settings.strip { "strip" } else { "keep" };
         let mut patterns: Vec<_> = self.selection.targets.iter().flat_map(Target::patterns).collect();
         patterns.sort();
@@ -450,10 +453,10 @@ impl<'a> Planner<'a> {
         // Emulated starts are slow: a GHC program takes 5 s to print a line under QEMU 7.
         let seconds = if native { "10" } else { "60" };
         let is_sent = host.is_remote;
-        let stage = Mount::ReadOnly { source: self.stage.0.clone(), target: "/hsx/try".to_owned() };
+        let stage = Mount::ReadOnly { source: self.stage.path(), target: "/hsx/try".to_owned() };
         let mounts = if is_sent { &[] } else { std::slice::from_ref(&stage) };
         let script = if is_sent { try_out::SCRIPT_SENT } else { try_out::SCRIPT };
-        let (name, labels) = (builder.container_name("try"), builder.run_labels());
+        let (name, labels) = (builder.container_name(Phase::Try), builder.run_labels());
         let container = Container {
             stdin: if is_sent { Stdin::Passed } else { Stdin::Closed },
             labels: &labels,
@@ -472,13 +475,12 @@ impl<'a> Planner<'a> {
 /// When a step that comes before all platforms fails.
 pub(crate) fn execute(
     plan: &Plan<Vec<Delivered>>,
+    values: &Values,
     facts: &Facts,
     wanted: Option<BuildRequest<'_>>,
     world: &World<'_>,
 ) -> anyhow::Result<Report> {
-    for step in &plan.prepare {
-        step.follow(world)?;
-    }
+    prepare(plan, world)?;
     // The state before the build counts: the next run builds what changes in the meantime.
     let mut sources = wanted.and_then(|wanted| SourceTree::look(wanted, world));
     let builds: Vec<_> = plan
@@ -498,7 +500,7 @@ pub(crate) fn execute(
         // After a signal no further platform begins.
         world.exec.check().ok()?;
         let start = Instant::now();
-        let built = platform::follow(plan, &Values::default(), &facts.system, world);
+        let built = fresh::during(decided.as_ref(), world, || platform::follow(plan, values, &facts.system, world));
         let report = PlatformReport {
             platform: plan.job.platform,
             ghc: plan.job.ghc.clone(),
@@ -526,7 +528,7 @@ pub(crate) fn execute(
     world.ui.expect(1);
     let mut platforms: Vec<_> = platforms.into_iter().flatten().flatten().collect();
     platforms.sort_by_key(|report| plan.platforms.iter().position(|plan| plan.job.platform == report.platform));
-    Ok(Report { platforms, freeze: None })
+    Ok(Report { freeze: None, mounts: Vec::new(), platforms })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::gather::{PlanInputs, gather};
 use crate::args::{BuilderArgs, EXIT_CODES, Format, OutputArgs, ResultArgs};
 use crate::base::cmd::Values;
 use crate::base::error::{Error, ErrorKind};
+use crate::facts::container_name::Phase;
 use crate::facts::{Facts, strategy, test_key};
 use crate::plan::builder::{Builder, with_fallback};
 use crate::plan::{Plan, PlatformPlan};
@@ -25,7 +26,7 @@ use crate::tools::engine::{Container, Lifetime};
 use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::ui::Ui;
-use crate::world::follow::platform;
+use crate::world::follow::{platform, prepare};
 
 const HELP: &str = "\
 The suites are built as `hsx static` builds executables, static too, in a build directory of their
@@ -87,7 +88,7 @@ pub(crate) fn run(args: &TestArgs, environment: &Environment, ui: &Ui) -> anyhow
         Arguments { targets: &args.targets, builder: &args.builder, result: &result, platforms: Platforms::Several };
     let targets: Vec<_> = args.targets.iter().map(|target| seen_from(&environment.cwd, target)).collect();
     let select = |project: &Project, _: &Settings| project.select_tests(&targets);
-    let PlanInputs { project, settings, selection, facts, .. } = gather(typed, select, &world)?;
+    let PlanInputs { project, settings, selection, facts, .. } = gather(typed, &select, &world)?;
     let options = args.test_option.iter().map(|option| format!("--test-option={option}"));
     let options: Vec<_> = options.chain(args.test_options.iter().map(|all| format!("--test-options={all}"))).collect();
     let plan = plan(&project, &settings, &selection, &options, &facts)?;
@@ -127,7 +128,7 @@ fn plan(
         })
     });
     let platforms = platforms.collect::<Result<_, Error>>()?;
-    Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts), ..Plan::default() })
+    Ok(Plan { platforms, prepare: Prepare::to_deliver(project, settings, facts)?, ..Plan::default() })
 }
 
 /// Fails when the suites could be built but not run.
@@ -140,9 +141,9 @@ fn starts_here(build: &PlatformSettings, facts: &Facts) -> Result<(), Error> {
 fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]) -> PlatformPlan<Vec<Suite>> {
     let Builder { settings, host, .. } = builder;
     let key = test_key(&builder.key);
-    let names = builder.container_names(&["copy", "cross", "fetch", "test"]);
+    let names = builder.container_names(&[Phase::Copy, Phase::Cross, Phase::Index, Phase::Fetch, Phase::Test]);
     let args = cabal::test_args(&selection.words(), settings.jobs, &settings.cabal_args);
-    let parts = builder.parts("test");
+    let parts = builder.parts(Phase::Test);
     let words = options.iter().chain(&args).cloned().collect();
     let container = Container { lifetime: Lifetime::UntilRemoved, ..builder.container(&parts, test::SCRIPT, words) };
     let (engine, stage, out_dir) = (&host.engine, builder.stage(&key), builder.out_dir());
@@ -151,11 +152,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
         .then(RunTests { cmd: engine.run(&container) })
         .then(Collect::new(engine, container.name, &stage))
         .then(Remove::new(engine, container.name))
-        .then(DeliverLogs {
-            stage: stage.clone(),
-            logs: out_dir.join("test-logs"),
-            targets: selection.targets.clone(),
-        });
+        .then(DeliverLogs { stage: stage.clone(), out_dir: out_dir.clone(), targets: selection.targets.clone() });
     let work = InStage { stage, out_dir, steps };
     let mut plan = builder.plan(&key, &names, builder.locks(), builder.preparation(), work);
     plan.fetch_inputs = Some(builder.fetch_inputs(&args));
@@ -164,9 +161,7 @@ fn for_platform(builder: &Builder<'_>, selection: &Selection, options: &[String]
 
 /// Follows the plan. When one platform fails, the others go on; a signal ends all of them.
 fn execute(plan: &Plan<Vec<Suite>>, facts: &Facts, world: &World<'_>) -> anyhow::Result<TestReport> {
-    for step in &plan.prepare {
-        step.follow(world)?;
-    }
+    prepare(plan, world)?;
     let mut platforms = Vec::new();
     for plan in &plan.platforms {
         let start = Instant::now();

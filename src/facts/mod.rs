@@ -1,8 +1,9 @@
 //! The facts that a plan depends on. `world::ask::host` asks the machine and its engines, once. The answers decide the
-//! `strategy`, the `cross` toolchain, and the `source` that is sent to an engine elsewhere. Nothing here asks, and
-//! nothing here is a step: `steps` and `plan` stand above.
+//! `strategy`, the `cross` toolchain, and the `source` that is sent to an engine elsewhere; `container_name` tells what
+//! containers are called. Nothing here asks, and nothing here is a step: `steps` and `plan` stand above.
 
 pub(crate) mod advice;
+pub(crate) mod container_name;
 pub(crate) mod cross;
 pub(crate) mod source;
 pub(crate) mod strategy;
@@ -10,8 +11,10 @@ pub(crate) mod strategy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::args::StoreScope;
 use crate::base::cmd::Cmd;
 use crate::base::digest::short_hash;
+use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::project::Project;
 use crate::settings::PlatformSettings;
@@ -36,7 +39,8 @@ pub(crate) struct Facts {
     /// Whether this machine starts programs of the platforms that hsx builds for.
     pub emulation: BTreeMap<Platform, Emulation>,
     pub upx: Option<Packer>,
-    pub out_dir_exists: bool,
+    /// Whether the output directory exists, or why nothing can be delivered there.
+    pub out_dir_exists: Result<bool, Error>,
     /// Names of the caller's variables that a build needs to see.
     pub pass_env: Vec<String>,
     /// A digest of the values that the user's own arguments give to the containers; empty if there are none.
@@ -83,6 +87,8 @@ pub(crate) struct Host {
     pub memory: u64,
     /// Tells this user's state from that of others who share the engine.
     pub state_id: String,
+    /// Tells the volumes of those who use the same locks from the volumes of others who share the engine.
+    pub owner: String,
 }
 
 impl Host {
@@ -234,7 +240,7 @@ pub(crate) fn test_key(build_key: &str) -> String {
     format!("{build_key}-test")
 }
 
-/// The key of a build: one for each project, platform, image, strategy and user. It names the build's volume,
+/// The key of a build: one for each project, platform, image, strategy, user and kind of store. It names the build's volume,
 /// containers, lock and log.
 pub(crate) fn build_key(
     project: &Project,
@@ -242,9 +248,14 @@ pub(crate) fn build_key(
     image: &str,
     strategy: Strategy,
     state_id: &str,
+    store: StoreScope,
 ) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     let name: String = project.name().chars().map(plain).collect();
-    let hash = short_hash(&[project.root.as_str(), image, &strategy.to_string(), state_id]);
+    let strategy = strategy.to_string();
+    let mut words = vec![project.root.as_str(), image, &strategy, state_id];
+    // What was built with the packages of the shared store may have code of theirs in it.
+    words.extend((store == StoreScope::Project).then_some("own store"));
+    let hash = short_hash(&words);
     format!("{}-{}-{hash}", name.trim_matches('-'), platform.slug())
 }

@@ -21,6 +21,8 @@ pub(crate) struct Source {
     pub packages: Vec<Utf8PathBuf>,
     /// The directories outside the project that `--source-dir` names.
     pub dirs: Vec<Utf8PathBuf>,
+    /// What the user has agreed to show of this machine outside the project.
+    pub agreed: Vec<Utf8PathBuf>,
     /// At least one. What hsx remembers about all of them is stored under the name of the first.
     pub volumes: Vec<SourceVolume>,
 }
@@ -48,8 +50,9 @@ impl Source {
             root: project.root.clone(),
             mounts: project.mounts.clone(),
             inputs: project.plan_inputs.iter().map(|(path, _)| path.clone()).collect(),
-            packages: project.hpack.clone(),
+            packages: project.hpack.iter().map(|package| package.dir.clone()).collect(),
             dirs: project.source_dirs.clone(),
+            agreed: project.agreed.clone(),
             volumes: volumes.collect(),
         }
     }
@@ -76,7 +79,8 @@ impl Source {
         let hidden = self.mounts.iter().filter(|mount| covers(&mount.target)).filter(is_freeze);
         let hidden = hidden.flat_map(|mount| ["--hide", Utf8Path::new(&mount.target).file_name().unwrap_or_default()]);
         let dirs = self.dirs.iter().flat_map(|dir| ["--source-dir", dir.as_str()]);
-        Cmd::new("hsx").args(["source", "--directory", self.root.as_str()]).args(dirs).args(hidden)
+        let agreed = self.agreed.iter().flat_map(|path| ["--allow-mount", path.as_str()]);
+        Cmd::new("hsx").args(["source", "--directory", self.root.as_str()]).args(dirs).args(agreed).args(hidden)
     }
 }
 
@@ -89,8 +93,11 @@ mod tests {
     use super::*;
 
     fn project(mounts: &[(&str, &str)]) -> Project {
-        let mount =
-            |(source, target): &(&str, &str)| SourceMount { source: (*source).into(), target: (*target).into() };
+        let mount = |&(source, target): &(&str, &str)| SourceMount {
+            source: source.into(),
+            target: target.into(),
+            reason: String::new(),
+        };
         Project {
             root: "/p".into(),
             mounts: mounts.iter().map(mount).collect(),

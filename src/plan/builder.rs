@@ -1,13 +1,14 @@
 //! The builder of a platform: its images, volumes and containers, for all commands that run cabal in it.
 
-use super::{Lock, PlatformPlan};
-use camino::Utf8PathBuf;
+use super::{FetchInputs, Lock, PlatformPlan, Sequel};
 
-use crate::args::StrategyChoice;
+use crate::args::{StoreScope, StrategyChoice};
 use crate::base::digest::{hash, short_hash};
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::facts::advice;
+use crate::facts::container_name::{Phase, container_name};
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::source::Source;
 use crate::facts::strategy::{self, Choice, Question, Strategy};
@@ -18,6 +19,7 @@ use crate::steps::check_image::CheckImage;
 use crate::steps::derive::Derive;
 use crate::steps::fetch::{self, Fetch};
 use crate::steps::fill::Fill;
+use crate::steps::index::{self, Index};
 use crate::steps::interact::Interact;
 use crate::steps::job::Job;
 use crate::steps::pull::Pull;
@@ -67,6 +69,20 @@ pub(crate) fn with_fallback<T>(
     Ok(first)
 }
 
+/// Plans a platform's work after other work for it, which may have had to be emulated.
+///
+/// # Errors
+/// As for [`with_fallback`].
+pub(crate) fn sequel<T>(
+    build: &PlatformSettings,
+    facts: &Facts,
+    plan: impl Fn(Choice, Again) -> PlatformPlan<T>,
+) -> Result<Sequel<T>, Error> {
+    let mut as_chosen = with_fallback(build, facts, |choice, _| plan(choice, Again::Yes))?;
+    let emulated = as_chosen.fallback.take().map(|emulated| *emulated);
+    Ok(Sequel { as_chosen, emulated })
+}
+
 /// Whether the plan is a later one for the same platform: an earlier plan has prepared the images and the store.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Again {
@@ -90,6 +106,7 @@ pub(crate) struct Builder<'a> {
     /// The key in the names of the builder's volume, containers, lock and log.
     pub key: String,
     pub store_volume: String,
+    pub index_volume: String,
     pub build_volume: String,
     /// The source, when it is sent to an engine on another machine, or copied for a build that may write to it.
     source: Option<Source>,
@@ -106,14 +123,22 @@ impl<'a> Builder<'a> {
     ) -> Self {
         let host = facts.host(build.platform);
         let image = &host.images[&build.platform];
-        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id);
+        let key = build_key(project, build.platform, &image.reference, choice.strategy, &host.state_id, settings.store);
+        let volume = |kind: &str, of: &[&str]| {
+            let words = [&[image.reference.as_str(), &host.owner], of].concat();
+            format!("hsx-{kind}-{}-{}", build.platform.slug(), short_hash(&words))
+        };
         let native = host.native_images.get(&build.platform).and_then(|image| image.as_ref().ok());
         let toolchain = native.filter(|_| choice.strategy == Strategy::Cross).map(|native| {
             let pair = [image.reference.as_str(), &native.reference];
             (Toolchain::new(build.platform, pair, host.image_mounts, &host.state_id), native)
         });
         Self {
-            store_volume: format!("hsx-store-{}-{}", build.platform.slug(), short_hash(&[&image.reference])),
+            store_volume: match settings.store {
+                StoreScope::Shared => volume("store", &[]),
+                StoreScope::Project => volume("store", &[project.root.as_str()]),
+            },
+            index_volume: volume("index", &[]),
             build_volume: format!("hsx-build-{key}"),
             source: if settings.writable_source {
                 // A build that may write gets a copy of its own, so that no other build sees its changes.
@@ -135,9 +160,9 @@ impl<'a> Builder<'a> {
     }
 
     /// The names of a plan's containers: those that prepare, and those of its own phases.
-    pub(crate) fn container_names(&self, phases: &[&str]) -> Vec<String> {
-        let send = self.source.iter().map(|_| "send");
-        ["derive"]
+    pub(crate) fn container_names(&self, phases: &[Phase]) -> Vec<String> {
+        let send = self.source.iter().map(|_| Phase::Send);
+        [Phase::Derive]
             .into_iter()
             .chain(send)
             .chain(phases.iter().copied())
@@ -145,15 +170,16 @@ impl<'a> Builder<'a> {
             .collect()
     }
 
-    pub(crate) fn container_name(&self, phase: &str) -> String {
-        format!("hsx-{}-{phase}", self.key)
+    pub(crate) fn container_name(&self, phase: Phase) -> String {
+        container_name(&self.key, phase)
     }
 
     /// Changes the facts to what they are after this builder's preparation has been followed.
     pub(crate) fn prepare(&self, facts: &mut Facts) {
         let platform = self.build.platform;
         let source = self.source.iter().flat_map(|source| source.volumes.iter().map(|volume| volume.name.clone()));
-        let volumes = [self.store_volume.clone(), self.build_volume.clone()].into_iter().chain(source).collect();
+        let own = [&self.store_volume, &self.index_volume, &self.build_volume].map(Clone::clone);
+        let volumes = own.into_iter().chain(source).collect();
         let filled = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.volumes().cloned()).collect();
         if let Some(host) = facts.hosts.iter_mut().find(|host| host.builds.contains(&platform)) {
             host.prepare(volumes, filled);
@@ -168,6 +194,7 @@ impl<'a> Builder<'a> {
             shared(&self.key, false),
             // Two cabals that create one store at the same time race (cabal #11329). Once it exists, they share it.
             shared(&self.store_volume, !fresh(&self.store_volume)),
+            shared(&self.index_volume, true),
         ];
         let native = self.toolchain.iter().map(|(_, native)| *native);
         let native_present = native.clone().all(|image| image.present);
@@ -190,8 +217,13 @@ impl<'a> Builder<'a> {
             }
         }
         if self.again == Again::No {
-            let store = CreateVolume::unless_there(self.host, &self.store_volume, &self.labels("store"));
-            steps.extend(store.map(chain));
+            let mut labels = self.labels("store");
+            if self.settings.store == StoreScope::Project {
+                labels.push(("hsx.project", self.project.root.to_string()));
+            }
+            let store = CreateVolume::unless_there(self.host, &self.store_volume, &labels);
+            let index = CreateVolume::unless_there(self.host, &self.index_volume, &self.labels("index"));
+            steps.extend(store.into_iter().chain(index).map(chain));
             steps.extend(self.source.iter().flat_map(|source| self.send(source)));
         }
         let mut labels = self.labels("build");
@@ -209,7 +241,7 @@ impl<'a> Builder<'a> {
         let pull = |reference: &str| chain(Pull::new(engine, platform, reference).then(check(reference)));
         let Some(base) = &image.base else { return vec![pull(&image.reference)] };
         let mut steps: Vec<_> = (!base.present).then(|| pull(&base.reference)).into_iter().collect();
-        let name = self.container_name("derive");
+        let name = self.container_name(Phase::Derive);
         let install = engine.run_installer(&Container {
             lifetime: Lifetime::UntilRemoved,
             network: Network::Default,
@@ -251,7 +283,7 @@ impl<'a> Builder<'a> {
             mounts: &source.volume_mounts(false),
             extra: &self.settings.engine_args,
             args: source.volumes.iter().map(|volume| volume.target.clone()).collect(),
-            ..Container::new(&self.container_name("send"), platform, &image.reference, send::RECEIVE)
+            ..Container::new(&self.container_name(Phase::Send), platform, &image.reference, send::RECEIVE)
         });
         steps.push(chain(Send { source: source.clone(), is_new, cmd }));
         steps
@@ -266,10 +298,10 @@ impl<'a> Builder<'a> {
     /// Fills the volumes of the cross strategy, once for each pair of images.
     fn fill(&self, toolchain: &Toolchain, native: &Image) -> Vec<Chain<()>> {
         let labels = |kind: &str| [(engine::LABEL, kind.to_owned()), ("hsx.image", native.reference.clone())];
-        let fill = |phase: &str, volume: &str, target: &str, script, args| {
+        let fill = |phase: Phase, volume: &str, target: &str, script, args| {
             let mount = Mount::Volume { name: volume.to_owned(), target: target.to_owned(), read_only: false };
             // The copy keeps the owners of the image's files, which takes an installer's capabilities.
-            let start = if phase == "copy" { Engine::run_installer } else { Engine::run };
+            let start = if phase == Phase::Copy { Engine::run_installer } else { Engine::run };
             let (name, labels) = (self.container_name(phase), self.run_labels());
             let container = Container {
                 labels: &labels,
@@ -286,7 +318,7 @@ impl<'a> Builder<'a> {
             |volume: &str| native.present && self.host.filled.contains(volume) && self.host.volumes.contains(volume);
         if let Some(volume) = toolchain.copy.as_ref().filter(|volume| !filled(volume)) {
             let create = CreateVolume::unless_there(self.host, volume, &labels("native"));
-            let copy = fill("copy", volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
+            let copy = fill(Phase::Copy, volume, cross::COPY_TARGET, cross::COPY_IMAGE, Vec::new());
             steps.push(chain(create.then(copy)));
         }
         let volume = &toolchain.volume;
@@ -295,7 +327,7 @@ impl<'a> Builder<'a> {
             let labels = [&labels("cross")[..], &[platform]].concat();
             let create = CreateVolume::unless_there(self.host, volume, &labels);
             let machine = vec![self.build.platform.machine().to_owned()];
-            let make = fill("cross", volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
+            let make = fill(Phase::Cross, volume, cross::TOOLCHAIN_DIR, cross::MAKE_TOOLCHAIN, machine);
             steps.push(chain(create.then(make)));
         }
         steps
@@ -305,24 +337,43 @@ impl<'a> Builder<'a> {
     /// `key`.
     pub(crate) fn fetch(&self, key: &str, cabal_args: &[String]) -> Option<Fetch> {
         let Self { project, settings, host: Host { engine, fetched, volumes, .. }, .. } = self;
-        let there = volumes.contains(&self.store_volume) && volumes.contains(&self.build_volume);
-        if settings.offline || there && fetched.get(key) == Some(&self.fetch_inputs(cabal_args)) {
+        let needed = [&self.store_volume, &self.index_volume, &self.build_volume];
+        let there = needed.into_iter().all(|volume| volumes.contains(volume));
+        if settings.offline || there && self.fetch_inputs(cabal_args).are_those_of(fetched.get(key)) {
             return None;
         }
-        let parts = self.parts("fetch");
+        let parts = self.parts(Phase::Fetch);
         let index_state = project.index_state.clone().unwrap_or_default();
-        let args = [index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
+        let args = [index::heed(), index_state].into_iter().chain(cabal_args.iter().cloned()).collect();
         let container = Container { network: Network::Default, ..self.container(&parts, fetch::SCRIPT, args) };
-        Some(Fetch { cmd: engine.run(&container) })
+        Some(Fetch { cmd: engine.run(&container), index: self.index() })
+    }
+
+    /// How the package index is updated: in a container that sees nothing of the project.
+    pub(crate) fn index(&self) -> Index {
+        let mut parts = self.parts(Phase::Index);
+        let index =
+            Mount::Volume { name: self.index_volume.clone(), target: cabal::INDEX_DIR.to_owned(), read_only: false };
+        parts.mounts = [index].into_iter().chain(self.native_mounts()).collect();
+        let index_state = vec![self.project.index_state.clone().unwrap_or_default()];
+        let container =
+            Container { network: Network::Default, workdir: "/", ..self.container(&parts, index::UPDATE, index_state) };
+        Index {
+            update: (!self.settings.offline).then(|| self.host.engine.run(&container)),
+            volume: self.index_volume.clone(),
+            is_new: self.again == Again::No && !self.host.volumes.contains(&self.index_volume),
+        }
     }
 
     /// Everything that could change what [`Self::fetch`] downloads.
-    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> String {
+    pub(crate) fn fetch_inputs(&self, cabal_args: &[String]) -> FetchInputs {
         let files = self.project.plan_inputs.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]);
+        let files = hash(&files.collect::<Vec<_>>());
         // The number of parallel jobs does not affect what is fetched.
-        let args = cabal_args.iter().map(String::as_str).filter(|arg| !arg.starts_with("--jobs="));
-        let words = [self.image.reference.as_str()].into_iter().chain(args);
-        hash(&words.chain(files).collect::<Vec<_>>())
+        let args = cabal_args.iter().filter(|arg| !arg.starts_with("--jobs=")).cloned();
+        // What is in the store is not downloaded.
+        let own = [self.image.reference.clone(), self.store_volume.clone(), files];
+        FetchInputs(own.into_iter().chain(args).collect())
     }
 
     /// A container that sees the project, the package store and the build directory; its fields borrow from `parts`.
@@ -343,8 +394,9 @@ impl<'a> Builder<'a> {
     pub(crate) fn interactive(&self, key: &str, locks: Vec<Lock>, container: &Container<'_>) -> PlatformPlan<u8> {
         let interact = Interact { cmd: self.host.engine.run(container) };
         let mut plan = self.plan(key, &[container.name.to_owned()], locks, Vec::new(), interact);
-        // The plan that prepared the container has shown the warnings already.
+        // The plan that prepared the container has shown these already.
         plan.warnings = Vec::new();
+        plan.shown = Vec::new();
         plan.job.leftovers = self.host.engine.containers(&format!("hsx.build={key}"));
         plan
     }
@@ -376,6 +428,7 @@ impl<'a> Builder<'a> {
             },
             locks,
             warnings: build.warnings.clone(),
+            shown: self.project.mounts.iter().map(|mount| format!("{}: {}", mount.source, mount.reason)).collect(),
             toolchain: self.toolchain.as_ref().map(|(toolchain, _)| toolchain.clone()),
             stage: self.stage(key),
             fetch_inputs: None,
@@ -387,16 +440,16 @@ impl<'a> Builder<'a> {
 
     /// The directory where the results of a plan wait until they are verified; `key` is the plan's.
     pub(crate) fn stage(&self, key: &str) -> Stage {
-        Stage(self.settings.out_dir.join(format!(".hsx-{key}")))
+        Stage::of(&self.settings.out_dir, key)
     }
 
     /// The directory where the platform's results end up.
-    pub(crate) fn out_dir(&self) -> Utf8PathBuf {
+    pub(crate) fn out_dir(&self) -> Place {
         self.settings.out_dir.join(self.build.platform.slug())
     }
 
     /// What the container of a phase is made of.
-    pub(crate) fn parts(&self, phase: &str) -> Parts {
+    pub(crate) fn parts(&self, phase: Phase) -> Parts {
         Parts { name: self.container_name(phase), labels: self.run_labels(), env: self.env(), mounts: self.mounts() }
     }
 
@@ -422,25 +475,33 @@ impl<'a> Builder<'a> {
     }
 
     fn mounts(&self) -> Vec<Mount> {
-        let volume = |name: &str, target: &str| Mount::Volume {
+        let volume = |name: &str, target: &str, read_only| Mount::Volume {
             name: name.to_owned(),
             target: target.to_owned(),
-            read_only: false,
+            read_only,
         };
         let here = |mount: &SourceMount| Mount::ReadOnly { source: mount.source.clone(), target: mount.target.clone() };
         let sources: Vec<_> = match &self.source {
             Some(source) => source.volume_mounts(!self.settings.writable_source),
             None => self.project.mounts.iter().map(here).collect(),
         };
-        let volumes = [volume(&self.store_volume, cabal::CABAL_DIR), volume(&self.build_volume, cabal::BUILD_DIR)];
-        let native = self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts());
-        sources.into_iter().chain(volumes).chain(native).collect()
+        let volumes = [
+            volume(&self.store_volume, cabal::STORE_DIR, false),
+            volume(&self.index_volume, cabal::INDEX_DIR, true),
+            volume(&self.build_volume, cabal::BUILD_DIR, false),
+        ];
+        sources.into_iter().chain(volumes).chain(self.native_mounts()).collect()
+    }
+
+    /// What the cross strategy shows a container of the host's image.
+    fn native_mounts(&self) -> impl Iterator<Item = Mount> {
+        self.toolchain.iter().flat_map(|(toolchain, _)| toolchain.mounts())
     }
 
     fn env(&self) -> Vec<String> {
         let own = [
-            // A uid without an account gets HOME=/, but cabal's own directories must be on the volume.
-            format!("HOME={}/home", cabal::CABAL_DIR),
+            // A uid without an account gets HOME=/.
+            format!("HOME={}", cabal::HOME),
             format!("CABAL_DIR={}", cabal::CABAL_DIR),
             // In the C locale GHC fails on sources that are not ASCII.
             "LANG=C.UTF-8".to_owned(),

@@ -6,15 +6,19 @@ pub(crate) mod builder;
 
 use std::fmt::Write as _;
 
+use crate::base::cmd::{Values, is_late};
+use crate::base::digest::hash;
 use crate::base::harmless;
 use crate::base::platform::Platform;
 use crate::facts::cross::Toolchain;
+use crate::facts::strategy::Strategy;
 use crate::project::image;
 use crate::steps::context::MOUNTS;
 use crate::steps::job::Job;
 use crate::steps::prepare::Prepare;
 use crate::steps::stage::Stage;
 use crate::steps::step::{Chain, lines};
+use crate::steps::write_file::WriteFile;
 
 /// Everything that a command does. The work for each platform returns a `T`.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Plan<T> {
     /// The steps that come before all platforms.
     pub prepare: Vec<Prepare>,
     pub platforms: Vec<PlatformPlan<T>>,
+    /// The file that is written when the work for all platforms is done.
+    pub file: Option<WriteFile>,
     /// How the platforms share each engine's machine; empty when they are built one after the other.
     pub shares: Vec<Share>,
     /// The platforms are built one after the other, even if the machines could do more.
@@ -32,7 +38,14 @@ pub(crate) struct Plan<T> {
 
 impl<T> Default for Plan<T> {
     fn default() -> Self {
-        Self { fresh: Vec::new(), prepare: Vec::new(), platforms: Vec::new(), shares: Vec::new(), serial: false }
+        Self {
+            fresh: Vec::new(),
+            prepare: Vec::new(),
+            platforms: Vec::new(),
+            file: None,
+            shares: Vec::new(),
+            serial: false,
+        }
     }
 }
 
@@ -51,17 +64,46 @@ pub(crate) struct PlatformPlan<T> {
     /// The locks that keep other runs of hsx away, in the order in which they are taken.
     pub locks: Vec<Lock>,
     pub warnings: Vec<String>,
+    /// What the containers see of this machine, and why: a line each.
+    pub shown: Vec<String>,
     /// The toolchain of the cross strategy.
     pub toolchain: Option<Toolchain>,
     /// The directory where results wait until they are verified. A failure removes it.
     pub stage: Stage,
-    /// A digest of what the fetch step depends on, to be remembered after the work is done. `None`: nothing is fetched.
-    pub fetch_inputs: Option<String>,
+    /// What the fetch step depends on, to be remembered after the work is done. `None`: nothing is fetched.
+    pub fetch_inputs: Option<FetchInputs>,
     /// The plan to follow when this one fails for a reason that emulation would avoid.
     pub fallback: Option<Box<PlatformPlan<T>>>,
     /// Creates what must exist first: images, volumes, the source.
     pub preparation: Vec<Chain<()>>,
     pub work: Chain<T>,
+}
+
+/// A platform's work after other work for it that may have had to be emulated: then this is emulated, too. It is
+/// planned for both, so that nothing is decided while a plan is followed.
+#[derive(Debug)]
+pub(crate) struct Sequel<T> {
+    /// What follows when the strategy is the one that was chosen.
+    pub as_chosen: PlatformPlan<T>,
+    /// What follows when the work before was emulated because `cross` failed. `None`: it was not to be `cross`.
+    pub emulated: Option<PlatformPlan<T>>,
+}
+
+impl<T> Sequel<T> {
+    /// The plan for the strategy that the work before ended with.
+    pub(crate) fn after(&self, strategy: Strategy) -> &PlatformPlan<T> {
+        match &self.emulated {
+            Some(emulated) if strategy == Strategy::Emulate => emulated,
+            _ => &self.as_chosen,
+        }
+    }
+
+    /// The commands as part of a script.
+    pub(crate) fn shell(&self) -> String {
+        let note = "# where what comes before had to be emulated, hsx emulates this too\n";
+        let note = if self.emulated.is_some() { note } else { "" };
+        format!("{note}{}", self.as_chosen.commands())
+    }
 }
 
 /// A lock on a build, or on a volume that builds share.
@@ -70,6 +112,23 @@ pub(crate) struct Lock {
     pub name: String,
     /// Others may hold it too, as long as they only use the volume and do not create it.
     pub shared: bool,
+}
+
+/// Everything that could change what a fetch downloads: words, some of which may not be known when the plan is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FetchInputs(pub Vec<String>);
+
+impl FetchInputs {
+    /// The inputs as one line, to be remembered.
+    pub(crate) fn digest(&self, values: &Values) -> String {
+        let words: Vec<_> = self.0.iter().flat_map(|word| values.fill(word)).collect();
+        hash(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Whether the last fetch, which is remembered by its digest, had these inputs.
+    pub(crate) fn are_those_of(&self, last: Option<&String>) -> bool {
+        self.0.iter().all(|word| !is_late(word)) && last == Some(&self.digest(&Values::default()))
+    }
 }
 
 /// How many platforms are built at once, and how many packages of each, as far as cores and memory allow.
@@ -131,6 +190,9 @@ impl<T> Plan<T> {
         for platform in &self.platforms {
             let _ = write!(script, "\n{}", platform.shell());
         }
+        if let Some(file) = &self.file {
+            let _ = writeln!(script, "{}", file.shell());
+        }
         script
     }
 }
@@ -150,6 +212,9 @@ impl<T> PlatformPlan<T> {
         let mut script = format!("# {platform}: {} ({reason}), {ghc}\n", choice.strategy);
         for warning in &self.warnings {
             let _ = writeln!(script, "# warning: {}", harmless::line(warning));
+        }
+        for shown in &self.shown {
+            let _ = writeln!(script, "# it sees {}", harmless::line(shown));
         }
         if !self.locks.is_empty() {
             let names: Vec<_> = self.locks.iter().map(|lock| lock.name.as_str()).collect();

@@ -19,6 +19,8 @@ pub(crate) struct ProjectFile {
     pub has_foreign_packages: bool,
     /// Package repositories in directories: absolute paths, as cabal wants them.
     pub repositories: Vec<Utf8PathBuf>,
+    /// Whether it imports more files, nested deeper than hsx reads.
+    pub is_cut: bool,
     /// Whether some of this depends on conditionals.
     pub has_conditionals: bool,
     /// Settings that are for the developer's machine, or in the way of a static build.

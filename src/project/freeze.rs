@@ -19,7 +19,7 @@ pub(crate) const FILE: &str = "cabal.project.freeze";
 /// Where the versions come from, as the user asks for it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Origin {
-    /// The host where it has cabal, else the image
+    /// The host where it has cabal, and the project does not tell that what to start; else the image
     #[default]
     Auto,
     /// cabal here, or `ghc-pkg` alone

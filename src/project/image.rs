@@ -81,8 +81,11 @@ pub(crate) enum Bignum {
 /// A reference with a tag or digest is taken as it is. Any other gets the tag of the GHC version.
 ///
 /// # Errors
-/// When the GHC is known to have no `-int-native` variant.
+/// When it is no reference of an image, or the GHC is known to have no `-int-native` variant.
 pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(String, Option<String>), Error> {
+    if !is_reference(image) {
+        return Err(Error::usage(format!("`{image}` is no image's name, as in `REGISTRY/NAME:TAG`")));
+    }
     if repository(image) != image {
         return Ok((image.to_owned(), tagged_ghc(image).map(str::to_owned)));
     }
@@ -97,6 +100,14 @@ pub(crate) fn reference(image: &str, ghc: &str, bignum: Bignum) -> Result<(Strin
         Bignum::Native => "-int-native",
     };
     Ok((format!("{image}:{ghc}{suffix}"), Some(ghc.to_owned())))
+}
+
+/// Whether a text can name an image in a registry or in the engine's storage. An engine could take other texts for one of
+/// its flags, or for a file of this machine (`dir:/…`, `oci-archive:/…`).
+fn is_reference(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/:@[]".contains(c))
+        && !text.strip_prefix("docker://").unwrap_or(text).contains(":/")
 }
 
 /// The version at the beginning of a reference's tag, if it can be a version of GHC.
@@ -183,6 +194,19 @@ pub(crate) fn compiler_version(with_compiler: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_and_files_are_no_images() {
+        let name = |image| reference(image, "9.6.6", Bignum::Gmp);
+        for image in ["x", "quay.io/a/b", "127.0.0.1:5000/a:t", "[::1]:5000/a@sha256:0", "docker://a/b", "A_b.c"] {
+            assert!(name(image).is_ok(), "{image}");
+        }
+        for image in
+            ["", "-v", "--volume=/:/host:rw", " ", "x y:1", "dir:/etc", "oci-archive:/tmp/x:1", "a\nb", "$x", "/x"]
+        {
+            assert!(name(image).unwrap_err().message.contains("is no image's name"), "{image}");
+        }
+    }
 
     #[test]
     fn a_series_stands_for_its_newest_sound_compiler() {

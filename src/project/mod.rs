@@ -7,8 +7,10 @@ mod fields;
 mod files;
 pub(crate) mod freeze;
 pub(crate) mod ghc;
+pub(crate) mod hpack;
 pub(crate) mod image;
 mod package;
+pub(crate) mod starts;
 pub(crate) mod target;
 pub(crate) mod template;
 mod tested_with;
@@ -16,9 +18,9 @@ mod tested_with;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 pub(crate) use files::{ProjectFile, Setting, parse_package, parse_project_file};
+use hpack::HpackPackage;
 pub(crate) use package::{ComponentKind, Executable, Package};
 use target::{Target, plain};
 
@@ -51,14 +53,18 @@ pub(crate) struct Project {
     pub unseen_repositories: Vec<Utf8PathBuf>,
     /// The directories outside the project that `--source-dir` names.
     pub source_dirs: Vec<Utf8PathBuf>,
+    /// What is mounted only because the user has agreed to it.
+    pub agreed: Vec<Utf8PathBuf>,
     /// Host directories to mount, and where.
     pub mounts: Vec<SourceMount>,
     /// The project root inside the container.
     pub workdir: String,
     /// Paths and contents of all files that decide cabal's plan. They tell whether a project has changed.
     pub plan_inputs: Vec<(Utf8PathBuf, String)>,
-    /// Directories of packages whose `.cabal` file hpack must write first.
-    pub hpack: Vec<Utf8PathBuf>,
+    /// Packages whose `.cabal` file hpack must make first.
+    pub hpack: Vec<HpackPackage>,
+    /// What the project's files may make cabal start on the machine that it runs on, for messages.
+    pub starts: Vec<String>,
 }
 
 /// A directory that should be a package.
@@ -83,10 +89,12 @@ pub(crate) struct StackProject {
 pub(crate) struct SourceMount {
     pub source: Utf8PathBuf,
     pub target: String,
+    /// Why the container is shown it, for people.
+    pub reason: String,
 }
 
 /// What to build: targets for cabal, and the executables or test suites that the project's files suggest for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Selection {
     pub targets: Vec<Target>,
     /// A guess: cabal's plan decides.
@@ -117,7 +125,8 @@ impl Project {
 
     /// Makes the container see another file in place of one in the project's directory.
     pub(crate) fn hide(&mut self, name: &str, by: Utf8PathBuf) {
-        self.mounts.push(SourceMount { source: by, target: format!("{}/{name}", self.workdir) });
+        let target = format!("{}/{name}", self.workdir);
+        self.mounts.push(SourceMount { source: by, target, reason: format!("instead of `{name}`") });
     }
 
     /// The host directory that is mounted at [`SOURCE`], and the project's path below it.
@@ -272,34 +281,27 @@ pub(crate) fn one_of_each_name(executables: &[Executable]) -> Result<(), Error> 
 
 /// Places the host's directories under `/src`, so that the relative paths between them stay as they are.
 ///
-/// `roots` are the project root and the directories outside it. A directory inside another one needs no mount of its
-/// own. Returns the mounts and the project root's place.
-pub(crate) fn lay_out(root: &Utf8Path, roots: &[Utf8PathBuf]) -> (Vec<SourceMount>, String) {
-    let mut outer: Vec<&Utf8PathBuf> = Vec::new();
-    let mut sorted: Vec<_> = roots.iter().collect();
-    sorted.sort();
-    for path in sorted {
-        if !outer.iter().any(|covering| path.starts_with(covering)) {
-            outer.push(path);
+/// `roots` are the project root and the directories outside it, each with the reason why it is shown. A directory inside
+/// another one needs no mount of its own. Returns the mounts and the project root's place.
+pub(crate) fn lay_out(root: &Utf8Path, mut roots: Vec<(Utf8PathBuf, String)>) -> (Vec<SourceMount>, String) {
+    let mut outer: Vec<(Utf8PathBuf, String)> = Vec::new();
+    roots.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (path, reason) in roots {
+        if !outer.iter().any(|(covering, _)| path.starts_with(covering)) {
+            outer.push((path, reason));
         }
     }
-    let common = common_ancestor(&outer);
+    let common = common_ancestor(&outer.iter().map(|(path, _)| path).collect::<Vec<_>>());
     let place = |path: &Utf8Path| {
         let below = path.strip_prefix(&common).unwrap_or(path);
         if below.as_str().is_empty() { SOURCE.to_owned() } else { format!("{SOURCE}/{below}") }
     };
-    let mounts = outer.iter().map(|path| SourceMount { source: (*path).clone(), target: place(path) }).collect();
-    (mounts, place(root))
-}
-
-/// The command that prints what hpack would write for the `package.yaml` in a directory.
-pub(crate) fn hpack_show(dir: &Utf8Path) -> Cmd {
-    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str(), "-"])
-}
-
-/// The command that writes the `.cabal` file beside `package.yaml`, where hpack's users expect it.
-pub(crate) fn hpack_write(dir: &Utf8Path) -> Cmd {
-    Cmd::new("hpack").args(["--silent", dir.join("package.yaml").as_str()])
+    let mount = |(path, reason): &(Utf8PathBuf, String)| SourceMount {
+        source: path.clone(),
+        target: place(path),
+        reason: reason.clone(),
+    };
+    (outer.iter().map(mount).collect(), place(root))
 }
 
 /// Where the source is in the container. The place is fixed, so that no host path gets into an executable.
@@ -399,8 +401,9 @@ mod tests {
 
     #[test]
     fn siblings_keep_their_relative_places() {
-        let roots = ["/home/me/code/app".into(), "/home/me/code/lib".into(), "/home/me/code/app/inner".into()];
-        let (mounts, workdir) = lay_out("/home/me/code/app".into(), &roots);
+        let roots = ["/home/me/code/app", "/home/me/code/lib", "/home/me/code/app/inner"];
+        let roots = roots.map(|path| (path.into(), String::new())).to_vec();
+        let (mounts, workdir) = lay_out("/home/me/code/app".into(), roots);
         let pairs: Vec<_> = mounts.iter().map(|mount| (mount.source.as_str(), mount.target.as_str())).collect();
         assert_eq!(pairs, [("/home/me/code/app", "/src/app"), ("/home/me/code/lib", "/src/lib")]);
         assert_eq!(workdir, "/src/app");
@@ -408,8 +411,10 @@ mod tests {
 
     #[test]
     fn a_project_below_its_repository_is_mounted_with_it() {
-        let (mounts, workdir) = lay_out("/r/mono/app".into(), &["/r/mono".into(), "/r/mono/app".into()]);
-        assert_eq!(mounts, [SourceMount { source: "/r/mono".into(), target: "/src".to_owned() }]);
+        let roots = ["/r/mono", "/r/mono/app"].map(|path| (path.into(), format!("because of {path}"))).to_vec();
+        let (mounts, workdir) = lay_out("/r/mono/app".into(), roots);
+        let reason = "because of /r/mono".to_owned();
+        assert_eq!(mounts, [SourceMount { source: "/r/mono".into(), target: "/src".to_owned(), reason }]);
         assert_eq!(workdir, "/src/app");
     }
 }

@@ -179,15 +179,16 @@ pub(crate) fn plain(path: &Utf8Path) -> Utf8PathBuf {
     plain
 }
 
-/// Whether a name may be that of a component. cabal takes any word of letters, digits and these characters; of quoted
-/// names, only words of the same kind are accepted here, because a component's name becomes a file's.
+/// Whether a name may be that of a package or a component, and of a file. cabal's documentation allows words of letters and
+/// digits between hyphens, but cabal keeps the name of a stanza as it is (Cabal's `parseName`): `foo_bar`, `a.b` and `x-1` are
+/// built. No name here means another directory, a hidden file or an option.
 pub(crate) fn is_component_name(name: &str) -> bool {
     let starts_well = name.starts_with(|c: char| c.is_alphanumeric() || c == '_');
     starts_well && name.len() <= 200 && name.chars().all(is_of_name)
 }
 
 fn is_of_name(c: char) -> bool {
-    c.is_alphanumeric() || "-_.".contains(c)
+    c.is_alphanumeric() || "-_.+".contains(c)
 }
 
 #[cfg(test)]
@@ -205,7 +206,7 @@ mod tests {
         Project {
             root: "/h/p".into(),
             packages: vec![package("app", &["app", "tool"]), package("lib", &[]), package("x", &["y"])],
-            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned() }],
+            mounts: vec![SourceMount { source: "/h/p".into(), target: SOURCE.to_owned(), reason: String::new() }],
             workdir: SOURCE.to_owned(),
             ..Project::default()
         }
@@ -286,10 +287,11 @@ mod tests {
 
     #[test]
     fn names_are_those_that_cabal_gives() {
-        for name in ["a", "a-b", "tool2", "x-1a", "grüße", "A1-b2", "my_tool", "a.b", "_a", "2048", "a--b"] {
+        for name in ["a", "a-b", "tool2", "x-1", "12", "grüße", "A1-b2", "x-²", "a_b", "_", "a.b", "a..b", "a-", "c++"]
+        {
             assert!(is_component_name(name), "{name}");
         }
-        for name in ["", "-a", ".a", "a/b", "..", ".", "a b", "a\nb", "a*", "a\u{1b}[31m", "a\u{202e}b"] {
+        for name in ["", "-a", "a/b", "..", ".", ".a", "a b", "a\nb", "a:b", "a\"b", "a\u{1b}[31m", "a\u{202e}b"] {
             assert!(!is_component_name(name), "{name:?}");
         }
     }

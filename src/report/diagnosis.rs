@@ -11,7 +11,7 @@ use crate::tools::{cabal, engine};
 
 /// A command that failed.
 #[derive(Clone, Copy)]
-pub(crate) struct Failed<'a> {
+pub(crate) struct FailedCommand<'a> {
     pub cmd: &'a Cmd,
     /// `None`: a signal ended it.
     pub code: Option<i32>,
@@ -26,7 +26,7 @@ pub(crate) struct Failed<'a> {
     pub elsewhere: Option<&'a Elsewhere>,
 }
 
-impl Failed<'_> {
+impl FailedCommand<'_> {
     /// The error of a script that failed in a container: a build error when cabal failed, a host error otherwise.
     pub(crate) fn in_container(self, failure: &str) -> Error {
         if !ExitCode::CabalFailed.is(self.code) || disk_full(self.said) {
@@ -80,6 +80,7 @@ impl Failed<'_> {
         match self.code {
             _ if self.strategy != Strategy::Cross || disk_full(self.said) => None,
             code if engine::image_mount_was_lost(code, self.said) || self.lost_its_engine() => None,
+            code if engine::container_was_never_made(code, self.said) => None,
             code if ExitCode::CabalFailed.is(code) => cross::emulation_may_help(self.said).map(str::to_owned),
             // The shell could not start a program (POSIX, "Exit Status for Commands").
             Some(126 | 127) => Some("the host's tools do not start in the platform's container".to_owned()),
@@ -147,6 +148,8 @@ impl Failed<'_> {
             error.hint("the container was killed: by somebody, or for lack of memory; try `--jobs 1`")
         } else if has(&["ping_group_range", "newuidmap", "subuid", "/dev/net/tun", "slirp4netns", "pasta"]) {
             error.hint("rootless containers are not set up on this machine: see podman(1), \"Rootless mode\"")
+        } else if has(&["unable to execute nft"]) {
+            error.hint("podman makes its networks with `nft`: install it (nftables)")
         } else {
             error
         }
@@ -191,7 +194,7 @@ mod tests {
     fn failed(code: Option<i32>, said: &str) -> Error {
         let cmd = Cmd::new("podman").args(["run", "image"]);
         let (platform, strategy) = (Platform::Arm64, Strategy::Cross);
-        Failed {
+        FailedCommand {
             cmd: &cmd,
             code,
             said,
@@ -229,7 +232,7 @@ mod tests {
         ] {
             let (platform, strategy) = (Platform::Arm64, Strategy::Native);
             let elsewhere = Some(&elsewhere);
-            let failed = Failed {
+            let failed = FailedCommand {
                 cmd: &cmd,
                 code: Some(code),
                 said,
@@ -242,7 +245,7 @@ mod tests {
             let error = failed.of_engine("it failed");
             assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Host, message), "{said}");
             assert!(error.hints[0].starts_with("`podman --connection far info`"), "{error:?}");
-            let crossed = Failed { strategy: Strategy::Cross, ..failed };
+            let crossed = FailedCommand { strategy: Strategy::Cross, ..failed };
             assert_eq!(crossed.emulation_may_help().is_some(), code == 127, "{said}");
         }
     }
@@ -259,7 +262,7 @@ mod tests {
         let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
         let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
         let said = "write /p/dist-static/hello: no space left on device";
-        let failed = Failed {
+        let failed = FailedCommand {
             cmd: &cmd,
             code: Some(125),
             said,
@@ -271,7 +274,7 @@ mod tests {
         };
         let error = failed.in_writing("it failed");
         assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
-        let other = Failed { said: "unexpected EOF", ..failed };
+        let other = FailedCommand { said: "unexpected EOF", ..failed };
         assert_eq!(other.in_writing("it failed").message, "it failed");
     }
 
@@ -291,6 +294,12 @@ mod tests {
             (Some(125), "docker: unexpected EOF", "the builder container failed", "engine stopped"),
             (Some(137), "", "the builder container failed", "--jobs 1"),
             (Some(126), "open(\"/dev/net/tun\"): Permission denied", "the builder container failed", "rootless"),
+            (
+                Some(127),
+                "Error: netavark: nftables error: unable to execute nft: No such file or directory (os error 2)",
+                "the builder container failed",
+                "nftables",
+            ),
         ] {
             let error = failed(code, said);
             assert_eq!(error.kind, ErrorKind::Host, "{said}");

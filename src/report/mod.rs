@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
+use crate::project::SourceMount;
 use crate::tools::cabal::data_variable;
 use crate::tools::linkage::Linkage;
 use event::Event;
@@ -27,6 +28,8 @@ use event::Event;
 pub(crate) struct Report {
     /// For a build with `--freeze`: the frozen versions and where they come from.
     pub freeze: Option<Value>,
+    /// What the builds were shown of this machine.
+    pub mounts: Vec<SourceMount>,
     pub platforms: Vec<PlatformReport>,
 }
 
@@ -123,7 +126,7 @@ impl Report {
     /// The report as one JSON document. Later versions may add keys, but remove none.
     pub(crate) fn json(&self) -> String {
         let platforms: Vec<Value> = self.platforms.iter().map(PlatformReport::json).collect();
-        let mut document = json!({ "exit_code": self.exit_code(), "platforms": platforms });
+        let mut document = json!({ "exit_code": self.exit_code(), "mounts": self.mounts, "platforms": platforms });
         if let Some(freeze) = &self.freeze {
             document["freeze"] = freeze.clone();
         }
@@ -373,7 +376,7 @@ mod tests {
             fresh: false,
             result,
         };
-        Report { freeze: None, platforms: vec![platform] }
+        Report { freeze: None, mounts: Vec::new(), platforms: vec![platform] }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use crate::base::age::Age;
 use crate::base::cmd::Cmd;
 use crate::base::date::seconds_since_epoch;
 use crate::base::platform::Platform;
-use crate::tools::engine::storage::{ObjectKind, Stored};
+use crate::facts::container_name::key_of;
+use crate::tools::engine::storage::{ObjectKind, StoredObject};
 use crate::tools::engine::{Engine, LABEL};
 
 /// The prefix of the names of images that hsx makes.
@@ -49,7 +50,7 @@ pub(crate) struct Filter {
 }
 
 /// What the state directory tells of an item, by the name of its lock.
-pub(crate) struct Remembered {
+pub(crate) struct LockState {
     /// A running hsx holds its lock.
     pub is_held: bool,
     /// When it was last used, in seconds since 1970.
@@ -66,7 +67,12 @@ pub(crate) enum Refusal {
 
 /// The item for an object in the engine's storage. `None`: hsx did not make it. hsx's objects carry hsx's label and
 /// also a name that hsx gives. A label alone proves nothing: containers inherit the labels of their image.
-pub(crate) fn item(stored: Stored, state_id: &str, now: i64, known: impl FnOnce(&str) -> Remembered) -> Option<Item> {
+pub(crate) fn item(
+    stored: StoredObject,
+    state_id: &str,
+    now: i64,
+    known: impl FnOnce(&str) -> LockState,
+) -> Option<Item> {
     let purpose = stored.labels.get(LABEL)?.clone();
     let name = match stored.kind {
         ObjectKind::Image if stored.names.is_empty() => stored.id.clone(),
@@ -110,11 +116,7 @@ fn lock_name(kind: ObjectKind, name: &str) -> &str {
     match kind {
         ObjectKind::Image => name,
         ObjectKind::Volume => name.strip_prefix("hsx-build-").unwrap_or(name),
-        // hsx-KEY-PHASE
-        ObjectKind::Container => {
-            let key = name.strip_prefix("hsx-").unwrap_or(name);
-            key.rsplit_once('-').map_or(key, |(key, _)| key)
-        }
+        ObjectKind::Container => key_of(name).unwrap_or(name),
     }
 }
 
@@ -192,9 +194,9 @@ mod tests {
 
     const NOW: i64 = 1_795_475_799;
 
-    fn stored(kind: ObjectKind, name: &str, labels: &[(&str, &str)]) -> Stored {
+    fn stored(kind: ObjectKind, name: &str, labels: &[(&str, &str)]) -> StoredObject {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Stored {
+        StoredObject {
             kind,
             names: vec![name.to_owned()],
             id: name.to_owned(),
@@ -205,8 +207,8 @@ mod tests {
         }
     }
 
-    fn free(_: &str) -> Remembered {
-        Remembered { is_held: false, used: None }
+    fn free(_: &str) -> LockState {
+        LockState { is_held: false, used: None }
     }
 
     #[test]
@@ -221,7 +223,7 @@ mod tests {
             (stored(ObjectKind::Container, "romantic_heron", &[(LABEL, "run")]), false),
             (stored(ObjectKind::Image, "localhost/hsx-derived:1", &[(LABEL, "image")]), true),
             (stored(ObjectKind::Image, "localhost/mine:1", &[(LABEL, "image")]), false),
-            (Stored { names: Vec::new(), ..stored(ObjectKind::Image, "sha256:1", &[(LABEL, "image")]) }, true),
+            (StoredObject { names: Vec::new(), ..stored(ObjectKind::Image, "sha256:1", &[(LABEL, "image")]) }, true),
         ] {
             let what = format!("{stored:?}");
             assert_eq!(item(stored, "me", NOW, free).is_some(), is_ours, "{what}");
@@ -230,17 +232,17 @@ mod tests {
 
     #[test]
     fn what_is_used_stays() {
-        let held = |stored: &Stored, is_held| {
-            item(stored.clone(), "me", NOW, |_| Remembered { is_held, used: None }).unwrap().held.is_some()
+        let held = |stored: &StoredObject, is_held| {
+            item(stored.clone(), "me", NOW, |_| LockState { is_held, used: None }).unwrap().held.is_some()
         };
         let volume = stored(ObjectKind::Volume, "hsx-build-k", &[(LABEL, "build")]);
         assert!(held(&volume, true) && !held(&volume, false));
         let mine = stored(ObjectKind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "me")]);
-        assert!(!held(&Stored { running: true, ..mine.clone() }, false), "a leftover: nobody holds its lock");
+        assert!(!held(&StoredObject { running: true, ..mine.clone() }, false), "a leftover: nobody holds its lock");
         let other = stored(ObjectKind::Container, "hsx-k-build", &[(LABEL, "run"), ("hsx.state", "other")]);
         assert!(!held(&other, false), "its build has long ended");
-        assert!(held(&Stored { running: true, ..other.clone() }, false));
-        assert!(held(&Stored { created: "2026-11-23T23:00:00Z".to_owned(), ..other }, false));
+        assert!(held(&StoredObject { running: true, ..other.clone() }, false));
+        assert!(held(&StoredObject { created: "2026-11-23T23:00:00Z".to_owned(), ..other }, false));
     }
 
     #[test]
@@ -259,7 +261,7 @@ mod tests {
     fn all_conditions_must_hold() {
         let labels = [(LABEL, "build"), ("hsx.platform", "linux/arm64"), ("hsx.project", "/p")];
         let used = |used| {
-            item(stored(ObjectKind::Volume, "hsx-build-k", &labels), "me", NOW, |_| Remembered { is_held: false, used })
+            item(stored(ObjectKind::Volume, "hsx-build-k", &labels), "me", NOW, |_| LockState { is_held: false, used })
         };
         let item = used(None).unwrap();
         assert_eq!(item.unused, Some(Age(2 * 24 * 60 * 60)));

@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StrategyChoice};
+use crate::args::{BuilderArgs, EngineArgs, ResultArgs, StoreScope, StrategyChoice};
+use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 use crate::base::harmless;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::base::version::Version;
 use crate::project::Project;
@@ -70,6 +72,7 @@ settings_file! {
         upx: bool,
         writable_source: bool,
         data_files: bool,
+        store: StoreScope,
     }
     by_platform {
         ghc: String,
@@ -83,6 +86,8 @@ settings_file! {
         engine: String,
         engine_args: Vec<String>,
         upx_args: Vec<String>,
+        connections: Vec<String>,
+        allow_mounts: Vec<Utf8PathBuf>,
     }
 }
 
@@ -143,14 +148,33 @@ pub(crate) fn parse_project(text: &str, path: &Utf8Path) -> Result<SettingsFile,
         return Err(Error::usage(format!("`{key}` may not be set in a project's `hsx.toml`: it reaches the host"))
             .hint("set it in your own `config.toml`, see `hsx static --help`"));
     }
-    let inside = |dir: &Utf8PathBuf| {
-        dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
-    };
-    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !inside(dir)) {
+    if file.store == Some(StoreScope::Shared) {
+        return Err(Error::usage(
+            "`store = \"shared\"` may not be set in a project's `hsx.toml`: who shares is the user's choice",
+        )
+        .hint("set it in your own `config.toml`, or use `--store shared`"));
+    }
+    if let Some(dir) = file.out_dir.as_ref().filter(|dir| !is_inside(dir)) {
         return Err(Error::usage(format!("`out-dir = \"{dir}\"` in `hsx.toml` leads out of the project"))
             .hint("use `--out-dir` for a directory elsewhere"));
     }
     Ok(file)
+}
+
+/// Whether a path leads downwards from where it begins.
+fn is_inside(dir: &Utf8Path) -> bool {
+    dir.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir))
+}
+
+/// The output directory. The user chooses a whole path, with links as they are: typed, or in the own file. What lies below
+/// the project by a name is the project's, whoever gave the name.
+fn out_dir(typed: Option<&Utf8Path>, files: [&SettingsFile; 2], project: &Project, cwd: &Utf8Path) -> Place {
+    let default = Utf8Path::new("dist-static");
+    match (typed, files.iter().find_map(|file| file.out_dir.as_deref())) {
+        (Some(typed), _) => Place::of_user(cwd.join(typed)),
+        (None, Some(dir)) if !is_inside(dir) => Place::of_user(project.root.join(dir)),
+        (None, dir) => Place::of_user(&project.root).join(dir.unwrap_or(default)),
+    }
 }
 
 /// The first key with a line break or a character that is not shown, in its name or its value.
@@ -173,8 +197,8 @@ fn key_of_control(table: &toml::Table) -> Option<String> {
 pub(crate) struct Settings {
     pub targets: Vec<String>,
     pub platforms: Vec<PlatformSettings>,
-    /// An absolute path: engines mount no other.
-    pub out_dir: Utf8PathBuf,
+    /// Its path is absolute: engines mount no other.
+    pub out_dir: Place,
     pub jobs: Option<u32>,
     /// Builds for one platform after the other.
     pub serial: bool,
@@ -189,6 +213,8 @@ pub(crate) struct Settings {
     pub clean: bool,
     /// The build may write to its source, which is then a copy.
     pub writable_source: bool,
+    /// Who shares the package store.
+    pub store: StoreScope,
     /// Data files are delivered too.
     pub data_files: bool,
     /// The lock file that `--locked` builds with.
@@ -264,17 +290,38 @@ pub(crate) fn engine(args: &EngineArgs, user: &SettingsFile) -> Option<String> {
 }
 
 /// The connection to the engine for a platform. For `None`, the connection for all platforms that have none of their
-/// own. An empty name that is typed stands for the engine here.
-pub(crate) fn connection(args: &EngineArgs, files: &[&SettingsFile], platform: Option<Platform>) -> Option<String> {
+/// own. An empty name that is typed stands for the engine here. `files` are the project's file, if there is a project,
+/// and the user's.
+///
+/// # Errors
+/// When the project's file names a connection that the user has not allowed: what is sent there leaves this machine.
+pub(crate) fn connection(
+    args: &EngineArgs,
+    files: (Option<&SettingsFile>, &SettingsFile),
+    platform: Option<Platform>,
+) -> Result<Option<String>, Error> {
     let typed = |of: Option<Platform>| args.connections.iter().rfind(move |typed| typed.platform == of);
-    let typed = platform.and_then(|_| typed(platform)).or_else(|| typed(None)).map(|typed| typed.name.clone());
-    let listed = || {
-        files.iter().find_map(|file| match platform {
-            Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
-            None => file.connection.clone(),
-        })
+    if let Some(typed) = platform.and_then(|_| typed(platform)).or_else(|| typed(None)) {
+        return Ok(Some(typed.name.clone()).filter(|name| !name.is_empty()));
+    }
+    let (project, user) = files;
+    let listed = |file: &SettingsFile| match platform {
+        Some(platform) => file.tables(platform).into_iter().find_map(|table| table.connection),
+        None => file.connection.clone(),
     };
-    typed.or_else(listed).filter(|name| !name.is_empty())
+    let Some(name) = project.and_then(listed) else {
+        return Ok(listed(user).filter(|name| !name.is_empty()));
+    };
+    let is_allowed = name.is_empty()
+        || args.connections.iter().any(|typed| typed.name == name)
+        || user.connections().any(|allowed| *allowed == name);
+    if is_allowed {
+        return Ok(Some(name).filter(|name| !name.is_empty()));
+    }
+    let flag = platform.map_or_else(|| name.clone(), |platform| format!("{platform}={name}"));
+    Err(Error::usage(format!("`hsx.toml` names the connection `{name}`, which you have not allowed"))
+        .hint(format!("take it: `{}`", Cmd::new("--connection").arg(flag)))
+        .hint(format!("let projects take it: `connections = [{}]` in your `config.toml`", toml::Value::String(name))))
 }
 
 /// Resolves all settings.
@@ -293,7 +340,7 @@ pub(crate) fn resolve(
     cwd: &Utf8Path,
 ) -> Result<Settings, Error> {
     let Arguments { targets, builder: args, result, platforms: number } = typed;
-    let [_, user_file] = files;
+    let [project_file, user_file] = files;
     if args.pull && args.offline {
         return Err(Error::usage("`--pull` asks the registry, which `--offline` or `HSX_OFFLINE` rules out"));
     }
@@ -307,7 +354,7 @@ pub(crate) fn resolve(
         platforms = listed.into_iter().flatten().filter_map(|text| text.parse().ok()).collect();
     }
     if platforms.is_empty() {
-        platforms.push(host(connection(&args.engine, &files, None).as_deref())?);
+        platforms.push(host(connection(&args.engine, (Some(project_file), user_file), None)?.as_deref())?);
     }
     let mut seen = Vec::new();
     platforms.retain(|platform| {
@@ -335,11 +382,7 @@ pub(crate) fn resolve(
             targets.iter().map(|target| seen_from(cwd, target)).collect()
         },
         platforms: platforms.collect::<Result<_, _>>()?,
-        out_dir: match (&result.out_dir, files.iter().find_map(|file| file.out_dir.as_ref())) {
-            (Some(typed), _) => cwd.join(typed),
-            (None, Some(dir)) => project.root.join(dir),
-            (None, None) => project.root.join("dist-static"),
-        },
+        out_dir: out_dir(result.out_dir.as_deref(), files, project, cwd),
         serial: result.serial,
         jobs: args.jobs.or_else(|| files.iter().find_map(|file| file.jobs)),
         cabal_args: cabal_args(&args.cabal_args, files),
@@ -354,6 +397,7 @@ pub(crate) fn resolve(
             .writable_source
             .or_else(|| files.iter().find_map(|file| file.writable_source))
             .unwrap_or(false),
+        store: args.store.or_else(|| files.iter().find_map(|file| file.store)).unwrap_or_default(),
         data_files: result.data_files.or_else(|| files.iter().find_map(|file| file.data_files)).unwrap_or(false),
         lockfile: None,
     })
@@ -376,7 +420,7 @@ fn for_platform(
     let bignum = args.bignum.or_else(|| tables.iter().find_map(|table| table.bignum)).unwrap_or_default();
     let packages = packages(&args.image_packages, &tables, |image| &image.packages)?;
     let native_packages = self::packages(&args.native_packages, &tables, |image| &image.native_packages)?;
-    let connection = connection(&args.engine, &files, Some(platform));
+    let connection = connection(&args.engine, (Some(files[0]), files[1]), Some(platform))?;
     let image = tables.iter().find_map(|table| table.image.as_ref()?.reference.clone());
     let image = args.image.clone().or(image).unwrap_or_else(|| image::DEFAULT_REPOSITORY.to_owned());
     let (image, ghc) = image::reference(&image, &wanted, bignum)?;
@@ -426,9 +470,25 @@ fn packages(
 }
 
 impl SettingsFile {
+    /// What builds may be shown outside of their projects.
+    pub(crate) fn allow_mounts(&self) -> &[Utf8PathBuf] {
+        self.allow_mounts.as_deref().unwrap_or_default()
+    }
+
+    /// Its arguments for cabal.
+    pub(crate) fn cabal_args(&self) -> &[String] {
+        self.cabal_args.as_deref().unwrap_or_default()
+    }
+
     /// The platforms that it lists.
     pub(crate) fn platforms(&self) -> Vec<Platform> {
         self.platforms.iter().flatten().filter_map(|text| text.parse().ok()).collect()
+    }
+
+    /// The connections that it names: those that it sets, and those that projects may take.
+    fn connections(&self) -> impl Iterator<Item = &String> {
+        let set = self.platform.values().filter_map(|table| table.connection.as_ref()).chain(&self.connection);
+        set.chain(self.connections.iter().flatten())
     }
 
     /// The platform's own table, then what the file says for all platforms.
@@ -494,11 +554,11 @@ mod tests {
     #[test]
     fn the_connection_is_the_one_named_most_closely() {
         let project = parse("connection = \"all\"\n[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into());
-        let user = parse("connection = \"mine\"", "config.toml".into());
-        let files = [&project.unwrap(), &user.unwrap()];
+        let user = parse("connection = \"mine\"\nconnections = [\"all\", \"graviton\"]", "config.toml".into());
+        let files = (Some(&project.unwrap()), &user.unwrap());
         let ask = |typed: &[&str], platform| {
             let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
-            connection(&EngineArgs { program: None, connections }, &files, platform).unwrap_or_default()
+            connection(&EngineArgs { program: None, connections }, files, platform).unwrap().unwrap_or_default()
         };
         let (arm64, amd64) = (Some(Platform::Arm64), Some(Platform::Amd64));
         for (typed, platform, named) in [
@@ -515,5 +575,29 @@ mod tests {
         ] {
             assert_eq!(ask(typed, platform), named, "{typed:?} {platform:?}");
         }
+    }
+
+    #[test]
+    fn a_project_takes_only_connections_that_the_user_knows() {
+        let project = parse("[platform.arm64]\nconnection = \"graviton\"", "hsx.toml".into()).unwrap();
+        let ask = |typed: &[&str], user: &str, platform| {
+            let connections = typed.iter().map(|text| text.parse().unwrap()).collect();
+            let user = parse(user, "config.toml".into()).unwrap();
+            connection(&EngineArgs { program: None, connections }, (Some(&project), &user), Some(platform))
+        };
+        let refused = ask(&[], "connection = \"mine\"", Platform::Arm64).unwrap_err();
+        assert_eq!(refused.message, "`hsx.toml` names the connection `graviton`, which you have not allowed");
+        assert!(refused.hints[0].contains("`--connection linux/arm64=graviton`"), "{refused:?}");
+        assert!(refused.hints[1].contains("`connections = [\"graviton\"]`"), "{refused:?}");
+        for (typed, user) in [
+            (&["arm64=graviton"][..], ""),
+            (&["riscv64=graviton"], ""),
+            (&[], "connections = [\"graviton\"]"),
+            (&[], "[platform.riscv64]\nconnection = \"graviton\""),
+        ] {
+            assert_eq!(ask(typed, user, Platform::Arm64).unwrap().as_deref(), Some("graviton"), "{typed:?} {user}");
+        }
+        assert_eq!(ask(&["arm64="], "", Platform::Arm64).unwrap(), None);
+        assert_eq!(ask(&[], "connection = \"mine\"", Platform::Amd64).unwrap().as_deref(), Some("mine"));
     }
 }

@@ -7,6 +7,7 @@ use crate::base::cmd::Cmd;
 /// Runs in the builder.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/build.sh")
 );
@@ -33,8 +34,9 @@ impl Step for Build {
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<Results, Failure> {
         context.say("Building", &format!("with {}", context.job.compiler()));
-        let ended = context.streamed(&self.cmd)?;
-        context.container_ended(&self.cmd, &ended, "cabal build failed")?;
+        let cmd = self.cmd.with(context.values);
+        let ended = context.streamed(&cmd)?;
+        context.container_ended(&cmd, &ended, "cabal build failed")?;
         context.channel.remember();
         Ok(Results)
     }

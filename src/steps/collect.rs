@@ -1,22 +1,23 @@
-//! Copies the results out of the container into the stage. The engine's client writes the files, so they belong to the
-//! caller.
-
-use std::io::Read as _;
-
-use camino::Utf8Path;
+//! Lets the results out of the container into the stage: the engine writes them as a tar archive, and hsx unpacks it.
 
 use super::build::{RESULTS, Results};
 use super::context::{Context, Failure};
+use super::results;
 use super::stage::Stage;
 use super::step::Step;
-use crate::base::cmd::Cmd;
+use crate::base::cmd::{Cmd, quote};
+use crate::base::error::Error;
 use crate::facts::cross;
-use crate::tools::engine::Engine;
+use crate::tools::engine::{self, Dialect, Engine};
+use crate::world::doors::incoming::{Fault, unpack};
+use crate::world::doors::pieces;
+use crate::world::doors::write::unwritable;
 
 #[derive(Debug)]
 pub(crate) struct Collect {
     stage: Stage,
     cmd: Cmd,
+    dialect: Dialect,
 }
 
 /// Shows that the results are in the stage.
@@ -25,7 +26,8 @@ pub(crate) struct Collected;
 
 impl Collect {
     pub(crate) fn new(engine: &Engine, container: &str, stage: &Stage) -> Self {
-        Self { cmd: engine.copy_out(container, RESULTS, stage.0.as_str()), stage: stage.clone() }
+        let cmd = engine.copy_out(container, RESULTS);
+        Self { cmd, stage: stage.clone(), dialect: engine.dialect }
     }
 }
 
@@ -34,28 +36,55 @@ impl Step for Collect {
     type Output = Collected;
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        let again = match self.dialect {
+            Dialect::Podman => "# where the engine unmounts the container meanwhile, hsx copies once more\n",
+            Dialect::Docker => "",
+        };
+        // Podman 5 begins the names with that of the directory.
+        let top = quote(self.stage.path().join(results::TOP).as_str());
+        let note = "# hsx unpacks this itself, and takes only files of names that cabal gives, and only so much";
+        let safely = "--no-same-owner --no-same-permissions --keep-old-files";
+        let [stage, archive] =
+            [self.stage.path(), self.stage.path().join("results.tar")].map(|path| quote(path.as_str()));
+        format!(
+            "{again}{note}\n{} > {archive}\ntar --extract --file {archive} --directory {stage} {safely}\n[ ! -d {top} ] || mv {top}/* {stage}",
+            self.cmd
+        )
     }
 
     fn follow(&self, _: Results, context: &mut Context<'_>) -> Result<Collected, Failure> {
-        let answer = context.quietly(&self.cmd)?;
-        if !answer.success() {
-            let failed = context.failed(&self.cmd, answer.status, &answer.stderr);
-            return Err(failed.in_writing("the results cannot be copied out of the container").into());
+        const FAILURE: &str = "the results cannot be copied out of the container";
+        let stage = self.stage.open().map_err(|error| unwritable(&error))?;
+        let mut copy = || {
+            context.read(&self.cmd, |archive| unpack(archive, results::TOP, &stage, results::ALL, results::expected))
+        };
+        let (mut ended, mut unpacked) = copy()?;
+        if !ended.status.success() && engine::copied_mount_was_lost(&ended.said) {
+            Stage::empty(&stage).map_err(|error| unwritable(&error))?;
+            (ended, unpacked) = copy()?;
         }
-        context.notes.extend(cross::emulated_calls(&head_of(&self.stage.emulated_calls())));
+        match unpacked {
+            Err(Fault::Refused(what)) => {
+                let error = Error::verification(format!("the container left {what}"));
+                return Err(error.hint("hsx takes only plain files out of it, by the names that cabal gives").into());
+            }
+            Err(Fault::Unwritable(error)) => return Err(unwritable(&error).into()),
+            Err(Fault::Broken(why)) => {
+                let broken = format!("the archive that the engine wrote is broken: {why}");
+                // A client that fails breaks off, and its own words say why.
+                let said = if ended.said.trim().is_empty() { &broken } else { &ended.said };
+                let failed = context.failed(&self.cmd, ended.status, said);
+                return Err(failed.in_writing(FAILURE).into());
+            }
+            Ok(()) if !ended.status.success() => {
+                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
+            }
+            Ok(()) => {}
+        }
+        let calls = pieces::text_of(self.stage.emulated_calls(), results::LIST).unwrap_or_default();
+        context.notes.extend(cross::emulated_calls(&calls));
         Ok(Collected)
     }
-}
-
-/// The first bytes of a file that a container wrote, as text; empty when there is no such file.
-fn head_of(path: &Utf8Path) -> String {
-    const LIMIT: u64 = 1 << 16;
-    let mut text = Vec::new();
-    let is_file = fs_err::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    let file = is_file.then(|| fs_err::File::open(path).ok()).flatten();
-    let _ = file.map(|file| file.take(LIMIT).read_to_end(&mut text));
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Removes the container that the results were copied out of.

@@ -1,7 +1,7 @@
 //! What the steps of a platform's plan share while they are followed: the machine, the log, and the output to people. A
 //! step's results for a later step do not go through here.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::job::Job;
 use crate::base::cmd::{Cmd, Values};
 use crate::base::error::{Error, ErrorKind};
 use crate::facts::advice;
-use crate::report::diagnosis::Failed;
+use crate::report::diagnosis::FailedCommand;
 use crate::tools::engine;
 use crate::tools::system::System;
 use crate::world::ask::load::leading_out;
@@ -52,6 +52,39 @@ impl Attempt for Ended {
     }
 }
 
+/// How many bytes of a command's output are in the log.
+const LOG: usize = 256 << 20;
+
+/// The file with what all tools of a job said.
+struct Log {
+    file: fs_err::File,
+    /// How many bytes of the last command's output may still be added.
+    left: usize,
+}
+
+impl Log {
+    fn begin(&mut self, cmd: &Cmd) {
+        self.left = LOG;
+        let _ = writeln!(self.file, "$ {cmd}");
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let kept = bytes.len().min(self.left);
+        self.file.write_all(&bytes[..kept])?;
+        self.left -= kept;
+        if kept > 0 && self.left == 0 {
+            writeln!(self.file, "\n# the rest is left out: the command said more than {} MiB", LOG >> 20)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// The machine, the log and the output, for the steps of one job.
 pub(crate) struct Context<'a> {
     pub job: &'a Job,
@@ -59,7 +92,7 @@ pub(crate) struct Context<'a> {
     /// The values that were not known when the plan was made.
     pub values: &'a Values,
     system: &'a System,
-    log: fs_err::File,
+    log: Log,
     pub channel: Channel<'a>,
     /// The end of the last tool's output.
     tail: Tail,
@@ -76,7 +109,8 @@ impl<'a> Context<'a> {
         system: &'a System,
         world: &'a World<'_>,
     ) -> Result<(Self, Utf8PathBuf), Error> {
-        let (path, log) = world.state.create_log(&job.key)?;
+        let (path, file) = world.state.create_log(&job.key)?;
+        let log = Log { file, left: LOG };
         let channel = Channel::new(job, world);
         let context = Self { job, world, values, system, log, channel, tail: Tail::default(), notes: Vec::new() };
         Ok((context, path))
@@ -97,7 +131,7 @@ impl<'a> Context<'a> {
 
     /// Writes a line to the log only.
     pub(crate) fn note(&mut self, text: &str) {
-        let _ = writeln!(self.log, "# {text}");
+        let _ = writeln!(self.log.file, "# {text}");
     }
 
     /// Runs a command and shows its output. The output goes to the log, and its end is kept. A container that did not
@@ -158,10 +192,27 @@ impl<'a> Context<'a> {
         Ok((Ended { status, said: tail.text() }, answer))
     }
 
+    /// Runs a command whose standard output is read by `reader`. Its standard error goes to the log. The end of the last
+    /// tool's output stays what it was.
+    pub(crate) fn read<T: Send>(
+        &mut self,
+        cmd: &Cmd,
+        reader: impl FnOnce(&mut dyn Read) -> T + Send,
+    ) -> Result<(Ended, T), Error> {
+        self.log.begin(cmd);
+        let mut tail = Tail::default();
+        let log = &mut self.log;
+        let (status, answer) = self.world.exec.read(cmd, reader, &mut |bytes| {
+            let _ = log.write_all(bytes);
+            tail.push(bytes);
+        })?;
+        Ok((Ended { status, said: tail.text() }, answer))
+    }
+
     /// Writes a command to the log, and starts its output.
     pub(crate) fn log_command(&mut self, cmd: &Cmd) {
         self.tail = Tail::default();
-        let _ = writeln!(self.log, "$ {cmd}");
+        self.log.begin(cmd);
     }
 
     /// Runs a command whose output goes to the log only.
@@ -172,7 +223,8 @@ impl<'a> Context<'a> {
     }
 
     pub(crate) fn log_answer(&mut self, cmd: &Cmd, answer: &Output) {
-        let _ = writeln!(self.log, "$ {cmd}\n{}{}", answer.stdout, answer.stderr);
+        self.log.begin(cmd);
+        let _ = writeln!(self.log, "{}{}", answer.stdout, answer.stderr);
     }
 
     /// Runs a command of the engine, and fails unless it succeeds.
@@ -207,10 +259,10 @@ impl<'a> Context<'a> {
     }
 
     /// A failed command with the facts that its diagnosis needs.
-    pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> Failed<'b> {
+    pub(crate) fn failed<'b>(&'b self, cmd: &'b Cmd, status: ExitStatus, said: &'b str) -> FailedCommand<'b> {
         let Job { platform, choice, elsewhere, .. } = self.job;
         let (platform, strategy) = (*platform, choice.strategy);
-        Failed {
+        FailedCommand {
             cmd,
             code: status.code(),
             said,
@@ -253,4 +305,22 @@ pub(crate) fn remove_containers(job: &Job, interrupted: bool, world: &World<'_>)
 /// The subject of a command: its last argument.
 pub(crate) fn subject(cmd: &Cmd) -> &str {
     cmd.args.last().map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_has_the_beginning_of_what_is_endless() {
+        let (file, path) = tempfile::NamedTempFile::new().unwrap().into_parts();
+        let mut log = Log { file: fs_err::File::from_parts(file, &path), left: 5 };
+        for piece in ["abc", "def", "ghi"] {
+            log.write_all(piece.as_bytes()).unwrap();
+        }
+        log.begin(&Cmd::new("next"));
+        log.write_all(b"jkl").unwrap();
+        let text = fs_err::read_to_string(&path).unwrap();
+        assert_eq!(text, "abcde\n# the rest is left out: the command said more than 256 MiB\n$ next\njkl");
+    }
 }

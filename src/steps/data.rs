@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
+use super::results;
 use super::stage::Stage;
 use crate::project::target::is_component_name;
 use crate::project::{Executable, Package};
@@ -47,9 +48,8 @@ pub(crate) struct PackageData {
 
 /// The ids of the units in the store that have data files.
 pub(crate) fn units_in(stage: &Stage) -> Vec<String> {
-    let text = pieces::text_of(stage.data_units(), 1 << 20).unwrap_or_default();
-    let is_id = |id: &&str| id.chars().all(|c| c.is_alphanumeric() || "-_.+".contains(c)) && !id.starts_with('.');
-    text.lines().filter(is_id).map(str::to_owned).collect()
+    let text = pieces::text_of(stage.data_units(), results::LIST).unwrap_or_default();
+    text.lines().filter(|id| results::is_unit_id(id)).map(str::to_owned).collect()
 }
 
 /// The packages with data files that an executable uses; `units` are the units of the store that have some.

@@ -1,26 +1,31 @@
-//! Moves each executable to the output directory: the packed one if it behaves like the unpacked one. Nothing is
-//! replaced unless all executables are good.
+//! Moves the executables to the output directory: the packed ones where they behave like the unpacked ones. Nothing is
+//! replaced unless all executables are good, and none is unless all can be.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+
 use object::read::ReadCache;
 
 use super::context::{Context, Failure};
 use super::pack::Form;
-use super::stage::Stage;
+use super::stage::{BESIDE, BUILT, PACKED, Stage};
 use super::step::Step;
 use super::try_out::{self, Trial, Tried};
+use super::verify::Built;
 use crate::base::cmd::{late, quote};
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::base::platform::Platform;
 use crate::report::Delivered;
 use crate::tools::linkage;
-use crate::world::doors::pieces;
+use crate::world::doors::root::{Move, Root, move_all};
 use crate::world::doors::write::unwritable;
 
 #[derive(Debug)]
 pub(crate) struct Deliver {
     pub stage: Stage,
-    pub out_dir: Utf8PathBuf,
+    pub out_dir: Place,
     pub platform: Platform,
     /// Data files were delivered too, in `share` beside the executables.
     pub has_data_beside: bool,
@@ -32,11 +37,12 @@ impl Step for Deliver {
 
     fn shell(&self) -> String {
         let name = late("name");
-        let [packed, to] = [self.stage.packed(&name), self.out_dir.join(&name)].map(|path| quote(path.as_str()));
+        let [packed, to] = [self.stage.packed(&name), self.out_dir.path().join(&name)].map(|path| quote(path.as_str()));
         let body =
             format!("  name=${{file##*/}}\n  [ -e {packed} ] || mv -f \"$file\" {packed}\n  mv -f {packed} {to}");
         let note = "# hsx takes a packed file only if it starts and exits like the unpacked one";
-        format!("{note}\n{}", self.stage.for_each_built(&body))
+        let all = "# hsx moves all of them, or none";
+        format!("{note}\n{all}\n{}", self.stage.for_each_built(&body))
     }
 
     fn follow(&self, tried: Vec<Tried>, context: &mut Context<'_>) -> Result<Vec<Delivered>, Failure> {
@@ -54,19 +60,21 @@ impl Step for Deliver {
             }
             chosen.push((tried, packed));
         }
-        let placed = chosen.into_iter().map(|(Tried { built, trial, .. }, packed)| {
+        let (sizes, packages) = self.place(&chosen).map_err(|error| unwritable(&error))?;
+        let out_dir = self.out_dir.path();
+        for package in packages {
+            context.world.ui.status("Delivered", out_dir.join("share").join(package).as_str());
+        }
+        let placed = chosen.into_iter().zip(sizes).map(|((Tried { built, trial, .. }, packed), size)| {
             let (packed, unpacked_reason) = match packed {
                 Ok(packed) => (packed, None),
                 Err(why) => (None, Some(why)),
             };
-            let name = &built.exe.name;
-            let from = if packed.is_some() { self.stage.packed(name) } else { self.stage.built(name) };
-            let path = self.out_dir.join(name);
-            let size = place(&from, &path).map_err(|error| unwritable(&error))?;
+            let path = out_dir.join(&built.exe.name);
             context.world.ui.status("Delivered", path.as_str());
             let trial = trial.unwrap_or_default();
             let status = trial.bin;
-            Ok(Delivered {
+            Delivered {
                 name: built.exe.name,
                 package: built.exe.package,
                 version: built.exe.version,
@@ -83,9 +91,9 @@ impl Step for Deliver {
                 data: built.data.into_iter().map(|data| data.package).collect(),
                 has_data_beside: self.has_data_beside,
                 gmp: built.gmp,
-            })
+            }
         });
-        placed.collect()
+        Ok(placed.collect())
     }
 }
 
@@ -103,10 +111,37 @@ impl Deliver {
         }
     }
 
+    /// Moves all executables to their places, and the packages' data files, or nothing. Returns the executables' sizes in
+    /// bytes, and the packages.
+    fn place(&self, chosen: &[(Tried, Result<Option<String>, String>)]) -> io::Result<(Vec<u64>, Vec<String>)> {
+        let (stage, out_dir) = (self.stage.open()?, Root::make(&self.out_dir)?);
+        let (built, packed) = (stage.dir(BUILT)?, stage.dir(PACKED)?);
+        let (mut moves, mut sizes) = (Vec::new(), Vec::new());
+        for (Tried { built: Built { exe, .. }, .. }, form) in chosen {
+            let from = if matches!(form, Ok(Some(_))) { &packed } else { &built };
+            let file = from.file(&exe.name)?;
+            file.set_permissions(Permissions::from_mode(0o755))?;
+            sizes.push(file.metadata()?.len());
+            moves.push(Move { from: (from, &exe.name), to: (&out_dir, &exe.name) });
+        }
+        let data = if self.has_data_beside && stage.has(BESIDE) {
+            Some((stage.dir(BESIDE)?, out_dir.make_dir("share", 0o777)?))
+        } else {
+            None
+        };
+        let packages = data.as_ref().map(|(beside, _)| beside.names()).transpose()?.unwrap_or_default();
+        if let Some((beside, share)) = &data {
+            moves.extend(packages.iter().map(|name| Move { from: (beside, name), to: (share, name) }));
+        }
+        move_all(&moves)?;
+        Ok((sizes, packages))
+    }
+
     /// Fails unless a packed executable is still static, and starts and exits like the unpacked one. The error is the
     /// reason.
     fn packed_is_good(&self, name: &str, trial: &Trial, known_fault: Option<&str>) -> Result<(), String> {
-        let file = pieces::open(self.stage.packed(name)).map_err(|error| error.to_string())?;
+        let file = self.stage.open().and_then(|stage| stage.dir(PACKED)?.file(name));
+        let file = file.map_err(|error| error.to_string())?;
         let linkage = linkage::verify(&ReadCache::new(file), self.platform);
         linkage.map_err(|fault| format!("the packed file {fault}"))?;
         if trial.packed == trial.bin {
@@ -117,15 +152,6 @@ impl Deliver {
         let known = known_fault.map(|fault| format!("; {fault}")).unwrap_or_default();
         Err(format!("`{name} --help` {packed} when packed, and {unpacked} when not{known}"))
     }
-}
-
-/// Makes a file executable and moves it to its place. Returns its size in bytes.
-fn place(from: &Utf8Path, to: &Utf8Path) -> std::io::Result<u64> {
-    use std::os::unix::fs::PermissionsExt;
-    let size = fs_err::metadata(from)?.len();
-    fs_err::set_permissions(from, PermissionsExt::from_mode(0o755))?;
-    fs_err::rename(from, to)?;
-    Ok(size)
 }
 
 /// Why an executable must not be delivered after its trial.

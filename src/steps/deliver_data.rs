@@ -1,28 +1,34 @@
-//! Puts data files beside the executables, which look for them when they run.
+//! Collects the data files that are to be beside the executables, which look for them when they run. They are delivered
+//! together with these.
 
 use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
 use super::context::{Context, Failure};
 use super::data::{OwnData, PackageData};
-use super::stage::Stage;
+use super::stage::{BESIDE, Stage};
 use super::step::Step;
 use super::try_out::Tried;
 use crate::base::error::Error;
+use crate::base::place::Place;
 use crate::world::ask::load::data_files;
+use crate::world::doors::pieces;
 use crate::world::doors::write::unwritable;
 
 /// Limits on the number of files and on their bytes: a package that is meant to be delivered stays below them.
 const FILES: usize = 20_000;
 const BYTES: u64 = 1 << 30;
 
-/// Puts the data files of each package beside the executables, in `share/PACKAGE`.
+/// Puts the data files of each package into the stage, from where they are delivered to `share/PACKAGE`.
 #[derive(Debug)]
 pub(crate) struct DeliverData {
     pub stage: Stage,
-    pub out_dir: Utf8PathBuf,
+    pub out_dir: Place,
     pub own: Vec<OwnData>,
 }
 
@@ -31,7 +37,7 @@ impl Step for DeliverData {
     type Output = Vec<Tried>;
 
     fn shell(&self) -> String {
-        format!("# hsx puts the packages' data files into {}/share", self.out_dir)
+        format!("# hsx puts the packages' data files into {}/share", self.out_dir.path())
     }
 
     fn follow(&self, tried: Vec<Tried>, context: &mut Context<'_>) -> Result<Vec<Tried>, Failure> {
@@ -49,24 +55,23 @@ impl Step for DeliverData {
             let message = format!("{count} data files of {bytes} bytes are more than are delivered");
             return Err(Error::verification(message).into());
         }
-        let share = self.out_dir.join("share");
-        let place = || -> std::io::Result<()> {
+        let copy = || -> io::Result<()> {
+            let stage = self.stage.open()?;
             for (package, files) in &files {
-                let dir = share.join(package);
-                if dir.exists() {
-                    fs_err::remove_dir_all(&dir)?;
-                }
+                let dir = stage.make_dir(Utf8Path::new(BESIDE).join(package), 0o777)?;
                 for (from, below) in files {
-                    let to = dir.join(below);
-                    fs_err::create_dir_all(to.parent().unwrap_or(&dir))?;
-                    fs_err::copy(from, &to)?;
+                    let (from, name) = (pieces::open(from)?, below.file_name().unwrap_or_default());
+                    let to = dir.make_dir(below.parent().unwrap_or("".into()), 0o777)?.create(name)?;
+                    let mode = from.metadata()?.permissions().mode() & 0o777;
+                    to.set_permissions(Permissions::from_mode(mode))?;
+                    io::copy(&mut &from, &mut &to)?;
                 }
             }
             Ok(())
         };
-        place().map_err(|error| unwritable(&error))?;
+        copy().map_err(|error| unwritable(&error))?;
         for package in files.keys() {
-            context.world.ui.status("Delivered", share.join(package).as_str());
+            context.note(&format!("{package} has data files"));
         }
         Ok(tried)
     }

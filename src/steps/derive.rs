@@ -1,7 +1,7 @@
 //! Makes an image by adding something to another, unless another build has made it since the plan was made.
 
 use super::context::{Context, Failure};
-use super::step::Step;
+use super::step::{Step, unless_done};
 use crate::base::cmd::Cmd;
 use crate::base::platform::Platform;
 use crate::facts::Addition;
@@ -27,7 +27,7 @@ impl Step for Derive {
 
     fn shell(&self) -> String {
         let Self { install, commit, remove, .. } = self;
-        format!("{install}\n{commit}\n{remove}")
+        format!("{}\n{install}\n{commit}\n{remove}", unless_done("made the image"))
     }
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {

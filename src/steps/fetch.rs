@@ -1,19 +1,23 @@
 //! Downloads everything that the build needs. The build itself then has no network.
 
-use super::context::{Context, Failure};
+use super::context::{Context, Ended, Failure};
+use super::index::Index;
 use super::step::Step;
 use crate::base::cmd::Cmd;
 
 /// Runs in the builder.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/fetch.sh")
 );
 
 #[derive(Debug)]
 pub(crate) struct Fetch {
+    /// The command, whose first argument says how it heeds the index.
     pub cmd: Cmd,
+    pub index: Index,
 }
 
 impl Step for Fetch {
@@ -21,12 +25,20 @@ impl Step for Fetch {
     type Output = ();
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        self.index.shell(&self.cmd)
     }
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
-        context.say("Fetching", "dependencies");
-        let ended = context.streamed(&self.cmd)?;
-        context.container_ended(&self.cmd, &ended, "fetching the dependencies failed")
+        let (cmd, ended) = self.index.follow(
+            context,
+            |(_, ended): &(Cmd, Ended)| ended.status.code(),
+            |context, values| {
+                let cmd = self.cmd.with(values);
+                context.say("Fetching", "dependencies");
+                let ended = context.streamed(&cmd)?;
+                Ok((cmd, ended))
+            },
+        )?;
+        context.container_ended(&cmd, &ended, "fetching the dependencies failed")
     }
 }

@@ -1,7 +1,7 @@
 //! Fills a volume that all later builds use unchanged: with a cross toolchain, or with the copy of an image.
 
 use super::context::{Context, Failure};
-use super::step::Step;
+use super::step::{Step, unless_done};
 use crate::base::cmd::Cmd;
 use crate::facts::cross;
 use crate::world::doors::state::{FILLED, Filled, State};
@@ -17,7 +17,7 @@ impl Step for Fill {
     type Output = ();
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        format!("{}\n{}", unless_done("filled the volume"), self.cmd)
     }
 
     /// Does nothing when another build has filled the volume since the plan was made. This build has waited for that

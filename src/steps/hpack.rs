@@ -1,34 +1,35 @@
-//! Writes a `.cabal` file from `package.yaml`, with the user's hpack.
+//! Writes a `.cabal` file of what the user's hpack prints for a `package.yaml`.
 
-use camino::Utf8Path;
-
-use crate::base::cmd::Cmd;
 use crate::base::error::Error;
-use crate::project::hpack_write;
-use crate::world::doors::World;
+use crate::base::place::Place;
+use crate::project::hpack::HpackPackage;
+use crate::project::parse_package;
+use crate::world::doors::{World, write};
 
 #[derive(Debug)]
 pub(crate) struct Hpack {
-    cmd: Cmd,
+    pub package: HpackPackage,
 }
 
 impl Hpack {
-    /// The step for the package in a directory.
-    pub(crate) fn new(dir: &Utf8Path) -> Self {
-        Self { cmd: hpack_write(dir) }
-    }
-
     pub(crate) fn shell(&self) -> String {
-        self.cmd.to_string()
+        self.package.shell()
     }
 
     /// # Errors
-    /// When hpack fails.
+    /// When hpack fails, or the file cannot be written.
     pub(crate) fn follow(&self, world: &World<'_>) -> Result<(), Error> {
-        let answer = world.exec.capture(&self.cmd)?;
-        if answer.success() {
-            return Ok(());
+        let HpackPackage { top, dir, name } = &self.package;
+        let cmd = HpackPackage::show(dir);
+        let answer = world.exec.capture(&cmd)?;
+        let unusable = || Error::usage("`package.yaml` is not usable").tried(cmd.to_string());
+        if !answer.success() {
+            return Err(unusable().said(&answer.stderr));
         }
-        Err(Error::usage("`package.yaml` is not usable").tried(self.cmd.to_string()).said(&answer.stderr))
+        if parse_package(&answer.stdout, "").name != *name {
+            return Err(unusable().said("it has changed meanwhile"));
+        }
+        let place = Place::of_user(top.clone()).join(dir.strip_prefix(top).unwrap_or(dir));
+        write::replace(&place, &self.package.file_name(), &answer.stdout, false)
     }
 }

@@ -5,8 +5,11 @@ use super::step::Step;
 use crate::base::cmd::Cmd;
 
 /// Opens a person's shell with the environment of a build; runs in the builder.
-pub(crate) const SHELL: &str =
-    concat!(include_str!("../../scripts/container/repositories.sh"), include_str!("../../scripts/container/shell.sh"));
+pub(crate) const SHELL: &str = concat!(
+    include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
+    include_str!("../../scripts/container/shell.sh")
+);
 
 /// Replaces the shell by the program that was built; runs in the platform's image.
 pub(crate) const PROGRAM: &str = "exec \"$@\"";

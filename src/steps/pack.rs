@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::context::{Context, Failure};
-use super::stage::Stage;
+use super::stage::{PACKED, Stage};
 use super::step::Step;
 use super::verify::Built;
 use crate::base::cmd::{Cmd, late, quote};
@@ -14,7 +14,7 @@ use crate::base::platform::Platform;
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::at_once::{cores, side_by_side};
 use crate::world::doors::exec::Output;
-use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::pieces::sha256;
 use crate::world::doors::write::unwritable;
 
 /// How long upx may take for one file: a thousand times as long as for a large one.
@@ -60,9 +60,9 @@ impl Pack {
 
     /// The outcome of a run of upx.
     fn result(&self, packer: &Packer, name: &str, answer: &Output) -> Form {
-        let path = self.stage.packed(name);
+        let dir = || self.stage.open()?.dir(PACKED);
         let why = if answer.success() {
-            match sha256_of(&path) {
+            match dir().and_then(|dir| sha256(dir.file(name)?)) {
                 Ok(sha256) => return Form::Packed { sha256, known_fault: self.known_fault(packer) },
                 Err(error) => error.to_string(),
             }
@@ -70,7 +70,7 @@ impl Pack {
             let mut said = answer.stdout.lines().chain(answer.stderr.lines()).map(str::trim);
             said.rfind(|line| !line.is_empty()).unwrap_or("it gave no reason").to_owned()
         };
-        let _ = fs_err::remove_file(&path);
+        let _ = dir().and_then(|dir| dir.remove_file(name));
         Form::Failed(format!("upx failed: {why}"))
     }
 }
@@ -99,12 +99,12 @@ impl Step for Pack {
         let Some(packer) = &self.packer else { return Ok(built.into_iter().map(unpacked).collect()) };
         let world = context.world;
         let mut all: Vec<_> = built.into_iter().map(unpacked).collect();
+        let dir = self.stage.open().and_then(|stage| stage.dir(PACKED)).map_err(|error| unwritable(&error))?;
         let mut fresh = Vec::new();
         for (number, Packed { built, form }) in all.iter_mut().enumerate() {
             let key = key(packer, built);
             let name = &built.exe.name;
-            let copied =
-                key.as_ref().map(|key| world.cache.copy_to("packed", key, &self.stage.packed(name))).transpose();
+            let copied = key.as_ref().map(|key| world.cache.copy_to("packed", key, &dir, name)).transpose();
             if let Some(sha256) = copied.map_err(|error| unwritable(&error))?.flatten() {
                 context.note(&format!("{name} was packed before"));
                 *form = Form::Packed { sha256, known_fault: self.known_fault(packer) };
@@ -126,11 +126,11 @@ impl Step for Pack {
                 context.log_answer(&cmd, &answer);
                 self.result(packer, name, &answer)
             } else {
-                let _ = fs_err::remove_file(self.stage.packed(name));
+                let _ = dir.remove_file(name);
                 Form::Failed(format!("upx was ended, as it had not ended after {} minutes", PACKING.as_secs() / 60))
             };
-            if let (Form::Packed { sha256, .. }, Some(key)) = (&form, key) {
-                world.cache.put_file("packed", key, &self.stage.packed(name), sha256);
+            if let (Form::Packed { sha256, .. }, Some(key), Ok(file)) = (&form, key, dir.file(name)) {
+                world.cache.put_file("packed", key, &file, sha256);
             }
             all[*number].form = form;
         }

@@ -20,13 +20,16 @@ impl Prepare {
     /// The first steps of every command that starts a builder.
     pub(crate) fn all(project: &Project, facts: &Facts) -> Vec<Self> {
         let sweep = facts.hosts.iter().filter_map(Sweep::of).map(Self::Sweep);
-        sweep.chain(project.hpack.iter().map(|dir| Self::Hpack(Hpack::new(dir)))).collect()
+        sweep.chain(project.hpack.iter().map(|package| Self::Hpack(Hpack { package: package.clone() }))).collect()
     }
 
     /// The first steps of a command that delivers results: those of [`Self::all`], then creating the output directory.
-    pub(crate) fn to_deliver(project: &Project, settings: &Settings, facts: &Facts) -> Vec<Self> {
-        let out_dir = MakeOutDir::of(settings, facts).map(Self::MakeOutDir);
-        Self::all(project, facts).into_iter().chain(out_dir).collect()
+    ///
+    /// # Errors
+    /// When nothing can be delivered to the output directory.
+    pub(crate) fn to_deliver(project: &Project, settings: &Settings, facts: &Facts) -> Result<Vec<Self>, Error> {
+        let out_dir = MakeOutDir::of(settings, facts)?.map(Self::MakeOutDir);
+        Ok(Self::all(project, facts).into_iter().chain(out_dir).collect())
     }
 
     pub(crate) fn shell(&self) -> String {

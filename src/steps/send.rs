@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::world::doors::World;
 use crate::world::doors::pieces::{self, sha256_of};
 use crate::world::doors::read;
 use crate::world::doors::state::{SOURCES, State};
+use crate::world::doors::ui::unwritten;
 
 /// Receives the source; runs in the builder.
 pub(crate) const RECEIVE: &str = include_str!("../../scripts/container/receive.sh");
@@ -109,13 +110,18 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     if !answer.success() {
         return Ok(false);
     }
+    // An index may name anything: also files outside of the directory, or behind a link that leads there.
+    let top = dir.canonicalize_utf8().unwrap_or_else(|_| dir.to_owned());
+    let mut parents: BTreeMap<PathBuf, bool> = BTreeMap::new();
     for name in answer.stdout.lines().map(unquoted) {
         let name = name.strip_suffix(b"/").unwrap_or(&name);
         let text = String::from_utf8_lossy(name);
-        if is_hsx(&text) {
+        let path = dir.as_std_path().join(OsStr::from_bytes(name));
+        let Some(parent) = path.parent().filter(|_| !is_hsx(&text) && leads_down(name)) else { continue };
+        let is_inside = || fs_err::canonicalize(parent).is_ok_and(|parent| parent.starts_with(&top));
+        if !*parents.entry(parent.to_owned()).or_insert_with(is_inside) {
             continue;
         }
-        let path = dir.as_std_path().join(OsStr::from_bytes(name));
         match fs_err::symlink_metadata(&path) {
             // A submodule, or a repository that was not added to this one.
             Ok(meta) if meta.is_dir() => {
@@ -131,6 +137,11 @@ fn known_to_git(dir: &Utf8Path, found: &mut Vec<PathBuf>, world: &World<'_>) -> 
     }
     everything(dir.join(".git").as_std_path(), found);
     Ok(true)
+}
+
+/// Whether a name leads downwards only.
+fn leads_down(name: &[u8]) -> bool {
+    Path::new(OsStr::from_bytes(name)).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The bytes of a name that git printed: verbatim, or quoted with C's escapes.
@@ -368,15 +379,35 @@ fn recall(source: &Source, world: &World<'_>) -> Option<Manifest> {
 /// Writes the whole source to standard output, as an engine without any of it would receive it.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, or not be written.
 pub(crate) fn print(source: &Source, world: &World<'_>) -> Result<(), Error> {
     let listing = list(source, world)?;
     let manifest = Manifest::take(&listing, None);
-    match write(&mut io::stdout().lock(), None, &listing, &manifest, &manifest.since(None)) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::usage("the source cannot be read").said(&error.to_string()))
-        }
-        Err(_) | Ok(()) => Ok(()),
+    let mut to = Output { to: io::stdout().lock(), has_failed: false };
+    match write(&mut to, None, &listing, &manifest, &manifest.since(None)) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if to.has_failed => Err(unwritten(&error)),
+        written => written.map_err(|error| Error::usage("the source cannot be read").said(&error.to_string())),
+    }
+}
+
+/// Standard output, and whether it was at fault when the source could not be copied there.
+struct Output<W> {
+    to: W,
+    has_failed: bool,
+}
+
+impl<W: Write> Write for Output<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes);
+        self.has_failed |= written.is_err();
+        written
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.to.flush();
+        self.has_failed |= flushed.is_err();
+        flushed
     }
 }
 

@@ -81,6 +81,12 @@ impl Step for () {
     }
 }
 
+/// The comment in a printed plan before commands that hsx leaves out when another hsx has done the same since the plan
+/// was made.
+pub(crate) fn unless_done(what: &str) -> String {
+    format!("# hsx leaves this out where another hsx has {what} meanwhile")
+}
+
 /// Joins parts of a script, one per line; empty parts are left out.
 pub(crate) fn lines(pieces: impl IntoIterator<Item = String>) -> String {
     pieces.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join("\n")

@@ -1,24 +1,31 @@
 //! Builds and runs test suites, without network, and copies out their logs.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::build::Results;
 use super::collect::Collected;
 use super::context::{Context, Failure};
-use super::stage::Stage;
+use super::results;
+use super::stage::{LOGS, Stage};
 use super::step::Step;
 use crate::base::cmd::{Cmd, quote};
 use crate::base::error::{Error, ErrorKind};
 use crate::base::exit_code::ExitCode;
+use crate::base::place::Place;
 use crate::project::target::{Planned, Target};
 use crate::project::{ComponentKind as Component, Executable};
 use crate::tools::cabal::{self, Suite};
 use crate::world::doors::pieces;
+use crate::world::doors::root::{Move, Root, move_all};
 use crate::world::doors::write::unwritable;
+
+/// The directory of the logs, beside a platform's executables.
+const DELIVERED_LOGS: &str = "test-logs";
 
 /// Runs in the builder.
 pub(crate) const SCRIPT: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/test.sh")
 );
@@ -54,8 +61,8 @@ impl Step for RunTests {
 #[derive(Debug)]
 pub(crate) struct DeliverLogs {
     pub stage: Stage,
-    /// The directory where the logs end up.
-    pub logs: Utf8PathBuf,
+    /// The directory in which the logs end up, in one of their own.
+    pub out_dir: Place,
     /// The targets that were asked for. cabal's plan tells which suites these are.
     pub targets: Vec<Target>,
 }
@@ -65,21 +72,21 @@ impl Step for DeliverLogs {
     type Output = Vec<Suite>;
 
     fn shell(&self) -> String {
-        let [from, to] = [&self.stage.test_logs(), &self.logs].map(|path| quote(path.as_str()));
+        let [from, to] =
+            [&self.stage.test_logs(), &self.out_dir.path().join(DELIVERED_LOGS)].map(|path| quote(path.as_str()));
         format!("rm -rf {to}\nmv {from} {to}")
     }
 
     fn follow(&self, _: Collected, _: &mut Context<'_>) -> Result<Vec<Suite>, Failure> {
-        let Self { stage, logs, targets } = self;
-        let results = pieces::text_of(stage.test_results(), 16 << 20)
+        let Self { stage, out_dir, targets } = self;
+        let results = pieces::text_of(stage.test_results(), results::TEST_RESULTS)
             .map_err(|error| Error::host("the container left no test results").said(&error.to_string()))?;
         let place = || {
-            if logs.exists() {
-                fs_err::remove_dir_all(logs)?;
-            }
-            fs_err::rename(stage.test_logs(), logs)
+            let (stage, out_dir) = (stage.open()?, Root::make(out_dir)?);
+            move_all(&[Move { from: (&stage, LOGS), to: (&out_dir, DELIVERED_LOGS) }])
         };
         place().map_err(|error| unwritable(&error))?;
+        let logs = out_dir.path().join(DELIVERED_LOGS);
         let mut suites = cabal::test_suites(&results);
         for suite in &mut suites {
             suite.log = suite.log.take().and_then(|log| Some(logs.join(Utf8Path::new(log.as_str()).file_name()?)));

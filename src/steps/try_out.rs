@@ -5,7 +5,7 @@ use camino::Utf8Path;
 
 use super::context::{Context, Failure};
 use super::pack::{Form, Packed};
-use super::stage::{Stage, TRIED};
+use super::stage::{KNOWN, Stage, TRIED};
 use super::step::Step;
 use super::verify::Built;
 use crate::base::cmd::{Cmd, quote};
@@ -64,7 +64,7 @@ impl Step for TryOut {
         if !is_sent {
             return format!("{note}\n{cmd}");
         }
-        let stage = quote(self.stage.0.as_str());
+        let stage = quote(self.stage.path().as_str());
         format!("{note}\ntar --create --directory {stage} {} | {cmd}", TRIED.join(" "))
     }
 
@@ -76,10 +76,8 @@ impl Step for TryOut {
         for tried in &mut all {
             tried.trial = recall(tried, context);
             if tried.trial.is_some() {
-                let mark = self.stage.known();
-                let made =
-                    fs_err::create_dir_all(&mark).and_then(|()| fs_err::write(mark.join(&tried.built.exe.name), ""));
-                made.map_err(|error| unwritable(&error))?;
+                let mark = || self.stage.open()?.make_dir(KNOWN, 0o777)?.create(&tried.built.exe.name);
+                mark().map_err(|error| unwritable(&error))?;
             } else {
                 names.push(tried.built.exe.name.clone());
             }
@@ -89,8 +87,7 @@ impl Step for TryOut {
             return Ok(all);
         }
         context.say("Checking", "that what was built starts");
-        let answer =
-            if trial.is_sent { self.send(&trial.cmd, &names, context)? } else { context.quietly(&trial.cmd)? };
+        let answer = self.run(trial, &names, context)?;
         if !answer.success() {
             let failed = context.failed(&trial.cmd, answer.status, &answer.stderr);
             if !failed.lacks_emulation() {
@@ -109,24 +106,31 @@ impl Step for TryOut {
 }
 
 impl TryOut {
-    /// Runs the command, and writes the executables that are to be started to it, as a tar archive.
-    fn send(&self, cmd: &Cmd, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
-        let stage = &self.stage.0;
+    /// Runs the trial. An engine on another machine is sent the executables that are to be started, as a tar archive. The
+    /// programs that are tried can write to the script's own output, so only so much of it is kept.
+    fn run(&self, trial: &TrialRun, names: &[String], context: &mut Context<'_>) -> Result<Output, Error> {
+        /// In bytes. The script prints at most 2,000 for an executable.
+        const ANSWER: usize = 4 << 20;
+        let TrialRun { cmd, is_sent } = trial;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let mut output = |source, bytes: &[u8]| match source {
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
+            Stream::Stderr => keep(&mut stderr, bytes, ANSWER),
+        };
         let feed = |to: &mut dyn std::io::Write| {
             let mut archive = tar::Builder::new(to);
-            for name in TRIED.iter().flat_map(|form| names.iter().map(move |name| Utf8Path::new(form).join(name))) {
-                let path = stage.join(&name);
-                if path.exists() {
-                    archive.append_path_with_name(path, name)?;
+            let stage = self.stage.open()?;
+            for form in TRIED {
+                let dir = stage.dir(form)?;
+                for name in names.iter().filter(|name| dir.has(name)) {
+                    archive.append_file(Utf8Path::new(form).join(name), &mut dir.file(name)?)?;
                 }
             }
             archive.into_inner()?.flush()
         };
-        let (status, written) = context.world.exec.fed(cmd, &feed, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
-            Stream::Stderr => keep(&mut stderr, bytes),
-        })?;
+        let exec = &context.world.exec;
+        let (status, written) =
+            if *is_sent { exec.fed(cmd, &feed, &mut output)? } else { (exec.stream(cmd, &mut output)?, Ok(())) };
         if let (true, Err(error)) = (status.success(), written) {
             return Err(Error::host("the executables could not be sent to the engine").said(&error.to_string()));
         }

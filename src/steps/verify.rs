@@ -1,17 +1,17 @@
 //! Checks that each executable that cabal planned exists, is for the platform, and is static. Meanwhile the engine
 //! removes the container that they were copied out of.
 
+use std::fs::File;
 use std::io::Seek;
 use std::thread;
 
-use camino::Utf8Path;
 use object::read::ReadCache;
 
 use super::collect::{Collected, Remove};
 use super::context::{Context, Failure};
 use super::data::{self, OwnData, PackageData};
 use super::job::Job;
-use super::stage::Stage;
+use super::stage::{BUILT, Stage};
 use super::step::{Step, lines};
 use crate::base::digest::Hasher;
 use crate::base::error::{self, Error};
@@ -68,7 +68,8 @@ impl Verify {
         self.drop_all_but(&selected).map_err(|error| unwritable(&error))?;
         let units = data::units_in(stage);
         let built = selected.into_iter().map(|exe| {
-            let content = Content::of(&stage.built(&exe.name), *platform);
+            let file = stage.open().and_then(|stage| stage.dir(BUILT)?.file(&exe.name));
+            let content = file.and_then(|file| Content::of(file, *platform));
             let Content { size, linkage, gmp, sha256 } = content.map_err(|error| left_out(&exe, &error, job, said))?;
             let linkage = linkage.map_err(|fault| {
                 Error::verification(format!("the executable `{}` {fault}", exe.name))
@@ -82,14 +83,9 @@ impl Verify {
 
     /// Removes from the stage the executables that were built but not asked for.
     fn drop_all_but(&self, selected: &[Executable]) -> std::io::Result<()> {
-        for entry in fs_err::read_dir(self.stage.0.join("bin"))? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if !selected.iter().any(|exe| name == exe.name.as_str()) && entry.file_type()?.is_file() {
-                fs_err::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
+        let built = self.stage.open()?.dir(BUILT)?;
+        let names = built.names()?.into_iter().filter(|name| !selected.iter().any(|exe| exe.name == *name));
+        names.into_iter().try_for_each(|name| built.remove_all(&name))
     }
 }
 
@@ -159,8 +155,7 @@ struct Content {
 }
 
 impl Content {
-    fn of(path: &Utf8Path, platform: Platform) -> std::io::Result<Self> {
-        let mut file = pieces::open(path)?;
+    fn of(mut file: File, platform: Platform) -> std::io::Result<Self> {
         let linkage = linkage::verify(&ReadCache::new(&file), platform);
         file.rewind()?;
         let (mut size, mut gmp, mut hasher) = (0, GmpSearch::default(), Hasher::default());

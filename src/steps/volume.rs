@@ -1,9 +1,10 @@
 //! Creates a volume.
 
 use super::context::{Context, Failure};
-use super::step::Step;
+use super::step::{Step, unless_done};
 use crate::base::cmd::Cmd;
 use crate::facts::Host;
+use crate::tools::engine::words;
 
 #[derive(Debug)]
 pub(crate) struct CreateVolume {
@@ -22,14 +23,13 @@ impl Step for CreateVolume {
     type Output = ();
 
     fn shell(&self) -> String {
-        self.cmd.to_string()
+        format!("{}\n{}", unless_done("created the volume"), self.cmd)
     }
 
     fn follow(&self, (): (), context: &mut Context<'_>) -> Result<(), Failure> {
         let answer = context.quietly(&self.cmd)?;
-        // Another hsx has created it since the plan was made. Docker reports no error then; podman before 4.6 has no
-        // flag for that.
-        if answer.success() || answer.stderr.contains("already exists") {
+        // Another hsx may have created it since the plan was made.
+        if answer.success() || words::exists_already(&answer.stderr) {
             return Ok(());
         }
         let failed = context.failed(&self.cmd, answer.status, &answer.stderr);

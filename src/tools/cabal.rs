@@ -47,10 +47,20 @@ pub(crate) fn command_line(args: impl IntoIterator<Item = OsString>, is_set: imp
     CommandLine { args, typed: Some("cabal") }
 }
 
-/// The package store, the package index and cabal's own home. It is a volume per platform and image.
+/// cabal's own directory, with its configuration. Each container makes it anew (`home.sh`), so that no build leaves
+/// anything there for another.
 pub(crate) const CABAL_DIR: &str = "/hsx/cabal";
 
-/// The build directory. It is a volume per project, platform and image.
+/// The home of the user in the container, which each container makes anew too.
+pub(crate) const HOME: &str = "/hsx/home";
+
+/// The package store: compiled dependencies. It is a volume per platform and image, or also per project.
+pub(crate) const STORE_DIR: &str = "/hsx/cabal/store";
+
+/// The package index. It is a volume per platform and image, which no project's code can write to.
+pub(crate) const INDEX_DIR: &str = "/hsx/index";
+
+/// The build directory, and what the project downloaded. It is a volume per project, platform and image.
 pub(crate) const BUILD_DIR: &str = "/hsx/build";
 
 /// The build directory of tests. In the one of builds, cabal would configure all packages anew after each change
@@ -103,7 +113,7 @@ pub(crate) fn overrides(settings: &[Setting], is_seen: impl Fn(&str) -> bool) ->
             "executable-dynamic" => "--disable-executable-dynamic".to_owned(),
             "documentation" => "--disable-documentation".to_owned(),
             "write-ghc-environment-files" => "--write-ghc-environment-files=never".to_owned(),
-            "store-dir" => format!("--store-dir={CABAL_DIR}/store"),
+            "store-dir" => format!("--store-dir={STORE_DIR}"),
             // One more directory on PATH does no harm, and cabal uses the compiler that it is given.
             "extra-prog-path" | "ghc-location" => continue,
             _ if let Some(in_image) = setting.program_in_image() => {
@@ -336,7 +346,7 @@ pub(crate) fn failure_hint(output: &str) -> Option<String> {
     None
 }
 
-/// What `fetch.sh` prints if `cabal update` failed.
+/// What `index.sh` prints if `cabal update` failed.
 const NO_INDEX: &str = "hsx: the package index could not be updated";
 
 /// The hint for when the solver rejects the compiler's own `base`: "base-4.20.2.0/installed-inplace (conflict: tracker

@@ -9,9 +9,14 @@ use crate::base::cmd::Cmd;
 /// is trusted, and git itself refuses a repository that belongs to somebody else (`safe.directory`).
 const NO_PROGRAMS: [&str; 4] = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"];
 
+/// Variables that keep git from the network, and from what it would start to get there. A repository can lack objects
+/// that git then fetches, by a program that its configuration names (`remote.NAME.uploadpack`). Versions without the
+/// second variable heed the first.
+const NO_NETWORK: [&str; 2] = ["GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1"];
+
 /// Lists the files of a directory that git tracks or does not ignore, one a line. git quotes names that are not plain
 /// ASCII, so that a line break in a name does not split it.
 pub(crate) fn list(dir: &Utf8Path) -> Cmd {
     let words = ["-c", "core.quotePath=true", "ls-files", "--cached", "--others", "--exclude-standard"];
-    Cmd::new("git").args(["-C", dir.as_str()]).args(NO_PROGRAMS).args(words)
+    Cmd::new("/usr/bin/env").args(NO_NETWORK).args(["git", "-C", dir.as_str()]).args(NO_PROGRAMS).args(words)
 }

@@ -137,7 +137,7 @@ fn what_a_running_hsx_uses_stays() {
     let volumes = fs_err::read_to_string(test.root().join("fake/volumes")).unwrap();
     let labels = r#""CreatedAt":"2020-01-01T00:00:00Z","Labels":{"hsx.kind":"build"}"#;
     let volumes: Vec<_> = volumes.lines().map(|name| format!(r#"{{"Name":"{name}",{labels}}}"#)).collect();
-    assert_eq!(volumes.len(), 2, "a store and a build directory");
+    assert_eq!(volumes.len(), 3, "a store, an index and a build directory");
     test.set_scenario("volume-inspect", &format!("say '[{}]'; exit", volumes.join(",")));
     let run = test.hsx("cache prune --all --yes").exits(0).says("stays: a running hsx uses it");
     assert!(removed(&run).is_empty(), "{run}");
@@ -147,7 +147,7 @@ fn what_a_running_hsx_uses_stays() {
     hsx.end().0.exits(0);
 
     let run = test.hsx("cache prune --all --yes").exits(0);
-    assert_eq!(removed(&run).len(), 2, "{run}");
+    assert_eq!(removed(&run).len(), 3, "{run}");
 }
 
 #[test]

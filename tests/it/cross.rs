@@ -172,6 +172,8 @@ quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
    Preparing linux/amd64 image with tools for linux/arm64
 Installing aarch64
    Preparing linux/arm64 toolchain from the image
+    Updating linux/arm64 package index
+Downloading the latest package list
     Fetching linux/arm64 dependencies
 All dependencies are there
     Building linux/arm64 with GHC 9.10.3 by hsx's default (cross)
@@ -191,7 +193,7 @@ Linking demo
     assert_eq!(emulated.value("--entrypoint"), Some("/bin/sh"));
     let build_volume = |call| mount_of(call, "/hsx/build").to_owned();
     assert_ne!(build_volume(cross), build_volume(emulated), "neither sees the other's files");
-    assert_eq!(mount_of(cross, "/hsx/cabal"), mount_of(emulated, "/hsx/cabal"), "the downloads are the same");
+    assert_eq!(mount_of(cross, "/hsx/index"), mount_of(emulated, "/hsx/index"), "the index is the same");
     assert!(test.containers().is_empty(), "{run}");
     run.prints("  emulate\n");
 
@@ -218,6 +220,20 @@ fn tools_that_do_not_start_are_no_end_either() {
     let run = test.hsx("static -p arm64 --format json").exits(0);
     let reason = "`cross` failed: the host's tools do not start in the platform's container";
     assert_eq!(reported(&run), ("emulate".to_owned(), reason.to_owned()));
+}
+
+#[test]
+fn an_engine_that_can_start_no_container_fails_for_both() {
+    for said in [
+        r#"could not find pasta, the network namespace can't be configured: exec: "pasta": executable file not found in $PATH"#,
+        "netavark: nftables error: unable to execute nft: No such file or directory (os error 2)",
+    ] {
+        let test =
+            Test::new().scenario("run-fetch", &format!("echo 'Error: {}' >&2; exit 127", said.replace('\'', "'\\''")));
+        let run = test.hsx("static -p arm64").exits(3).prints_nothing().does_not_say("STRATEGY");
+        assert_eq!(run.calls_of("run-fetch").len(), 1, "{run}");
+        run.says("error: linux/arm64: the builder container failed\n").says("hint: ");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn events_are_lines_of_json() {
         .collect();
     let expected = [
         "phase pulling",
+        "phase updating",
         "phase fetching",
         "phase building",
         "package demo-0.1.0",
@@ -40,9 +41,9 @@ fn events_are_lines_of_json() {
         "end ",
     ];
     assert_eq!(told, expected, "{run}");
-    assert_eq!((&events[4]["number"], &events[4]["of"]), (&1.into(), &2.into()));
-    assert_eq!(events[8]["executables"][0]["name"], "demo");
-    assert_eq!(events[9]["exit_code"], 0);
+    assert_eq!((&events[5]["number"], &events[5]["of"]), (&1.into(), &2.into()));
+    assert_eq!(events[9]["executables"][0]["name"], "demo");
+    assert_eq!(events[10]["exit_code"], 0);
 }
 
 #[test]

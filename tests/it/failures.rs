@@ -30,6 +30,8 @@ fn a_build_that_fails_ends_with_cabals_words_and_one_error() {
    Resolving quay.io/benz0li/ghc-musl:9.10.3
      Pulling linux/amd64 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
 quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
+    Updating linux/amd64 package index
+Downloading the latest package list
     Fetching linux/amd64 dependencies
 All dependencies are there
     Building linux/amd64 with GHC 9.10.3 by hsx's default (native)
@@ -47,6 +49,22 @@ error: linux/amd64: cabal build failed
     assert!(log(&run).contains("Failed to build demo-0.1.0.\n"));
     assert_eq!(run.stderr.matches("error:").count(), 2, "GHC's own and hsx's\n{run}");
     assert!(test.containers().is_empty());
+}
+
+/// What podman says where it has unmounted the container that it copies from.
+const LOSES_ITS_MOUNT: &str = "echo 'Error: 1 error occurred:' >&2
+echo '	* copying from container: copier: get: globs [/hsx/out] matched nothing (0 filtered out): no such file or directory' >&2
+exit 125";
+
+#[test]
+fn a_container_that_was_unmounted_while_it_was_copied_from_is_copied_from_again() {
+    let once = format!("[ -e \"$FAKE/lost\" ] || {{ true > \"$FAKE/lost\"; {LOSES_ITS_MOUNT}; }}");
+    let run = Test::new().scenario("cp", &once).hsx("static").exits(0).prints("demo");
+    assert_eq!(run.calls_of("cp").len(), 2, "{run}");
+
+    let run = Test::new().scenario("cp", LOSES_ITS_MOUNT).hsx("static").exits(3).prints_nothing();
+    assert_eq!(run.calls_of("cp").len(), 2, "{run}");
+    run.says("the results cannot be copied out of the container").says("globs [/hsx/out] matched nothing");
 }
 
 #[test]
@@ -140,7 +158,7 @@ fn an_output_directory_that_cannot_be_written_is_named() {
         str![[r#"
    Resolving quay.io/benz0li/ghc-musl:9.10.3
 error: the output directory is not writable
-  | failed to create directory `[ROOT]/home/demo/dist-static`: File exists (os error 17)
+  | `[ROOT]/home/demo/dist-static`: Not a directory (os error 20)
 hint: choose another with `--out-dir`
 
 "#]]

@@ -19,6 +19,9 @@ pub(crate) const DEMO_CABAL: &str =
 
 pub(crate) const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/riscv64"];
 
+/// The directory with the fake programs.
+const FAKES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/fakes");
+
 /// How long anything may take that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -67,6 +70,7 @@ impl Test {
             fs_err::create_dir_all(root.join(dir)).expect("a fresh directory takes others");
         }
         let test = Self { cwd: project.clone(), project, env: BTreeMap::new(), remembers: false, root, _guard: guard };
+        symlink(FAKES, test.root.join("fake/parts")).expect("a fresh directory takes links");
         test.write_at("fake/images", "");
         test.write_at("fake/volumes", "");
         test.write_at("fake/arch", "amd64\n");
@@ -100,8 +104,7 @@ impl Test {
 
     /// Makes a fake program of the world at a path.
     pub(crate) fn fake_as(self, script: &str, path: &str) -> Self {
-        let script = Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fakes").join(script);
-        symlink(script, self.root.join(path)).expect("there is nothing at the path");
+        symlink(Utf8Path::new(FAKES).join(script), self.root.join(path)).expect("there is nothing at the path");
         self
     }
 

@@ -40,7 +40,7 @@ fn written(test: &Test) -> Option<String> {
 
 /// The text that the container was asked to check.
 fn checked(run: &Run) -> &str {
-    run.calls_of("run-freeze").last().unwrap().script_args()[0]
+    run.calls_of("run-freeze").last().unwrap().script_args()[1]
 }
 
 #[test]
@@ -61,8 +61,8 @@ fn without_a_cabal_here_the_containers_decides() {
     let calls = run.calls_of("run-freeze");
     assert_eq!(calls.len(), 2, "one to ask, one to check\n{run}");
     let cabal = ["--builddir=/hsx/build/freeze", "--with-compiler=ghc", "--enable-executable-static"];
-    assert_eq!(calls[0].script_args(), [&["solve", "", ""], &cabal[..]].concat());
-    assert_eq!(calls[1].script_args(), [&[pinned, "2026-01-01T00:00:00Z", ""], &cabal[..], &["all"]].concat());
+    assert_eq!(calls[0].script_args(), [&["new", "solve", "", ""], &cabal[..]].concat());
+    assert_eq!(calls[1].script_args(), [&["ask", pinned, "2026-01-01T00:00:00Z", ""], &cabal[..], &["all"]].concat());
     let mut after = test.tree("");
     after.remove(FILE);
     assert_eq!(after, before, "something else was written");
@@ -90,7 +90,7 @@ cabal.project.freeze: 3 constraints
     );
     let pinned = "constraints: any.hashable ==1.4.6.0,\n             hashable -arch-native,\n             any.random ==1.2.1.2\n";
     assert_eq!((written(&test).as_deref(), checked(&run)), (Some(pinned), pinned));
-    assert_eq!(run.calls_of("run-freeze")[0].script_args()[0], "ask");
+    assert_eq!(run.calls_of("run-freeze")[0].script_args()[1], "ask");
     assert!(test.tree("").keys().all(|path| !path.contains("dist-newstyle")), "{run}");
     let left = fs_err::read_dir(test.root().join("tmp")).unwrap().count();
     assert_eq!(left, 0, "the copy is left");
@@ -156,30 +156,93 @@ fn the_present_file_is_translated() {
     test.hsx("freeze --from file").exits(2).says("`--force`");
     let run = test.hsx("freeze --from file --force").exits(0).prints("any.base ==4.18.2.1  GHC 9.10.3 comes with base");
     assert_eq!(written(&test).as_deref(), Some("constraints: any.random ==1.2.1.2\n"));
-    assert!(run.calls_of("cabal").is_empty() && run.calls_of("run-freeze")[0].script_args()[0] == "ask", "{run}");
+    assert!(run.calls_of("cabal").is_empty() && run.calls_of("run-freeze")[0].script_args()[1] == "ask", "{run}");
     Test::new().hsx("freeze --from file").exits(2).says("there is no `").says("/demo/cabal.project.freeze`");
     let run = test.hsx("static --freeze=file --no-upx").exits(0);
     assert!(run.call("run-build").has("--constraint=any.random ==1.2.1.2"));
 }
 
 #[test]
+fn a_project_that_tells_cabal_what_to_start_is_frozen_in_the_container() {
+    let project = |more: &str| format!("packages: .\n{more}\n");
+    let named = |more: &str| with_host().file("cabal.project", &project(more));
+    for (test, named) in [
+        (named("with-compiler: ./ghc-evil"), "`with-compiler: ./ghc-evil` in cabal.project"),
+        (with_host().file("cabal.project.local", "with-hc-pkg: x\n"), "`with-hc-pkg: x` in cabal.project.local"),
+        (named("import: https://example.org/x"), "`import: https://example.org/x` in cabal.project"),
+        (
+            named("import: sub/a.config").file("sub/a.config", "import: b.config\n"),
+            "an `import:` in sub/a.config, which hsx cannot judge",
+        ),
+        (
+            named("import: a.config").file("a.config", "if os(linux)\n  extra-prog-path: .\n"),
+            "`extra-prog-path: .` in a.config",
+        ),
+        (named("import: cabal.project"), "imports that are nested deeper than hsx reads"),
+        (
+            with_host().file("hsx.toml", "cabal-args = [\"--with-compiler=./ghc-evil\"]\n"),
+            "`--with-compiler=./ghc-evil` in `cabal-args` of hsx.toml",
+        ),
+        (named("with-compiler: ghc-9.10.3").file("ghc-9.10.3", ""), "the file `ghc-9.10.3`"),
+    ] {
+        let run = test.hsx("freeze").exits(0).says("warning: the container's cabal chooses the versions: ").says(named);
+        assert_eq!(run.stderr.matches("the container's cabal chooses").count(), 1, "{run}");
+        assert!(run.calls_of("cabal").is_empty() && run.calls_of("ghc-pkg").is_empty(), "{run}");
+        assert_eq!(run.calls_of("run-freeze")[0].script_args()[1], "solve");
+        let run = test.hsx("freeze --dry-run --force").exits(0).prints(named);
+        assert!(!run.stdout.contains("ghc_pkg=$1"), "{run}");
+        let run = test.hsx("static --freeze --no-upx").exits(0).says(named);
+        assert!(run.calls_of("cabal").is_empty(), "{run}");
+        for args in ["freeze --force --from host", "static --freeze=host", "freeze --force --from host --dry-run"] {
+            let run = test.hsx(args).exits(2).prints_nothing().says(named).says("`--from image`");
+            assert!(run.calls_of("cabal").is_empty(), "{run}");
+        }
+    }
+    // What the user types is the user's, and what is on PATH too.
+    let test = with_host().file("cabal.project", &project("with-compiler: ghc-9.10.3"));
+    test.hsx("freeze --cabal-arg=--with-gcc=./mine").exits(0).call("cabal");
+}
+
+#[test]
+fn cabal_here_looks_for_no_project_above_the_copy() {
+    let test = with_host().scenario("cabal", "[ -e cabal.project ] || exit 1");
+    test.hsx("freeze").exits(0);
+    assert!(!test.project().join("cabal.project").exists());
+    test.write("cabal.project", "packages: demo.cabal\n");
+    test.set_scenario("cabal", "read -r line < cabal.project; [ \"$line\" = 'packages: demo.cabal' ] || exit 1");
+    test.hsx("freeze --force").exits(0);
+}
+
+#[test]
 fn every_platform_is_asked_and_has_to_agree() {
     let test = Test::new().scenario(
         "run-freeze",
-        "[ \"$platform\" != linux/arm64 ] || [ \"$1\" != ask ] || {\n\
+        "[ \"$platform\" != linux/arm64 ] || [ \"$2\" != ask ] || {\n\
          printf '%s\\n' 'ghc 9.12.2' 'packages base-4.21.0.0' 'repositories hackage.haskell.org'; exit; }",
     );
     let run = test.hsx("freeze -p amd64,arm64").exits(0);
     let run = run.prints("any.base ==4.20.2.0  linux/arm64: GHC 9.12.2 comes with base 4.21.0.0");
     let platforms: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.value("--platform").unwrap()).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/arm64", "linux/amd64", "linux/arm64"]);
-    let tasks: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.script_args()[0]).collect();
+    let tasks: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.script_args()[1]).collect();
     assert_eq!(tasks[..2], ["solve", "ask"]);
 }
 
 #[test]
+fn where_the_survey_had_to_be_emulated_so_is_the_check() {
+    let test = Test::new().scenario("run-cross", "echo 'cross: no shell'; exit 102");
+    let dry = test.hsx("freeze -p arm64 --dry-run").exits(0);
+    dry.prints("# where what comes before had to be emulated, hsx emulates this too\n");
+    let run = test.hsx("freeze -p arm64").exits(0).says("FAILED");
+    let entries: Vec<_> = run.calls_of("run-freeze").iter().map(|call| call.value("--entrypoint").unwrap()).collect();
+    assert_eq!(entries, ["/bin/sh", "/bin/sh"], "{run}");
+    let dry = Test::new().hsx("freeze --dry-run").exits(0);
+    assert!(!dry.stdout.contains("had to be emulated"), "{dry}");
+}
+
+#[test]
 fn an_unfit_freeze_is_not_written() {
-    let fails = "case $1 in ask | solve) ;; *) echo 'Error: Could not resolve dependencies' >&2; exit 100 ;; esac";
+    let fails = "case $2 in ask | solve) ;; *) echo 'Error: Could not resolve dependencies' >&2; exit 100 ;; esac";
     let test = Test::new().scenario("run-freeze", fails).file(FILE, "mine");
     let run = test.hsx("freeze --force").exits(1).prints_nothing().says("Could not resolve dependencies");
     run.says("linux/amd64: the container cannot honour the freeze").says("log: ");
@@ -247,7 +310,7 @@ fn a_sibling_package_is_in_the_copy() {
     test.write_at("home/lib/lib.cabal", "name: lib\nversion: 1\n");
     let test =
         test.file("cabal.project", "packages: . ../lib\n").scenario("cabal", "[ -e ../lib/lib.cabal ] || exit 1");
-    test.hsx("freeze").exits(0);
+    test.hsx("freeze --allow-mount ../lib").exits(0);
 }
 
 #[test]
@@ -277,7 +340,7 @@ fn static_freeze_does_without_the_file_that_is_there() {
         let source = hidden.strip_prefix("type=bind,source=").and_then(|rest| rest.split(',').next()).unwrap();
         assert_eq!(fs_err::read_to_string(source).unwrap(), "");
     }
-    assert_eq!(run.call("run-fetch").script_args()[0], "2026-01-01T00:00:00Z");
+    assert_eq!(run.call("run-fetch").script_args()[1], "2026-01-01T00:00:00Z");
     let json = run.json();
     assert_eq!(json["platforms"][0]["executables"][0]["name"], "demo");
     assert!(json["freeze"]["text"].as_str().unwrap().contains("any.random ==1.2.1.2"));

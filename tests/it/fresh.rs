@@ -13,6 +13,7 @@ const RESULT: &str = "dist-static/linux-amd64/demo";
 fn built() -> Test {
     let test = Test::new()
         .remembering()
+        .env("HSX_ALLOW_MOUNT", "../sibling")
         .file("cabal.project", "packages: . ../sibling\nimport: common.config\n")
         .file("common.config", "-- nothing\n")
         .file("../sibling/sibling.cabal", "name: sibling\nversion: 1\n")

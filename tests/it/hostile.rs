@@ -93,6 +93,8 @@ fn what_cannot_be_printed_is_a_failure() {
         ("static --dry-run", 3),
         ("man static", 3),
         ("completions bash", 3),
+        ("source", 3),
+        ("source --list", 3),
         ("--help", 3),
         ("static --format json --platform none", 2),
     ] {
@@ -117,6 +119,98 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         command.args(args.split(' ')).stdin(Stdio::null()).stdout(writer);
         test.ended(command.output().unwrap()).exits(0).does_not_say("error");
     }
+}
+
+#[test]
+fn a_git_file_shows_a_build_no_directory_of_its_choice() {
+    let test = Test::new();
+    for (path, text) in [("HEAD", "ref: x\n"), ("objects/x", ""), (".ssh/id_ed25519", "KEY\n")] {
+        test.write_at(&format!("victim/{path}"), text);
+    }
+    let victim = test.root().join("victim");
+    for (named, more) in [
+        (victim.to_string(), None),
+        ("../../victim".to_owned(), None),
+        ("fake".to_owned(), Some(("fake/commondir", victim.to_string()))),
+    ] {
+        test.write(".git", format!("gitdir: {named}\n"));
+        fs_err::create_dir_all(test.project().join("fake")).unwrap();
+        if let Some((path, text)) = more {
+            test.write(path, text);
+        }
+        for command in ["static", "static --dry-run", "source"] {
+            let run = test.hsx(command).exits(2).prints_nothing().says(&format!("| {victim}: the git directory that"));
+            let run = run.says(&format!("add `--allow-mount {victim}`"));
+            assert!(run.calls.is_empty(), "{run}");
+        }
+    }
+    let run = test.hsx(&format!("static --allow-mount {victim}")).exits(0);
+    assert!(run.call("run-build").values("--mount").iter().any(|mount| mount.contains("/victim,")), "{run}");
+}
+
+#[test]
+fn every_package_beside_the_project_is_named_before_it_is_shown() {
+    let test = Test::new().file("cabal.project", "packages: . ../*/ ../*/dist/*.tar.gz\n");
+    test.write("../secret/secret.cabal", "name: secret\n");
+    test.write("../notes/private.txt", "");
+    test.write("../packed/dist/packed-1.tar.gz", "");
+    // A link leads where it leads, whatever its own place.
+    fs_err::create_dir(test.root().join("elsewhere")).unwrap();
+    fs_err::write(test.root().join("elsewhere/e.cabal"), "name: e\n").unwrap();
+    symlink(test.root().join("elsewhere"), test.project().join("../linked")).unwrap();
+    let root = test.root().to_owned();
+    let run = test.hsx("static").exits(2).prints_nothing();
+    let run = run.says(&format!("| {root}/elsewhere: a package")).says(&format!("| {root}/home/secret: a package"));
+    run.says(&format!("| {root}/home/packed/dist/packed-1.tar.gz: an archive")).does_not_say("notes");
+    test.hsx("static --allow-mount ..").exits(2).says("elsewhere: a package").does_not_say("secret: ");
+}
+
+#[test]
+fn hpack_makes_a_file_of_the_project_only() {
+    let world = || Test::new().without_file("demo.cabal").fake("hpack");
+    let test = world().file("package.yaml", "name: ../../evil\n");
+    let run = test.hsx("static").exits(2).says("names the package `../../evil`, which is no name of one");
+    assert!(run.calls_of("run-build").is_empty() && !test.root().join("evil.cabal").exists(), "{run}");
+    // A link is neither followed nor replaced.
+    let test = world().file("package.yaml", "name: demo\n");
+    let victim = test.root().join("victim");
+    symlink(&victim, test.project().join("demo.cabal")).unwrap();
+    test.hsx("static").exits(2).says("demo.cabal`");
+    assert!(!victim.exists());
+    let pasted = test.shell(&test.hsx("static --dry-run").exits(0).stdout);
+    assert!(pasted.code != 0 && !victim.exists(), "{pasted}");
+    // Nor is a directory that is a link.
+    let test = Test::new().fake("hpack").file("cabal.project", "packages: . sub\n");
+    test.write_at("victim/package.yaml", "name: evil\n");
+    symlink(test.root().join("victim"), test.project().join("sub")).unwrap();
+    let run = test.hsx("static").exits(2).says("sub/package.yaml` leads out of the project");
+    assert!(run.calls_of("hpack-show").is_empty() && !test.root().join("victim/evil.cabal").exists(), "{run}");
+}
+
+#[test]
+fn hpack_reads_what_the_build_is_shown_and_asks_nobody_else() {
+    let test = Test::new().without_file("demo.cabal").fake("hpack");
+    test.write_at("victim.yaml", "x: 1\n");
+    symlink(test.root().join("victim.yaml"), test.project().join("linked.yaml")).unwrap();
+    test.write("a.yaml", "defaults:\n- local: ../../victim.yaml\n");
+    test.write("good.yaml", "ghc-options: -Wall\n");
+    for (defaults, said) in [
+        ("  local: ../../victim.yaml", "victim.yaml` leads out of the project"),
+        ("  local: linked.yaml", "linked.yaml` leads out of the project"),
+        ("  local: a.yaml", "victim.yaml` leads out of the project"),
+        ("  github: sol/hpack-template", "| github: sol/hpack-template"),
+        ("  {local: good.yaml}", "| {local: good.yaml}"),
+    ] {
+        test.write("package.yaml", format!("name: demo\ndefaults:\n{defaults}\n"));
+        let run = test.hsx("static").exits(2).says(said).says("run `hpack` yourself");
+        assert!(run.calls_of("hpack-show").is_empty(), "{run}");
+    }
+    test.write("package.yaml", "name: demo\ndefaults:\n  local: a.yaml\n");
+    let victim = test.root().join("victim.yaml");
+    test.hsx(&format!("static --allow-mount {victim}")).exits(0);
+    fs_err::remove_file(test.project().join("demo.cabal")).unwrap();
+    test.write("package.yaml", "name: demo\ndefaults:\n  local: good.yaml\n");
+    test.hsx("static").exits(0);
 }
 
 #[test]
@@ -147,14 +241,119 @@ fn git_starts_nothing_that_the_project_names() {
 }
 
 #[test]
-fn an_empty_entry_of_path_is_no_directory() {
-    let test = Test::new();
-    let path = format!(":{}", test.root().join("bin"));
-    let podman = test.project().join("podman");
-    fs_err::write(&podman, format!("#!/bin/sh\n: > {}\n", test.root().join("ran"))).unwrap();
-    fs_err::set_permissions(&podman, PermissionsExt::from_mode(0o755)).unwrap();
-    let run = test.env("PATH", &path).hsx("static").exits(0);
-    assert!(!podman.parent().unwrap().join("../../ran").exists(), "{run}");
+fn git_fetches_nothing_that_the_project_lacks() {
+    let test = Test::new().real("git");
+    let (fetcher, ran) = (test.root().join("fetcher"), test.root().join("ran"));
+    fs_err::write(&fetcher, format!("#!/bin/sh\n: > {ran}\n")).unwrap();
+    fs_err::set_permissions(&fetcher, PermissionsExt::from_mode(0o755)).unwrap();
+    test.write("far/file", "far\n");
+    test.write("near/file", "");
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(["-C", test.project().as_str()]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=x", "-c", "user.email=x", "commit", "--quiet", "--message=x"]);
+    // The index has a directory as a whole, and what is in it is promised by a repository elsewhere.
+    git(&["sparse-checkout", "set", "--cone", "--sparse-index", "near"]);
+    let object = git(&["rev-parse", "HEAD:far"]);
+    for (key, value) in [
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.url", test.root().as_str()),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.uploadpack", fetcher.as_str()),
+    ] {
+        git(&["config", key, value]);
+    }
+    fs_err::remove_file(test.project().join(".git/objects").join(&object[..2]).join(&object[2..])).unwrap();
+    test.hsx("source --list").exits(0).prints("/src/near/file\n");
+    assert!(!ran.exists());
+    // Asked without care, git does start it.
+    let list = ["-C", test.project().as_str(), "ls-files", "--cached"];
+    let _ = Command::new("git").args(list).output().unwrap();
+    assert!(ran.exists());
+}
+
+#[test]
+fn an_index_sends_nothing_from_outside_the_project() {
+    let test = Test::new().real("git");
+    let git = |args: &[&str]| {
+        let output = Command::new("git").args(["-C", test.project().as_str()]).args(args).output().unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    test.write_at("victim/key", "KEY\n");
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    let object = git(&["hash-object", "-w", "demo.cabal"]);
+    // A directory of the index is a link in the project.
+    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{object},linked/key")]);
+    symlink(test.root().join("victim"), test.project().join("linked")).unwrap();
+    // git itself takes no such name.
+    let outside = "../../victim/key";
+    let placeholder = "x".repeat(outside.len());
+    git(&["update-index", "--add", "--cacheinfo", &format!("100644,{object},{placeholder}")]);
+    let path = test.project().join(".git/index");
+    let mut index = fs_err::read(&path).unwrap();
+    let at = index.windows(outside.len()).position(|bytes| bytes == placeholder.as_bytes()).unwrap();
+    index[at..at + outside.len()].copy_from_slice(outside.as_bytes());
+    // A checksum of zeros is none.
+    let end = index.len() - 20;
+    index[end..].fill(0);
+    fs_err::write(&path, index).unwrap();
+    let listed = git(&["ls-files"]);
+    assert!(listed.contains(outside) && listed.contains("linked/key"), "{listed}");
+    let run = test.hsx("source --list").exits(0).prints("/src/demo.cabal\n").prints("/src/linked\n");
+    assert!(!run.stdout.contains("key"), "{run}");
+    let mut command = test.command(env!("CARGO_BIN_EXE_hsx"));
+    let sent = command.arg("source").stdin(Stdio::null()).output().unwrap();
+    assert!(sent.status.success() && !sent.stdout.windows(4).any(|bytes| bytes == b"KEY\n"), "{sent:?}");
+}
+
+#[test]
+fn an_entry_of_path_that_means_the_project_is_no_directory() {
+    for entry in ["", ".", "bin", "./bin"] {
+        let test = Test::new();
+        let path = format!("{entry}:{}", test.root().join("bin"));
+        let podman = test.project().join(entry).join("podman");
+        fs_err::create_dir_all(podman.parent().unwrap()).unwrap();
+        let ran = test.root().join("ran");
+        fs_err::write(&podman, format!("#!/bin/sh\n: > {ran}\n")).unwrap();
+        fs_err::set_permissions(&podman, PermissionsExt::from_mode(0o755)).unwrap();
+        let run = test.env("PATH", &path).hsx("static").exits(0);
+        assert!(!ran.exists(), "{entry}\n{run}");
+    }
+}
+
+#[test]
+fn dockers_own_proxies_do_not_reach_what_has_no_network() {
+    const NAMES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY"];
+    let test = Test::new().without("podman").fake("docker");
+    let run = test.hsx("static --no-upx").exits(0);
+    for phase in ["run-build", "run-try"] {
+        let given = run.call(phase).values("--env");
+        for name in NAMES.map(str::to_owned).into_iter().chain(NAMES.map(str::to_lowercase)) {
+            assert!(given.contains(&format!("{name}=").as_str()), "{name} in {phase}\n{run}");
+        }
+    }
+    // What has a network needs them.
+    let given = run.call("run-fetch").values("--env");
+    assert!(given.iter().all(|variable| !variable.to_lowercase().contains("proxy")), "{run}");
+}
+
+#[test]
+fn only_files_of_the_project_are_sent() {
+    // Git's index is a file that a project can ship, and says whatever it likes.
+    let git =
+        "#!/bin/sh\nprintf '%s\\n' demo.cabal ../victim/file app/../demo.cabal /etc/passwd link/file app/Main.hs\n";
+    let test = Test::new().own_program("git", git);
+    test.write_at("home/victim/file", "precious");
+    symlink("../victim", test.project().join("link")).unwrap();
+    let run = test.hsx("source --list").exits(0);
+    assert_eq!(run.stdout, "/src/app/Main.hs\n/src/demo.cabal\n", "{run}");
 }
 
 #[test]

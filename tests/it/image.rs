@@ -293,7 +293,7 @@ fn with_packages_an_image_has_a_store_of_its_own() {
     let test = Test::new();
     test.hsx("static").exits(0);
     let run = test.hsx("static --image-package xz-dev").exits(0).says("Fetching");
-    assert_eq!(run.calls_of("volume-create").len(), 2, "{run}");
+    assert_eq!(run.calls_of("volume-create").len(), 3, "{run}");
 }
 
 /// The arguments of the scripts that add something to an image, by the platform of the image.

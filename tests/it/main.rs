@@ -1,5 +1,6 @@
 //! Black-box tests.
-#![expect(clippy::disallowed_methods, reason = "tests start programs and read their results")]
+#![expect(clippy::disallowed_methods, reason = "tests read what programs leave")]
+#![expect(clippy::disallowed_types, reason = "tests start programs")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes snapshots so")]
 
@@ -21,6 +22,7 @@ mod freeze;
 mod fresh;
 mod hostile;
 mod image;
+mod incoming;
 mod locked;
 mod new;
 mod output;
@@ -39,3 +41,4 @@ mod test_suites;
 mod tidy;
 mod upx;
 mod verify;
+mod written;

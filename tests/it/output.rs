@@ -32,6 +32,8 @@ quay.io/benz0li/ghc-musl@sha256:9.10.3-amd64
    Preparing linux/amd64 image with tools for linux/arm64
 Installing aarch64
    Preparing linux/arm64 toolchain from the image
+    Updating linux/arm64 package index
+Downloading the latest package list
     Fetching linux/arm64 dependencies
 All dependencies are there
     Building linux/arm64 with GHC 9.10.3 by hsx's default (cross)

@@ -40,7 +40,14 @@ fn same_calls(test: &Test, args: &[&str], late: &str, code: i32) {
     let real = test.hsx_args(args).exits(code);
     // A program that runs by itself is told by its number.
     let own = |call: &Call| call.0.iter().map(|word| without_process(word).to_owned()).collect::<Vec<_>>();
-    let done: Vec<_> = real.calls.iter().filter(|call| !call.is_fact()).map(own).collect();
+    // hpack is asked in the same words before anything is decided, and by the plan.
+    let mut asked = dry.calls_of("hpack-show").len();
+    let mut is_done = |call: &&Call| {
+        let is_first = call.kind() == "hpack-show" && asked > 0;
+        asked -= usize::from(is_first);
+        call.kind() == "hpack-show" && !is_first || !call.is_fact()
+    };
+    let done: Vec<_> = real.calls.iter().filter(|call| is_done(call)).map(own).collect();
     let pasted = pasted.calls.iter().map(own).collect::<Vec<_>>();
     assert_eq!(pasted, done, "{dry}{real}");
     assert_eq!(by_hand, test.tree(""));
@@ -155,12 +162,29 @@ fn a_dry_run_of_a_freeze_is_its_run() {
     let lines = "set -- '--constraint=any.base ==4.20.2.0' '--constraint=any.random ==1.2.1.2' \
         '--index-state=hackage.haskell.org 2026-01-01T00:00:00Z'\n";
     same_calls(&Test::new(), &["static", "--freeze", "-p", "amd64,arm64"], &format!("{late}{lines}"), 0);
+    let again = Test::new();
+    again.hsx("static --freeze -p amd64,arm64").exits(0);
+    fs_err::remove_dir_all(again.project().join("dist-static")).unwrap();
+    same_calls(&again, &["static", "--freeze", "-p", "amd64,arm64"], &format!("{late}{lines}"), 0);
     for args in ["freeze", "static --freeze"] {
         let test = Test::new();
         let dry = test.hsx(&format!("{args} --dry-run")).exits(0);
         let pasted = test.shell(&dry.stdout).exits(2);
         assert_eq!(pasted.kinds().last().map(String::as_str), Some("run-freeze"), "{pasted}");
         pasted.says("the text of the freeze file");
+    }
+}
+
+#[test]
+fn the_plan_says_what_is_left_out_when_another_hsx_was_faster() {
+    let dry = Test::new().hsx("static -p arm64 --dry-run").exits(0);
+    for (what, command) in [
+        ("created the volume", "podman volume create"),
+        ("made the image", "podman run"),
+        ("filled the volume", "podman run"),
+    ] {
+        let note = format!("# hsx leaves this out where another hsx has {what} meanwhile\n{command} ");
+        assert!(dry.stdout.contains(&note), "{note}{dry}");
     }
 }
 
@@ -309,13 +333,34 @@ fn the_users_files_are_only_read() {
                 assert!(mount.starts_with("type=volume,") || read_only, "{mount}");
             }
         }
-        let build = run.calls_of("run-build")[1];
-        let targets: Vec<_> =
-            build.values("--mount").into_iter().filter_map(|mount| mount.split_once("target=")).collect();
-        let targets: Vec<_> = targets.into_iter().map(|(_, target)| target).collect();
-        assert_eq!(targets, ["/src,readonly", "/hsx/cabal", "/hsx/build"]);
-        assert_eq!(build.value("--workdir"), Some("/src"));
+        for kind in ["run-fetch", "run-build"] {
+            let call = run.calls_of(kind)[1];
+            assert_eq!(call.value("--workdir"), Some("/src"));
+            assert_eq!(targets(call), ["/src,readonly", "/hsx/cabal/store", "/hsx/index,ro", "/hsx/build"], "{run}");
+        }
     }
+}
+
+/// Where a container sees what it is shown, and whether only to read.
+fn targets(call: &Call) -> Vec<&str> {
+    call.values("--mount").into_iter().map(|mount| mount.split_once("target=").unwrap().1).collect()
+}
+
+#[test]
+fn what_all_projects_read_is_written_where_no_project_is() {
+    let test = Test::new();
+    for command in ["static", "freeze", "shell"] {
+        let run = test.hsx(&format!("{command} --dry-run")).exits(0);
+        assert!(!run.stdout.contains("target=/hsx/cabal "), "cabal's configuration is the container's own\n{run}");
+    }
+    let run = test.hsx("static").exits(0);
+    let update = run.call("run-index");
+    assert_eq!(targets(update), ["/hsx/index"], "{run}");
+    assert_eq!((update.value("--workdir"), update.value("--network")), (Some("/"), None));
+    for call in run.calls.iter().filter(|call| call.kind().starts_with("run-") && call.kind() != "run-index") {
+        assert!(!targets(call).contains(&"/hsx/index"), "{call:?}");
+    }
+    assert_eq!(targets(run.call("run-try")), ["/hsx/try,readonly"], "what was built sees no volume");
 }
 
 #[test]
@@ -332,10 +377,10 @@ fn what_hsx_makes_is_labelled() {
 fn platforms_share_no_volume() {
     for run in runs() {
         let mut names: Vec<_> = run.calls_of("volume-create").into_iter().map(Call::last).collect();
-        assert_eq!(names.len(), 5, "a store and a build directory each, and a toolchain\n{run}");
+        assert_eq!(names.len(), 7, "a store, an index and a build directory each, and a toolchain\n{run}");
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), 5, "{run}");
+        assert_eq!(names.len(), 7, "{run}");
     }
 }
 
@@ -351,7 +396,7 @@ fn the_build_phase_gets_the_flags_of_the_fetch_phase() {
         "--flags=+x y",
         "all:exes",
     ];
-    assert_eq!(run.call("run-fetch").script_args(), [&["2026-01-01T00:00:00Z"], &cabal[..]].concat());
+    assert_eq!(run.call("run-fetch").script_args(), [&["new", "2026-01-01T00:00:00Z"], &cabal[..]].concat());
     assert_eq!(run.call("run-build").script_args(), [&["strip", "reuse", "", "no-data", "*:*"], &cabal[..]].concat());
     let run = test.hsx("static --no-strip").exits(0);
     assert_eq!(run.call("run-build").script_args()[0], "keep");

@@ -84,13 +84,90 @@ fn a_package_without_a_project_file_may_have_its_companions() {
     }
 }
 
-#[test]
-fn packages_beside_the_project_are_mounted_beside_it() {
+/// A project that names a package beside it.
+fn with_sibling() -> Test {
     let test = Test::new().file("cabal.project", "packages: .\n          ../lib/\n");
     test.write("../lib/lib.cabal", cabal("lib", &[]));
-    let run = test.hsx("static").exits(0);
+    test
+}
+
+#[test]
+fn packages_beside_the_project_are_mounted_beside_it_by_agreement() {
+    for flags in ["--allow-mount ../lib", "--allow-mount .."] {
+        let test = with_sibling();
+        let run = test.hsx(&format!("static {flags}")).exits(0);
+        assert_eq!(mounts(&run, &test), ["~/demo /src/demo", "~/lib /src/lib"]);
+        assert_eq!(run.call("run-build").value("--workdir"), Some("/src/demo"));
+        let json = test.hsx(&format!("static {flags} --format json")).exits(0).json();
+        assert_eq!(json["mounts"][1]["target"], "/src/lib");
+        assert_eq!(json["mounts"][1]["reason"], "a package in `packages:`");
+        let plan = test.hsx(&format!("static --force --dry-run {flags}")).exits(0);
+        let home = test.root().join("home");
+        plan.prints(&format!("# it sees {home}/demo: the project\n# it sees {home}/lib: a package in `packages:`\n"));
+    }
+}
+
+#[test]
+fn what_the_user_has_not_agreed_to_is_not_shown() {
+    let test = with_sibling();
+    for command in
+        ["static", "static --dry-run", "run", "test", "shell", "freeze", "static --freeze=image", "source --list"]
+    {
+        let run = test.hsx(command).exits(2).prints_nothing();
+        assert!(run.calls.is_empty(), "{run}");
+        assert_data_eq!(
+            run.message(),
+            str![[r#"
+error: `[ROOT]/home/demo` names what lies outside of it, and you have not agreed to show it
+  | [ROOT]/home/lib: a package in `packages:`
+hint: a build can read all that it is shown. If this may be, add `--allow-mount [ROOT]/home/lib`
+hint: for good: `allow-mounts = ["[ROOT]/home/lib"]` in your `config.toml`
+
+"#]]
+        );
+    }
+    // Nothing is mounted where nothing is built.
+    for command in ["lock --dry-run", "doctor"] {
+        test.hsx(command).exits(0);
+    }
+    test.hsx("static --allow-mount ../none").exits(2).says("`--allow-mount ../none` leads nowhere");
+    test.hsx("static --source-dir ../lib").exits(0);
+}
+
+#[test]
+fn an_agreement_comes_from_a_flag_a_variable_or_the_users_file() {
+    let test = with_sibling().user_config("allow-mounts = [\"~/lib\"]\n");
+    test.hsx("static").exits(0);
+    let test = test.user_config("allow-mounts = [\"lib\"]\n");
+    test.hsx("static").exits(2).says("`lib` in `allow-mounts` of your `config.toml` is no full path");
+    let test = with_sibling().env("HSX_ALLOW_MOUNT", "../lib");
+    test.hsx("static").exits(0);
+    let test = with_sibling().file("hsx.toml", "allow-mounts = [\"../lib\"]\n");
+    test.hsx("static").exits(2).says("`allow-mounts` may not be set in a project's `hsx.toml`");
+}
+
+#[test]
+fn a_terminal_is_asked_once_what_may_be_shown() {
+    let test = with_sibling();
+    let asked = |answer: &str| {
+        let hsx = env!("CARGO_BIN_EXE_hsx");
+        let line =
+            format!("echo '{answer}' | script --quiet --return --command \"PATH=$FAKE/../bin {hsx} static\" /dev/null");
+        test.shell(&line)
+    };
+    let question = "May its builds read this, now and later? [y/N]";
+    let run = asked("n").exits(2).prints(question).prints("/home/lib: a package in `packages:`");
+    assert!(run.calls.is_empty(), "{run}");
+    let run = asked("y").exits(0).prints(question);
     assert_eq!(mounts(&run, &test), ["~/demo /src/demo", "~/lib /src/lib"]);
-    assert_eq!(run.call("run-build").value("--workdir"), Some("/src/demo"));
+    test.hsx("static --force").exits(0);
+    // Another directory is another question, and so is another project.
+    test.write("../other/other.cabal", cabal("other", &[]));
+    test.write("cabal.project", "packages: . ../lib ../other\n");
+    let run = test.hsx("static").exits(2).says("/home/other: a package");
+    run.does_not_say("/home/lib: ");
+    test.write("../second/cabal.project", "packages: ../lib\n");
+    test.hsx("static -C ../second").exits(2).says("/home/lib: ");
 }
 
 #[test]
@@ -122,9 +199,11 @@ fn hpack_writes_what_is_missing() {
     assert!(!test.project().join("demo.cabal").exists(), "a dry run writes nothing");
     let run = test.hsx("static").exits(0);
     assert!(test.project().join("demo.cabal").exists());
-    let position = |kind| run.kinds().iter().position(|known| known == kind);
-    assert!(position("hpack") < position("run-fetch"), "{run}");
-    assert!(test.hsx("static").exits(0).calls_of("hpack").is_empty(), "it is there now");
+    // hpack is asked what the project is, and again when the plan is followed; hsx writes what it prints.
+    let position = |kind| run.kinds().iter().rposition(|known| known == kind);
+    assert_eq!(run.calls_of("hpack-show").len(), 2, "{run}");
+    assert!(position("hpack-show") < position("run-fetch"), "{run}");
+    assert!(test.hsx("static").exits(0).calls_of("hpack-show").is_empty(), "it is there now");
 }
 
 #[test]
@@ -222,11 +301,11 @@ fn a_package_of_another_name_than_its_directory_has_volumes_of_its_own() {
     };
     let one = Test::new();
     let (store, build) = match names(&one).as_slice() {
-        [store, build] => (store.clone(), build.clone()),
-        other => panic!("two volumes, not {other:?}"),
+        [store, _, build] => (store.clone(), build.clone()),
+        other => panic!("three volumes, not {other:?}"),
     };
     assert!(store.starts_with("hsx-store-linux-amd64-") && build.starts_with("hsx-build-demo-linux-amd64-"));
-    // Another project in the same world shares the store and nothing else.
+    // Another project in the same world shares the store and the index, and nothing else.
     one.write("../other/demo.cabal", DEMO_CABAL);
     let run = one.hsx("static -C ../other").exits(0);
     let made = run.call("volume-create").last();

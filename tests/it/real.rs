@@ -5,6 +5,7 @@ mod cache;
 mod cross;
 mod dice;
 mod doctor;
+mod domains;
 mod failures;
 mod field;
 mod freeze;
@@ -24,6 +25,10 @@ mod same_code;
 mod servers;
 mod shell;
 mod shells;
+#[cfg_attr(
+    not(feature = "musl-images"),
+    expect(dead_code, unused_imports, reason = "what runs emulated is watched by tests on musl only")
+)]
 mod support;
 mod test_suites;
 mod toolchain;

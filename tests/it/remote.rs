@@ -22,8 +22,11 @@ fn with_engine(test: Test, program: &str, name: &str, arch: &str) -> Test {
 }
 
 fn graviton() -> Test {
-    with_engine(Test::new(), "podman", "graviton", "arm64")
+    with_engine(Test::new(), "podman", "graviton", "arm64").user_config(ALLOWED)
 }
+
+/// What the user lets projects take.
+const ALLOWED: &str = "connections = [\"graviton\"]\n";
 
 const TABLE: &str = "[platform.\"linux/arm64\"]\nconnection = \"graviton\"\n";
 
@@ -81,8 +84,28 @@ fn an_engine_elsewhere_is_shown_no_directory_of_this_machine() {
 }
 
 #[test]
+fn a_project_alone_sends_nothing_anywhere() {
+    let test = graviton().user_config("").file("hsx.toml", TABLE);
+    for args in ["static -p arm64", "static -p amd64,arm64", "test -p arm64", "shell -p arm64", "freeze -p arm64"] {
+        let run =
+            test.hsx(args).exits(2).says("`hsx.toml` names the connection `graviton`, which you have not allowed");
+        let run = run.says("hint: take it: `--connection linux/arm64=graviton`").says("`connections = [\"graviton\"]`");
+        assert!(run.calls.iter().all(Call::is_fact), "{run}");
+    }
+    let test = test.file("hsx.toml", "connection = \"graviton\"\n");
+    for args in ["static", "lock"] {
+        test.hsx(args).exits(2).says("hint: take it: `--connection graviton`");
+    }
+    test.hsx("static --connection graviton").exits(0);
+    test.hsx("static -p amd64").exits(2);
+    let own = "`connections` may not be set in a project's `hsx.toml`";
+    test.file("hsx.toml", ALLOWED).hsx("static").exits(2).says(own);
+}
+
+#[test]
 fn a_docker_context_is_as_good() {
-    let test = with_engine(Test::new().fake("docker"), "docker", "graviton", "arm64").file("hsx.toml", TABLE);
+    let test = with_engine(Test::new().fake("docker"), "docker", "graviton", "arm64");
+    let test = test.user_config(ALLOWED).file("hsx.toml", TABLE);
     let run = test.hsx("static -p linux/amd64,linux/arm64").exits(0);
     for call in run.calls_of("run-build") {
         let is_arm = call.value("--platform") == Some("linux/arm64");
@@ -105,7 +128,8 @@ fn the_flag_is_stronger_than_the_variable_and_that_than_the_files() {
         let run = test.hsx(args).exits(0);
         run.call("run-build").value("--connection").unwrap_or("here").to_owned()
     };
-    let test = with_engine(graviton(), "podman", "mars", "arm64").user_config("connection = \"mars\"\n");
+    let test =
+        with_engine(graviton(), "podman", "mars", "arm64").user_config(&format!("connection = \"mars\"\n{ALLOWED}"));
     assert_eq!(connection(&test, "static -p arm64"), "mars");
     let test = test.file("hsx.toml", TABLE);
     assert_eq!(connection(&test, "static -p arm64 --force"), "graviton");

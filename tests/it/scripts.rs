@@ -10,18 +10,21 @@ const BROKEN_CABAL: &str = "#!/bin/sh\necho \"$1\"; echo 'Error: no' >&2; echo '
 
 const FETCH: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/index.sh"),
     include_str!("../../scripts/container/fetch.sh")
 );
 
 const BUILD: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/build.sh")
 );
 
 const TEST: &str = concat!(
     include_str!("../../scripts/container/repositories.sh"),
+    include_str!("../../scripts/container/home.sh"),
     include_str!("../../scripts/container/offline.sh"),
     include_str!("../../scripts/container/test.sh")
 );
@@ -36,7 +39,7 @@ fn with_program(name: &str, text: &str) -> Test {
 fn script(test: &Test, source: &str, args: &str) -> Run {
     let dir = test.root().join("cabal");
     fs_err::create_dir_all(&dir).unwrap();
-    test.shell(&format!("CABAL_DIR={dir}; export CABAL_DIR; set -- {args}\n{source}"))
+    test.shell(&format!("CABAL_DIR={dir} HOME={dir}/home; export CABAL_DIR HOME; set -- {args}\n{source}"))
 }
 
 #[test]
@@ -45,15 +48,85 @@ fn what_cabal_says_keeps_its_order() {
         (BUILD, "strip reuse '' no-data '*:*' --flag", "build\nError: no\nand so on\n"),
         (
             FETCH,
-            "'' --flag",
-            "update\nError: no\nand so on\n\
-             hsx: the package index could not be updated: going on with the packages that are there\n\
+            "as-it-is '' --flag",
+            "hsx: the package index could not be updated: going on with the packages that are there\n\
              build\nError: no\nand so on\n",
         ),
     ] {
-        let run = script(&with_program("cabal", BROKEN_CABAL), text, args).exits(ExitCode::CabalFailed as i32);
+        let test = with_program("cabal", BROKEN_CABAL);
+        let run = script(&test, &at_home(text, &test), args).exits(ExitCode::CabalFailed as i32);
         assert_eq!((run.stdout.as_str(), run.stderr.as_str()), (said, ""));
     }
+}
+
+/// A script whose `/hsx` is the root of a test.
+fn at_home(script: &str, test: &Test) -> String {
+    script.replace("/hsx/", &format!("{}/", test.root()))
+}
+
+/// A world with a package index of two repositories, and a project in its root that calls one of them its own.
+fn with_index() -> Test {
+    // Says where cabal's configuration and index come from.
+    let cabal = "#!/bin/sh\necho \"$*\"; cat \"$CABAL_DIR/config\"; cd \"$CABAL_DIR/packages\"; ls -d */*\n";
+    let test = with_program("cabal", cabal);
+    for file in ["index/packages/hackage/01-index.tar", "index/packages/mine/01-index.tar", "index/updated"] {
+        test.write_at(file, "2026-01-01T00:00:00Z");
+    }
+    test.write_at("index/config", "configured\n");
+    test
+}
+
+#[test]
+fn every_container_has_a_home_of_its_own_with_the_index_of_all() {
+    let test = with_index();
+    let project = "repository mine\n  url: https://example.com/\nrepository local\n  url: file+noindex:///a\n";
+    test.write("cabal.project", project);
+    // What an earlier build of the project left.
+    test.write_at("build/packages/hackage/01-index.tar", "forged");
+    test.write_at("build/packages/hackage/a-1.tar.gz", "");
+    let dir = test.project().to_string();
+    let fetch = at_home(FETCH, &test);
+    let run = script(&test, &format!("cd {dir}\n{fetch}"), "ask '' --flag").exits(0);
+    assert_eq!(
+        run.stdout,
+        format!(
+            "update --builddir={root}/build mine\nconfigured\nhackage/01-index.tar\nhackage/a-1.tar.gz\n\
+             build --only-download --flag\nconfigured\nhackage/01-index.tar\nhackage/a-1.tar.gz\n",
+            root = test.root()
+        )
+    );
+    let index = fs_err::read_to_string(test.root().join("build/packages/hackage/01-index.tar")).unwrap();
+    assert_eq!(index, "2026-01-01T00:00:00Z", "not the forged one");
+    test.write_at("build/tests/cache/plan.json", "{}");
+    script(&test, &format!("cd {dir}\n{}", at_home(TEST, &test)), "--flag").exits(0).prints("configured");
+}
+
+#[test]
+fn a_fetch_asks_for_a_newer_index_only_where_it_can_be_had() {
+    let due = ExitCode::IndexDue as i32;
+    for (args, code) in [
+        ("ask 2026-02-02T00:00:00Z", due),
+        ("ask 2025-12-31T00:00:00Z", 0),
+        ("ask ''", 0),
+        ("new 2026-02-02T00:00:00Z", 0),
+        ("as-it-is 2026-02-02T00:00:00Z", 0),
+    ] {
+        let test = with_index();
+        let fetch = at_home(FETCH, &test);
+        script(&test, &fetch, args).exits(code);
+        fs_err::remove_file(test.root().join("index/updated")).unwrap();
+        script(&test, &fetch, args).exits(if args.starts_with("ask") { due } else { 0 });
+    }
+    // The index is not new, so a newer one may have what is missing.
+    let test = with_program("cabal", BROKEN_CABAL);
+    test.write_at("index/updated", "2026-01-01T00:00:00Z");
+    let fetch = at_home(FETCH, &test);
+    script(&test, &fetch, "ask ''").exits(ExitCode::CabalFailed as i32);
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    let updated = fs_err::OpenOptions::new().write(true).open(test.root().join("index/updated")).unwrap();
+    updated.set_modified(long_ago).unwrap();
+    script(&test, &fetch, "ask ''").exits(due);
+    script(&test, &fetch, "new ''").exits(ExitCode::CabalFailed as i32);
 }
 
 #[test]
@@ -120,4 +193,27 @@ fn a_program_that_heeds_no_signal_is_ended_by_its_trial() {
     let run = test.shell(&format!("set -- 1\n{source}")).exits(0);
     let ended: Vec<_> = run.stdout.lines().filter(|line| line.starts_with("bin ")).collect();
     assert_eq!(ended, ["bin bad 3", "bin deaf 137", "bin good 0"]);
+}
+
+#[test]
+fn what_the_tests_leave_out_for_want_of_an_image_is_said_once_at_the_end() {
+    let test = with_program("cargo", "#!/bin/sh\necho \"cargo $*\" >&2\n");
+    let as_root = "#!/bin/sh\ncase $* in *--musl) [ -z \"$MUSL\" ] || echo \"$MUSL\" ;; *images*) echo image ;; esac\n";
+    test.write_at("clone/scripts/as-root", as_root);
+    let executable = PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(test.root().join("clone/scripts/as-root"), executable).unwrap();
+    test.write_at("clone/scripts/caller.sh", "");
+    test.write_at("clone/scripts/test", include_str!("../../scripts/test"));
+    let run = |musl: &str| {
+        let clone = test.root().join("clone");
+        test.shell(&format!("dirname() {{ echo {clone}/scripts; }}; MUSL={musl}; export MUSL\n. {clone}/scripts/test"))
+            .exits(0)
+    };
+    let without = run("");
+    let said: Vec<_> = without.stderr.lines().collect();
+    let [cargo, left_out] = said[..] else { panic!("{without}") };
+    assert!(cargo.starts_with("cargo test ") && cargo.contains(" real-engines"), "{without}");
+    assert!(left_out.starts_with("test: LEFT OUT: the tests on musl"), "{without}");
+    let with = run("image");
+    assert!(with.stderr.lines().count() == 1 && with.stderr.contains(" musl-images"), "{with}");
 }

@@ -203,7 +203,7 @@ error: `[ROOT]/home/demo/hsx.toml` is not valid
   |   |
   | 3 | platfroms = ["arm64"]
   |   | ^^^^^^^^^
-  | unknown field `platfroms`, expected one of `platforms`, `targets`, `out-dir`, `jobs`, `cabal-args`, `strip`, `upx`, `writable-source`, `data-files`, `ghc`, `bignum`, `strategy`, `image`, `connection`, `platform`
+  | unknown field `platfroms`, expected one of `platforms`, `targets`, `out-dir`, `jobs`, `cabal-args`, `strip`, `upx`, `writable-source`, `data-files`, `store`, `ghc`, `bignum`, `strategy`, `image`, `connection`, `platform`
 
 "#]]
     );

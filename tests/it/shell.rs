@@ -41,7 +41,7 @@ fn input_and_exit_code_pass_through() {
 fn what_is_missing_is_made_once() {
     let test = Test::new();
     let first = test.hsx("shell -p arm64").exits(0).says("Pulling").says("Preparing");
-    assert_eq!(first.calls_of("volume-create").len(), 3, "{first}");
+    assert_eq!(first.calls_of("volume-create").len(), 4, "{first}");
     assert_eq!(first.kinds().last().map(String::as_str), Some("run-shell"), "{first}");
     let second = test.hsx("shell -p arm64").exits(0).does_not_say("Pulling").does_not_say("Preparing");
     assert!(second.calls.iter().all(|call| call.is_fact() || call.kind() == "run-shell"), "{second}");

@@ -49,9 +49,19 @@ fn a_client_that_heeds_no_signal_is_ended_all_the_same() {
 
 #[test]
 fn a_signal_is_heeded_at_every_step() {
-    for kind in
-        ["info", "manifest-inspect", "ps", "pull", "volume-create", "run-cross", "run-fetch", "cp", "rm", "run-try"]
-    {
+    for kind in [
+        "info",
+        "manifest-inspect",
+        "ps",
+        "pull",
+        "volume-create",
+        "run-cross",
+        "run-index",
+        "run-fetch",
+        "cp",
+        "rm",
+        "run-try",
+    ] {
         let test = Test::new().scenario(kind, &format!("[ -e \"$FAKE/running\" ] || {{ {RUNS_ON}; }}"));
         let hsx = test.start("static -p arm64,amd64");
         test.wait_for("running");
@@ -105,6 +115,30 @@ fn what_a_killed_hsx_left_is_swept_by_the_next() {
         test.tree("dist-static").into_keys().collect::<Vec<_>>(),
         [".gitignore", "linux-amd64/", "linux-amd64/demo"]
     );
+}
+
+#[test]
+fn what_is_up_to_date_is_built_again_where_a_killed_hsx_left_something() {
+    let test = Test::new().remembering();
+    test.hsx("static").exits(0);
+    test.set_scenario("run-build", RUNS_ON);
+    let hsx = test.start("static --force");
+    test.wait_for("running");
+    hsx.signal(Signal::KILL);
+    hsx.end();
+    assert_eq!(test.containers().len(), 1);
+    test.clear_scenario("run-build");
+    test.hsx("static").exits(0).says("Sweeping");
+    assert!(test.containers().is_empty());
+    assert!(test.tree("dist-static").keys().all(|file| !file.contains(".hsx-")));
+    test.hsx("static").exits(0).says("up to date");
+    // After a signal that hsx could heed, nothing is left.
+    test.set_scenario("run-build", &RUNS_ON.replace("running", "again"));
+    let hsx = test.start("static --force");
+    test.wait_for("again");
+    hsx.signal(Signal::INT);
+    hsx.end().0.exits(130);
+    test.hsx("static").exits(0).says("up to date");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn tests_are_built_apart_with_the_settings_of_builds() {
         "--jobs=3",
         "test:spec",
     ];
-    assert_eq!(run.call("run-fetch").script_args(), [&[""], &cabal[..]].concat());
+    assert_eq!(run.call("run-fetch").script_args(), [&["new", ""], &cabal[..]].concat());
     let options = ["--test-option=--match=a b", "--test-options=-x -y"];
     assert_eq!(run.call("run-test").script_args(), [&options, &cabal[..]].concat());
     assert_eq!(run.call("run-test").value("--network"), Some("none"));

@@ -20,10 +20,18 @@ look
 cannot() { echo "cross: $*"; exit 102; }
 note() { echo "note: $*"; }
 
+# What GHC says of itself; asked once, for it takes its time to start.
+info=$(ghc --info)
+info_of() { # KEY
+  value=${info#*"\"$1\",\""}
+  [ "$value" = "$info" ] || echo "${value%%\"*}"
+}
+
 # Writes a program for the target's container, as a script for the host's shell. Busybox needs the name of its tool, sh.
-shell=/native$(real sh)
+# enter.sh makes these files executable, all at once.
+host_shell=$(real sh)
+shell=/native$host_shell
 case $shell in */busybox) shell="$shell sh" ;; esac
 wrapper() { # NAME COMMAND [FIRST]
   printf "#!%s\n%s\nexec %s \"\$@\"\n" "$shell" "${3-}" "$2" > "$bin/$1"
-  chmod 755 "$bin/$1"
 }

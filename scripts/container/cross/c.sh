@@ -13,8 +13,12 @@
 # path leads to the target's libraries, and musl's loader would take them. LD_LIBRARY_PATH comes before RPATH. It is set
 # for these programs only: an emulated program would get the host's libraries by it.
 set_libraries() { # PROGRAM: a command for a script
-  directories=$(ldd "$1" 2> /dev/null | grep -o "=> /[^ ]*/" | cut -c 4- | sort -u | sed "s|^\(.*\)/\$|/native\1|" | tr "\n" ":")
-  if [ -n "$directories" ]; then echo "export LD_LIBRARY_PATH=${directories%:}"; else echo :; fi
+  directories=""
+  for library in $(libraries_of "$1"); do
+    library=/native${library%/*}
+    case $directories: in *":$library:"*) ;; *) directories=$directories:$library ;; esac
+  done
+  if [ -n "$directories" ]; then echo "export LD_LIBRARY_PATH=${directories#:}"; else echo :; fi
 }
 
 # Compilers look for "ld" and "as" by name, so the links have these names. lld keeps its own name, ld.lld: under another
@@ -35,7 +39,7 @@ calls=/hsx/emulated-calls
 
 # The path of a program in the target's image. The machine in a compiler's name is replaced.
 own() { # PROGRAM
-  path_of "$1" | sed "s/$host/$target/g"
+  has "$1" && echo "$found" | sed "s/$host/$target/g"
 }
 # The target's compiler finds the native assembler and linker by COMPILER_PATH. -B would also change where it looks for
 # libraries.
@@ -48,7 +52,7 @@ with_gnu=""
 compiler() { # NAME CLANG-COMMAND OWN
   [ -n "$2$3" ] || return 0
   if [ -n "$2" ]; then
-    first="($(set_libraries "$clang"); exec $2 \"\$@\") && exit
+    first="($clang_libraries; exec $2 \"\$@\") && exit
 status=\$?
 [ -z \"\$HSX_NO_EMULATION\" ] || exit \"\$status\"
 case \" \$* \" in *\" - \"*) exit \"\$status\" ;; esac
@@ -67,16 +71,16 @@ case \" \$* \" in
   *\" -c \"* | *\" -S \"* | *\" -E \"*) echo compile $failed ;;
   *) echo link $linker_failed ;;
 esac >> $calls" > "$bin/$1"
-  chmod 755 "$bin/$1"
 }
-clang_command="" clangxx_command=""
+clang_command="" clangxx_command="" clang_libraries=""
 if [ -n "$clang" ]; then
+  clang_libraries=$(set_libraries "$clang")
   options="--target=$triple --sysroot=/ --gcc-toolchain=/usr -Wno-unused-command-line-argument"
   # A later -fuse-ld of the image or the project overrides this one. It would not override --ld-path.
   [ -z "$linker" ] || options="$options -fuse-ld=$linker -Wno-fuse-ld-path"
   clang_command="/native$clang $options" clangxx_command="/native$clang --driver-mode=g++ $options"
-  wrapper clang "$clang_command" "$(set_libraries "$clang")"
-  wrapper clang++ "$clangxx_command" "$(set_libraries "$clang")"
+  wrapper clang "$clang_command" "$clang_libraries"
+  wrapper clang++ "$clangxx_command" "$clang_libraries"
 fi
 own_cc=$(own gcc || own cc || :) own_cxx=$(own g++ || own c++ || :)
 for name in cc gcc "$triple-gcc"; do compiler "$name" "$clang_command" "$own_cc"; done
@@ -114,18 +118,18 @@ fi
 
 # Haskell is preprocessed by the same program as on the target: clang treats traditional C differently. With "-undef"
 # the program knows nothing of its machine except the directories of its headers, which are replaced here.
-cpp=$(ghc --info | sed -n "s/.*\"Haskell CPP command\",\"\(.*\)\".*/\1/p")
+cpp=$(info_of "Haskell CPP command")
 if has "$cpp"; then
-  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s|^ \(.*\)|-isystem \1|p" | sed "s/$host/$target/g")
-  wrapper haskell-cpp "/native$(real "$cpp") $(echo "$headers" | tr "\n" " ")"
+  headers=$(echo | "$cpp" -E -v - 2>&1 | sed -n "/^#include </,/^End of/s|^ \(.*\)|-isystem \1|p" | sed "s/$host/$target/g" | tr "\n" " ")
+  wrapper haskell-cpp "/native$(real "$cpp") $headers"
 fi
 
 for name in ar ranlib strip nm objcopy; do
-  program=$(llvm "llvm-$name")
+  find_gnu "$name"
+  [ -z "$found" ] || { wrapper "$name" "/native$found"; continue; }
+  find_llvm "llvm-$name"
   # ranlib is ar under another name, and strip is objcopy.
-  [ -z "$program" ] || { ln -s "/native$program" "$out/llvm-$name"; wrapper "$name" "$out/llvm-$name" "$(set_libraries "$program")"; }
-  program=$(gnu "$name")
-  [ -z "$program" ] || wrapper "$name" "/native$program"
+  [ -z "$found" ] || { ln -s "/native$found" "$out/llvm-$name"; wrapper "$name" "$out/llvm-$name" "$(set_libraries "$found")"; }
 done
 
 # If the assembler is not the target's own, there is a separate store. Otherwise a package would differ by which
@@ -133,9 +137,9 @@ done
 store=/hsx/cabal/store
 version_of() { "$1" --version 2> /dev/null | grep -o "[0-9][0-9.]*[0-9]" | head -n 1; }
 if [ -z "$gnu_as" ]; then
-  [ -z "$llvm_mc$clang" ] || store=$store-llvm-$(version_of "${llvm_mc:-$clang}")
+  [ -z "$llvm_mc$clang" ] || store=$store/llvm-$(version_of "${llvm_mc:-$clang}")
 elif [ "$(version_of "$gnu_as")" != "$(version_of as)" ]; then
-  store=$store-gnu-$(version_of "$gnu_as")
+  store=$store/gnu-$(version_of "$gnu_as")
 fi
 
 # What is slower than it could be, and what to do about it.

@@ -33,3 +33,4 @@ tool() { [ ! -x "$bin/\$2" ] || printf "%s\n" "/\"\$1\"/s|, \".*\"|, \"$bin/\$2\
 } > $private/edits
 sed -f $private/edits $libdir/settings > $private/settings
 END_OF_ENTER
+find "$bin" -type f -exec chmod 755 {} +

@@ -4,8 +4,8 @@
 # By hand: ghc-VERSION -B/hsx/ghc/lib -fexternal-interpreter -pgmi iserv/ghc-iserv -pgma bin/as, ghc-pkg with
 # --global-package-db, hsc2hs with the target's template, the others with -B or -f. enter.sh makes /hsx/ghc/lib.
 
-version=$(ghc --numeric-version)
-libdir=$(ghc --print-libdir)
+version=$(info_of "Project version")
+libdir=$(info_of LibDir)
 # A GHC built by hadrian (9.4 and later) has its programs beside the libdir, with the version in their names. One built
 # by make has them in the libdir, without the version, and scripts that start them beside it.
 ghc_program() { # NAME

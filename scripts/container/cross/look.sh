@@ -2,50 +2,69 @@
 # that run in the host's image. `target` is the target's architecture as GNU triples spell it (aarch64).
 #
 # A program counts only if it works: an image with a broken clang is treated as an image without clang.
+#
+# What searches puts its answer in `found`, which is empty if there is none. Nothing is printed and caught: to catch
+# what a function prints, a shell starts a process, and these searches are many.
 
 # Searches PATH: for "printf" and others "command -v" only says that the shell has a built-in of that name.
-path_of() { # PROGRAM, or the path of one
+has() { # PROGRAM, or the path of one
+  found=""
   case $1 in
-    "") return 1 ;;
-    /*) [ -x "$1" ] && echo "$1" ;;
-    *) (IFS=:; for dir in $PATH; do [ ! -x "$dir/$1" ] || { echo "$dir/$1"; exit; }; done; exit 1) ;;
+    "") ;;
+    /*) [ ! -x "$1" ] || found=$1 ;;
+    *)
+      directories=$PATH:
+      while [ -z "$found" ] && [ -n "$directories" ]; do
+        [ ! -x "${directories%%:*}/$1" ] || found=${directories%%:*}/$1
+        directories=${directories#*:}
+      done
+      ;;
   esac
+  [ -n "$found" ]
 }
-has() { path_of "$1" > /dev/null; }
-real() { readlink -f "$(path_of "$1")"; }
-is_elf() { [ -x "$1" ] && [ "$(head -c 4 "$1" | tail -c 3)" = ELF ]; }
+path_of() { has "$1" && echo "$found"; }
+real() { has "$1" && readlink -f "$found"; }
+elf=$(printf "\177ELF")
+is_elf() { [ -x "$1" ] && [ "$(head -c 4 "$1")" = "$elf" ]; }
 
 # Finds the newest version of an LLVM program. Distributions install several side by side, and Alpine does so outside
 # PATH.
-llvm() { # PROGRAM
-  newest=$(for candidate in /usr/lib/llvm*/bin/"$1" /usr/lib/llvm*/bin/"$1"-[0-9]*; do
+find_llvm() { # PROGRAM
+  newest="" newest_version=0
+  for candidate in /usr/lib/llvm*/bin/"$1" /usr/lib/llvm*/bin/"$1"-[0-9]*; do
+    [ -x "$candidate" ] || continue
     version=${candidate#/usr/lib/llvm}
+    version=${version%%/*}
     version=${version#-}
-    [ ! -x "$candidate" ] || echo "${version%%/*} $candidate"
-  done | sort -n | tail -n 1)
-  newest=${newest#* }
-  [ -n "$newest" ] || newest=$(path_of "$1") || return 0
-  readlink -f "$newest"
+    version=${version%%.*}
+    case $version in "" | *[!0-9]*) version=0 ;; esac
+    [ "$version" -lt "$newest_version" ] || { newest=$candidate newest_version=$version; }
+  done
+  has "${newest:-$1}" || return 0
+  found=$(readlink -f "$found")
 }
 
 # Finds a program of GNU binutils for the target, by the names that distributions use. Those of bare-metal toolchains do
 # not link for Linux.
-gnu() { # PROGRAM
+find_gnu() { # PROGRAM
+  found=""
   for candidate in "/usr/bin/$triple-$1" /usr/bin/"$target"-*-"$1"; do
     case $candidate in *-none-* | *-elf-*) continue ;; esac
-    [ ! -x "$candidate" ] || { readlink -f "$candidate"; return; }
+    [ -x "$candidate" ] || continue
+    found=$candidate
+    [ ! -L "$found" ] || found=$(readlink -f "$found")
+    return
   done
 }
 
-working() { # PROGRAM [TEST…]: prints the program if the test, which reads nothing, succeeds
-  program=$1
-  shift
-  if [ -n "$program" ] && "$program" "$@" < /dev/null > /dev/null 2>&1; then echo "$program"; fi
+# Nothing is found if this test of what was found fails. It reads nothing.
+try_found() { # ARGUMENT…
+  [ -z "$found" ] || "$found" "$@" < /dev/null > /dev/null 2>&1 || found=""
 }
 
 # The machine of the image's own C compiler. There may be others below /usr/lib/gcc.
 own_triple() {
-  said=$( (gcc -dumpmachine || cc -dumpmachine || "$(llvm clang)" -print-target-triple) 2> /dev/null | head -n 1)
+  said=$({ gcc -dumpmachine || cc -dumpmachine || { find_llvm clang && "$found" -print-target-triple; }; } 2> /dev/null) || :
   [ ! -d "/usr/lib/gcc/$said" ] || { echo "$said"; return; }
   for directory in /usr/lib/gcc/"$host"-*; do
     case $directory in *-none-* | *-elf | *"*") continue ;; esac
@@ -60,14 +79,24 @@ look() {
   # The triple of the image's C compiler, with the target's architecture: aarch64-alpine-linux-musl.
   triple=$(own_triple)
   triple=$target${triple#"$host"}
-  gnu_as=$(gnu as)
-  gnu_as=$(working "$gnu_as" -o /dev/null -)
-  gnu_ld=$(gnu ld)
-  gnu_ld=$(working "$gnu_ld" --version)
-  llvm_mc=$(llvm llvm-mc)
-  llvm_mc=$(working "$llvm_mc" "--triple=$triple" --filetype=obj -o /dev/null -)
-  clang=$(llvm clang)
-  clang=$(working "$clang" "--target=$triple" -c -x c -o /dev/null -)
-  lld=$(llvm ld.lld)
-  lld=$(working "$lld" --version)
+  find_gnu as
+  try_found -o /dev/null -
+  gnu_as=$found
+  find_gnu ld
+  try_found --version
+  gnu_ld=$found
+  # Where GNU's assembler works, nobody asks for LLVM's.
+  llvm_mc=""
+  if [ -z "$gnu_as" ]; then
+    find_llvm llvm-mc
+    try_found "--triple=$triple" --filetype=obj -o /dev/null -
+    # shellcheck disable=SC2034 # not for image.sh
+    llvm_mc=$found
+  fi
+  find_llvm clang
+  try_found "--target=$triple" -c -x c -o /dev/null -
+  clang=$found
+  find_llvm ld.lld
+  try_found --version
+  lld=$found
 }

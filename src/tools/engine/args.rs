@@ -66,7 +66,7 @@ pub(crate) fn reads_nothing(args: &[String]) -> bool {
 
 /// A value that the user's own arguments give to containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Given {
+pub(crate) enum ContainerInput {
     /// `NAME=VALUE`
     Value(String),
     /// `NAME`: the value is that of the caller's variable.
@@ -76,7 +76,7 @@ pub(crate) enum Given {
 }
 
 /// The values that the user's own arguments give to containers. A splice may read them, so they can change a build.
-pub(crate) fn given(args: &[String]) -> Vec<Given> {
+pub(crate) fn given(args: &[String]) -> Vec<ContainerInput> {
     let mut given = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -86,9 +86,9 @@ pub(crate) fn given(args: &[String]) -> Vec<Given> {
         }
         let Some(value) = value.or_else(|| args.next().map(String::as_str)).map(str::to_owned) else { break };
         given.push(match flag {
-            "--env-file" => Given::File(value),
-            _ if value.contains('=') => Given::Value(value),
-            _ => Given::Variable(value),
+            "--env-file" => ContainerInput::File(value),
+            _ if value.contains('=') => ContainerInput::Value(value),
+            _ => ContainerInput::Variable(value),
         });
     }
     given
@@ -109,11 +109,13 @@ mod tests {
     fn what_is_given_to_containers_is_known() {
         let args =
             ["--cpus=2", "--env=A=1=2", "--env", "B", "-e", "C=3", "--env=D", "--env-file=x", "-e"].map(str::to_owned);
-        let [value, variable] =
-            [|text: &str| Given::Value(text.to_owned()), |text: &str| Given::Variable(text.to_owned())];
+        let [value, variable] = [
+            |text: &str| ContainerInput::Value(text.to_owned()),
+            |text: &str| ContainerInput::Variable(text.to_owned()),
+        ];
         assert_eq!(
             given(&args),
-            [value("A=1=2"), variable("B"), value("C=3"), variable("D"), Given::File("x".to_owned())]
+            [value("A=1=2"), variable("B"), value("C=3"), variable("D"), ContainerInput::File("x".to_owned())]
         );
     }
 

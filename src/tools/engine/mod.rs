@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod container;
 pub(crate) mod health;
 pub(crate) mod storage;
+pub(crate) mod words;
 
 pub(crate) use container::{Container, Lifetime, Mount, Network, SHELL, Stdin};
 
@@ -73,6 +74,21 @@ const INSTALLERS: &[&str] = &["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETF
 /// By itself podman sets a limit of 2048, where the system lets it. Memory has no limit: nobody knows what a build
 /// needs, and a build above the limit would be killed too. `--engine-arg=--memory=…` sets one.
 const PIDS: &str = "--pids-limit=8192";
+
+/// The variables that docker's client sets in every container where `proxies` in its `config.json` names an address, which
+/// may hold a password. It sets none that is given as an argument, even an empty one.
+const DOCKERS_PROXIES: [&str; 10] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "ALL_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "all_proxy",
+    "no_proxy",
+];
 
 const INFO: [&str; 3] = ["info", "--format", "{{json .}}"];
 
@@ -187,10 +203,10 @@ impl Engine {
         self.cmd(&["commit"]).args(changes).arg(container).arg(reference)
     }
 
-    /// Copies the contents of a directory out of a container, even of one that has exited. The files belong to the
-    /// caller on every engine, because the client writes them.
-    pub(crate) fn copy_out(&self, container: &str, path: &str, to: &str) -> Cmd {
-        self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg(format!("{to}/"))
+    /// Writes the contents of a directory of a container, even of one that has exited, to standard output, as a tar
+    /// archive. Podman names its entries `NAME`, and docker `./NAME`.
+    pub(crate) fn copy_out(&self, container: &str, path: &str) -> Cmd {
+        self.cmd(&["cp"]).arg(format!("{container}:{path}/.")).arg("-")
     }
 
     /// Starts a container with no more rights than builds need.
@@ -238,6 +254,9 @@ impl Engine {
             if self.dialect == Dialect::Podman {
                 // By default podman passes on the caller's proxy variables, with passwords in them.
                 cmd = cmd.arg("--http-proxy=false");
+            } else {
+                // docker's client gives every container the proxies of its own configuration, unless they are given here.
+                cmd = cmd.args(DOCKERS_PROXIES.iter().flat_map(|name| ["--env".to_owned(), format!("{name}=")]));
             }
         }
         for (key, value) in container.labels {
@@ -274,6 +293,25 @@ pub(crate) fn image_mount_was_lost(code: Option<i32>, said: &str) -> bool {
         && has("OCI runtime")
         && has("/userdata/overlay/")
         && (has("no such file or directory") || has("No such file or directory"))
+}
+
+/// Whether a container was unmounted while something was copied out of it, so that nothing was found there. A container
+/// that has just ended is still mounted. Podman (5.4 and 6.0 at least) copies from that mount without counting itself as
+/// a user, and without the container's lock (`copyToArchive`), while its clean-up, a process of its own, unmounts it. A
+/// second copy makes a mount of its own. What was never there is told in other words ("could not be found in container").
+pub(crate) fn copied_mount_was_lost(said: &str) -> bool {
+    // "copying from container: copier: get: globs [/hsx/out] matched nothing (0 filtered out): no such file or directory";
+    // "…: error changing to intended-new-root directory "/…/merged": chdir /…/merged: no such file or directory".
+    said.contains("copying from container: ") && said.contains("no such file or directory")
+}
+
+/// Whether podman could not even make a container, though its exit status says that a program in one could not be
+/// started. Podman takes that status from words in its error, such as "not found" (`define.ExitCode`).
+pub(crate) fn container_was_never_made(code: Option<i32>, said: &str) -> bool {
+    // "Error: could not find pasta, …: exec: "pasta": executable file not found in $PATH"; a program in the container:
+    // "Error: runc: …: OCI runtime attempted to invoke a command that was not found" or "…: OCI permission denied".
+    let last = said.trim_end().lines().next_back().unwrap_or_default();
+    matches!(code, Some(126 | 127)) && last.starts_with("Error: ") && !last.contains(": OCI ")
 }
 
 /// A label as an argument. Its value may be a path. Podman before 5 reads labels of volumes, and all filters, as CSV,

@@ -17,7 +17,7 @@ pub(crate) enum ObjectKind {
 
 /// Something in an engine's storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct StoredObject {
     pub kind: ObjectKind,
     /// An image's tags, or the one name of a volume or container.
     pub names: Vec<String>,
@@ -79,7 +79,7 @@ impl Engine {
 ///
 /// # Errors
 /// When it is not a list of JSON objects.
-pub(crate) fn parse_stored(kind: ObjectKind, json: &str) -> Result<Vec<Stored>, serde_json::Error> {
+pub(crate) fn parse_stored(kind: ObjectKind, json: &str) -> Result<Vec<StoredObject>, serde_json::Error> {
     let raw: Vec<Raw> = serde_json::from_str(json)?;
     Ok(raw.into_iter().map(|raw| raw.stored(kind)).collect())
 }
@@ -109,12 +109,12 @@ struct RawConfig {
 }
 
 impl Raw {
-    fn stored(self, kind: ObjectKind) -> Stored {
+    fn stored(self, kind: ObjectKind) -> StoredObject {
         // Docker writes a slash before the names of containers.
         let name = self.name.trim_start_matches('/').to_owned();
         let labels = self.labels.or_else(|| self.config.and_then(|config| config.labels)).unwrap_or_default();
         let status = self.state.get("Status").and_then(Value::as_str).unwrap_or_default();
-        Stored {
+        StoredObject {
             kind,
             id: if kind == ObjectKind::Volume { name.clone() } else { self.id },
             names: if kind == ObjectKind::Image { self.repo_tags.unwrap_or_default() } else { vec![name] },

@@ -15,7 +15,7 @@ use crate::base::platform::Platform;
 use crate::doctor::engines::mends;
 use crate::settings::{PlatformSettings, Settings};
 use crate::tools::engine::connection::{is_elsewhere, parse_connections};
-use crate::tools::engine::{self, Dialect, Engine, Info, InfoAnswer};
+use crate::tools::engine::{self, Dialect, Engine, Info, InfoAnswer, words};
 use crate::world::doors::World;
 use crate::world::doors::at_once::side_by_side;
 use crate::world::doors::state::ENGINES;
@@ -295,7 +295,7 @@ fn no_engine(failures: &[(String, Option<String>)]) -> Error {
     let message = format!("the container engine `{program}` does not answer");
     let mut error = Error::host(message).tried(Engine::info(program).to_string()).said(said);
     for (other, said) in &installed[1..] {
-        let why = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
+        let why = words::reason(said).unwrap_or("it gives no reason");
         error.said.push(format!("`{other}` does not answer either: {why}"));
     }
     let (system, user) = (system(), user());

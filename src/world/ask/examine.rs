@@ -12,10 +12,11 @@ use super::storage;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
 use crate::doctor::machine::{Disk, Emulation, Engine, EngineAnswer, ImageCheck, Machine, Probe, Purpose, Tool};
+use crate::facts::container_name::{Phase, container_name};
 use crate::project::image;
 use crate::tools::binfmt::{Handler, handler};
 use crate::tools::engine::health::{Place, parse_health};
-use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Manifest};
+use crate::tools::engine::{self, Container, Info, InfoAnswer, LABEL, Manifest, words};
 use crate::tools::upx;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::state::DIGESTS;
@@ -203,9 +204,8 @@ fn registered(
     let Some(answer) = world.exec.capture_within(&engine.manifest_inspect(reference), ANSWER)? else {
         return Ok(Err(format!("nothing for {} s", ANSWER.as_secs())));
     };
-    if !answer.success() && !answer.stderr.contains("single image") {
-        let line = answer.stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
-        return Ok(Err(line.trim().to_owned()));
+    if !answer.success() && !words::is_of_one_platform(&answer.stderr) {
+        return Ok(Err(words::reason(&answer.stderr).unwrap_or("it gives no reason").to_owned()));
     }
     let Ok(Manifest::Index(children)) = engine::parse_manifest(&answer.stdout) else { return Ok(Ok(None)) };
     let digest = children.into_iter().find(|(arch, _)| arch == platform.oci_arch()).map(|(_, digest)| digest);
@@ -270,7 +270,7 @@ fn probe(
     if lock.try_lock().is_err() {
         return Ok(Probe::NotTried);
     }
-    let name = format!("hsx-{key}-probe");
+    let name = container_name(&key, Phase::Probe);
     let labels = [
         (LABEL, "run".to_owned()),
         ("hsx.platform", platform.to_string()),
@@ -283,10 +283,7 @@ fn probe(
     }
     Ok(match answer? {
         Some(answer) if answer.success() => Probe::Started,
-        Some(answer) => {
-            let line = answer.stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it gives no reason");
-            Probe::Failed(line.trim().to_owned())
-        }
+        Some(answer) => Probe::Failed(words::reason(&answer.stderr).unwrap_or("it gives no reason").to_owned()),
         None => Probe::TimedOut,
     })
 }

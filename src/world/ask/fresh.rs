@@ -13,6 +13,7 @@ use super::engines::EnginesByConnection;
 use super::images::local;
 use super::machine::{binfmt_entries, state_id};
 use super::tree::{Stamp, Tree, now};
+use crate::args::StoreScope;
 use crate::base::digest::{sha256, short_hash};
 use crate::base::platform::Platform;
 use crate::facts::strategy::Choice;
@@ -76,11 +77,11 @@ impl SourceTree {
             return None;
         }
         let roots: Vec<_> = project.mounts.iter().map(|mount| mount.source.clone()).collect();
-        let results: Vec<_> = Platform::all().map(|platform| settings.out_dir.join(platform.slug())).collect();
+        let out_dir = settings.out_dir.path();
+        let results: Vec<_> = Platform::all().map(|platform| out_dir.join(platform.slug())).collect();
         let is_own = |path: &Utf8Path| {
             results.iter().any(|dir| dir == path)
-                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-"))
-                    && path.parent() == Some(&settings.out_dir))
+                || (path.file_name().is_some_and(|name| name.starts_with(".hsx-")) && path.parent() == Some(&out_dir))
                 || path == world.state.dir()
                 || Some(path) == world.environment.cache_dir.as_deref()
         };
@@ -107,7 +108,7 @@ struct Inputs<'a> {
     /// For a foreign platform: the image whose compiler the cross strategy uses, and the emulators on this machine.
     native_image: Option<String>,
     emulators: Option<Vec<(String, String)>>,
-    out_dir: &'a Utf8Path,
+    out_dir: Utf8PathBuf,
     cabal_args: &'a [String],
     strip: bool,
     upx: Packing,
@@ -115,6 +116,7 @@ struct Inputs<'a> {
     packer: Option<(Utf8PathBuf, Option<Stamp>)>,
     engine_args: &'a [String],
     writable_source: bool,
+    store: StoreScope,
     data_files: bool,
     lockfile: Option<&'a Lockfile>,
     engine: &'a Engine,
@@ -159,6 +161,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         pull: _,
         clean: _,
         writable_source,
+        store,
         data_files,
         lockfile,
     } = settings;
@@ -178,7 +181,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
             .then(|| self::image(wanted, build, host, &Addition::to_host_image_for(build), world))
             .flatten(),
         emulators: foreign.then(binfmt_entries),
-        out_dir,
+        out_dir: out_dir.path(),
         cabal_args,
         strip: *strip,
         upx: *upx,
@@ -186,6 +189,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
         packer: packer(*upx, world),
         engine_args,
         writable_source: *writable_source,
+        store: *store,
         data_files: *data_files,
         lockfile: lockfile.as_ref(),
         engine: &known.engine,
@@ -195,7 +199,7 @@ pub(crate) fn decided(wanted: BuildRequest<'_>, build: &PlatformSettings, world:
     let digest = sha256(&serde_json::to_vec(&inputs).ok()?);
     let targets = format!("{:?}", selection.words());
     let name = project.name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.as_str()]);
+    let key = short_hash(&[project.root.as_str(), &targets, settings.out_dir.path().as_str()]);
     let key = format!("{name}-{}-{key}", build.platform.slug());
     Some(Fingerprint { key, digest, image, ghc_reason: build.ghc_reason.clone() })
 }
@@ -238,6 +242,9 @@ pub(crate) fn recall(
     sources: &mut SourceTree,
     world: &World<'_>,
 ) -> Option<PlatformReport> {
+    if world.records.get(UNFINISHED, &decided.key).is_some_and(|said| said == YES) {
+        return None;
+    }
     let text = world.records.get("records", &decided.key)?;
     let mut record: Record = serde_json::from_slice(&text).ok()?;
     let (digest, settled) = sources.0.digest();
@@ -293,6 +300,21 @@ pub(crate) fn read(decided: &Fingerprint, sources: &mut SourceTree, world: &Worl
         world.records.get("records", &decided.key).and_then(|text| serde_json::from_slice::<Record>(&text).ok());
     let before = before.and_then(|record| tree(&record.tree, &decided.key, world));
     sources.0.read(before.as_ref());
+}
+
+/// Whether a build of what is remembered has begun and not ended.
+const UNFINISHED: &str = "unfinished";
+const YES: &[u8] = b"yes";
+
+/// Runs a build. If hsx is killed meanwhile, what is remembered does not count: the next run builds, and so sweeps up,
+/// although the results may be up to date.
+pub(crate) fn during<T>(decided: Option<&Fingerprint>, world: &World<'_>, build: impl FnOnce() -> T) -> T {
+    let remembered = decided.filter(|decided| world.records.get("records", &decided.key).is_some());
+    let note = |text| remembered.into_iter().for_each(|decided| world.records.put(UNFINISHED, &decided.key, text));
+    note(YES);
+    let built = build();
+    note(b"no");
+    built
 }
 
 /// Remembers a platform's results, and what decided them before the build began. Nothing is remembered when a file was

@@ -7,26 +7,29 @@ use std::thread;
 
 use super::engines::{EngineFacts, EnginesByConnection};
 use super::images::{ImageRequest, RegistryAnswer, find_image_with};
-use super::machine::{binfmt_entries, is_this_kernel, machine, state_id, system};
+use super::machine::{binfmt_entries, is_this_kernel, machine, owner, state_id, system};
 use crate::args::StrategyChoice;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
 use crate::base::platform::Platform;
+use crate::facts::container_name::key_of;
 use crate::facts::cross::{self, Toolchain};
 use crate::facts::strategy::Strategy;
 use crate::facts::{Addition, Facts, Host, Image, build_key, test_key};
 use crate::project::Project;
 use crate::settings::{Packing, PlatformSettings, Settings};
 use crate::tools::binfmt::{self, Emulation};
-use crate::tools::engine::args::{self as engine_args, Given};
-use crate::tools::engine::{self, Engine, Stdin};
+use crate::tools::engine::args::{self as engine_args, ContainerInput};
+use crate::tools::engine::{self, Engine, Stdin, words};
 use crate::tools::upx::{self, Packer};
 use crate::world::doors::World;
 use crate::world::doors::at_once::{cores, joined};
 use crate::world::doors::environment::variable;
 use crate::world::doors::exec::Output;
 use crate::world::doors::pieces::sha256_of;
+use crate::world::doors::root::Root;
 use crate::world::doors::state::{FETCHED, FILLED};
+use crate::world::doors::write::unwritable;
 
 /// Gathers everything that the plan depends on.
 ///
@@ -58,21 +61,37 @@ pub(crate) fn facts(
         system: system(),
         emulation: settings.platforms.iter().map(|build| (build.platform, emulation_here(build.platform))).collect(),
         upx: packer?,
-        // This fails before anything is pulled when a file stands in the directory's place.
-        out_dir_exists: settings.out_dir.is_dir(),
+        out_dir_exists: out_dir_exists(settings),
         pass_env: world.environment.pass.clone(),
         given: given(settings, world),
         hosts: hosts?,
     })
 }
 
+/// Whether the output directory exists. This fails before anything is pulled when a file or a project's link stands in
+/// its place, or in that of a platform's directory.
+fn out_dir_exists(settings: &Settings) -> Result<bool, Error> {
+    let platforms = settings.platforms.iter().map(|build| settings.out_dir.join(build.platform.slug()));
+    let mut exists = true;
+    for (number, place) in [settings.out_dir.clone()].into_iter().chain(platforms).enumerate() {
+        match Root::open(&place) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => exists &= number > 0,
+            Err(error) => return Err(unwritable(&error)),
+        }
+    }
+    Ok(exists)
+}
+
 /// A digest of the values that the user passes into the build's containers; empty when there are none.
 fn given(settings: &Settings, world: &World<'_>) -> String {
     const EPOCH: &str = "SOURCE_DATE_EPOCH";
     let own = engine_args::given(&settings.engine_args).into_iter().map(|given| match given {
-        Given::Value(text) => text,
-        Given::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
-        Given::File(path) => format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default()),
+        ContainerInput::Value(text) => text,
+        ContainerInput::Variable(name) => format!("{name}={}", variable(&name).unwrap_or_default()),
+        ContainerInput::File(path) => {
+            format!("{path} {}", sha256_of(world.environment.cwd.join(&path)).unwrap_or_default())
+        }
     });
     let epoch = world.environment.pass.iter().find(|name| *name == EPOCH).and_then(|_| variable(EPOCH));
     let words: Vec<_> = own.chain(epoch.map(|time| format!("{EPOCH}={time}"))).collect();
@@ -90,7 +109,7 @@ fn host(
     let platform = known.platform()?;
     let EngineFacts { engine, info, is_remote } = known;
     let info = &info;
-    let state_id = state_id(&engine, info, world);
+    let (state_id, owner) = (state_id(&engine, info, world), owner(&engine, info, world));
     let is_foreign = |build: &&&PlatformSettings| build.platform != platform;
     let may_cross = |build: &&&PlatformSettings| {
         build.strategy != StrategyChoice::Emulate
@@ -155,7 +174,7 @@ fn host(
     let filled = toolchains.flat_map(volumes_of).filter(is_filled).map(|(volume, _)| volume).collect();
     let keys = images.iter().flat_map(|(&platform, image)| {
         [Strategy::Native, Strategy::Cross, Strategy::Emulate]
-            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id))
+            .map(|strategy| build_key(project, platform, &image.reference, strategy, &state_id, settings.store))
             .into_iter()
             .flat_map(|key| [test_key(&key), key])
     });
@@ -181,6 +200,7 @@ fn host(
         cores: info.cores.filter(|_| is_remote).unwrap_or_else(cores),
         memory: info.memory.filter(|_| is_remote).unwrap_or_else(available_memory),
         state_id,
+        owner,
     })
 }
 
@@ -200,18 +220,14 @@ fn stdin() -> Stdin {
 
 fn volumes(engine: &Engine, world: &World<'_>) -> Result<BTreeSet<String>, Error> {
     let answer = ask(&engine.volumes(engine::LABEL), world)?;
-    Ok(answer.stdout.lines().map(|line| line.trim().to_owned()).collect())
+    Ok(words::items(&answer.stdout).map(str::to_owned).collect())
 }
 
 /// The leftover containers of this user's runs: those whose build's lock nobody holds.
 fn stale_containers(engine: &Engine, state_id: &str, world: &World<'_>) -> Result<Vec<String>, Error> {
     let answer = ask(&engine.containers(&format!("hsx.state={state_id}")), world)?;
-    let containers = answer.stdout.lines().filter_map(|line| line.trim().split_once(' '));
-    Ok(containers
-        .filter(|(_, name)| {
-            let key = name.strip_prefix("hsx-").and_then(|name| Some(name.rsplit_once('-')?.0));
-            key.is_some_and(|key| !world.state.is_held(key))
-        })
+    Ok(words::containers(&answer.stdout)
+        .filter(|(_, name)| key_of(name).is_some_and(|key| !world.state.is_held(key)))
         .map(|(id, _)| id.to_owned())
         .collect())
 }

@@ -9,7 +9,7 @@ use crate::facts::{Addition, Image};
 use crate::project::image;
 use crate::settings::Settings;
 use crate::settings::lockfile::Lockfile;
-use crate::tools::engine::{self, Dialect, Engine, LocalImage, Manifest};
+use crate::tools::engine::{self, Dialect, Engine, LocalImage, Manifest, words};
 use crate::world::doors::World;
 use crate::world::doors::state::{DERIVED, DIGESTS, Derived};
 
@@ -186,7 +186,6 @@ fn manifest(engine: &Engine, reference: &str, world: &World<'_>) -> Result<Resul
     {
         return Ok(Ok(manifest));
     }
-    // Podman before 5 cannot print the manifest of an image for a single platform.
-    let single = engine.dialect == Dialect::Podman && answer.stderr.contains("single image");
+    let single = engine.dialect == Dialect::Podman && words::is_of_one_platform(&answer.stderr);
     Ok(if single { Ok(Manifest::Single) } else { Err(answer.stderr) })
 }

@@ -1,14 +1,20 @@
 //! Reads the project and the settings files from disk.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use walkdir::WalkDir;
 
+use super::mounts::{self, Refused, Wanted, listed_submodules};
 use crate::args::BuilderArgs;
+use crate::base::cmd::Cmd;
+use crate::base::digest::hash;
 use crate::base::error::Error;
+use crate::base::harmless;
+use crate::project::hpack::{self, HpackPackage, is_package_name};
 use crate::project::target::plain;
 use crate::project::{
-    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, hpack_show, lay_out, parse_package,
-    parse_project_file,
+    EmptyPackage, Package, Project, ProjectFile, SourceMount, StackProject, parse_package, parse_project_file, starts,
 };
 use crate::settings::lockfile::{self, Lockfile};
 use crate::settings::{self, SettingsFile};
@@ -16,9 +22,13 @@ use crate::world::doors::World;
 use crate::world::doors::environment::Environment;
 use crate::world::doors::pieces::sha256_of;
 use crate::world::doors::read;
+use crate::world::doors::state::AGREED;
 
 /// How many project files are read: `cabal.project` and everything that it imports.
 const FILES: usize = 100;
+
+/// How deep imports may be nested: deeper than anybody does it.
+const DEPTH: usize = 8;
 
 /// How many files and directories one pattern of `packages:` may visit.
 const LOOKED_AT: usize = 100_000;
@@ -30,11 +40,22 @@ pub(crate) struct ProjectFiles {
     pub user_file: SettingsFile,
 }
 
+/// What a project is read for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A build, which is shown what the project names outside of itself, if the user agrees.
+    Build,
+    /// Only to know about it: no container is shown anything, and nobody is asked.
+    Look,
+}
+
 /// Finds and reads the project at or above a directory.
 ///
 /// # Errors
-/// When there is no project, or one of its files is not usable.
-pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<'_>) -> Result<ProjectFiles, Error> {
+/// When there is no project, or one of its files is not usable, or it names something outside of itself that the user
+/// has not agreed to show.
+pub(crate) fn load(args: &BuilderArgs, purpose: Purpose, world: &World<'_>) -> Result<ProjectFiles, Error> {
+    let environment = world.environment;
     let start = args.directory.as_ref().map_or_else(|| environment.cwd.clone(), |dir| environment.cwd.join(dir));
     let start = start
         .canonicalize_utf8()
@@ -48,13 +69,25 @@ pub(crate) fn load(args: &BuilderArgs, environment: &Environment, world: &World<
             .hints(stack)
             .hint("hsx looks for a `cabal.project`, a `.cabal` file or a `package.yaml`; `--directory` names a place")
     })?;
+    let planted = ancestors(&start, environment.home.as_deref()).map(|dir| dir.join("cabal.project"));
+    for path in planted.filter(|path| *path != root.join("cabal.project") && is_planted(path, &start)) {
+        world.ui.warning(&format!("`{path}` is not heeded: {PLANTED}"));
+    }
     let user_file = user_file(environment)?;
     let path = root.join("hsx.toml");
+    if is_planted(&path, &start) {
+        return Err(Error::usage(format!("`{path}` is not heeded: {PLANTED}"))
+            .hint("`--directory` names the project, if its settings are to be heeded all the same"));
+    }
     let project_file =
         if path.exists() { settings::parse_project(&read(&path)?, &path)? } else { SettingsFile::default() };
     let cabal_args = settings::cabal_args(&args.cabal_args, [&project_file, &user_file]);
     let dirs = args.source_dirs.iter().map(|dir| source_dir(dir, environment)).collect::<Result<Vec<_>, _>>()?;
-    let project = read_project(root, environment.home.as_deref(), &cabal_args, dirs, world)?;
+    let agreed = agreed(&args.allow_mounts, &user_file, environment)?;
+    let mut project = read_project(root, &cabal_args, &Outside { dirs, agreed, purpose }, world)?;
+    if args.cabal_args.is_empty() {
+        project.starts.extend(starts::of_cabal_args(project_file.cabal_args()));
+    }
     Ok(ProjectFiles { project, project_file, user_file })
 }
 
@@ -68,16 +101,6 @@ pub(crate) fn read_lockfile(root: &Utf8Path) -> Result<Lockfile, Error> {
         return Err(lockfile::missing(root));
     }
     Lockfile::parse(&read(&path)?, &path)
-}
-
-/// Writes `hsx.lock`.
-///
-/// # Errors
-/// When it cannot be written.
-pub(crate) fn write_lockfile(root: &Utf8Path, lockfile: &Lockfile) -> Result<(), Error> {
-    let path = root.join(lockfile::FILE_NAME);
-    fs_err::write(&path, lockfile.text())
-        .map_err(|error| Error::usage(format!("`{path}` cannot be written")).said(&error.to_string()))
 }
 
 /// Whether the project at or above a directory has only a `package.yaml`, which hpack must read first.
@@ -107,19 +130,35 @@ pub(crate) fn real_path(path: &Utf8Path) -> Utf8PathBuf {
 /// The nearest `cabal.project` up to the home directory, as cabal looks for it; else the nearest package.
 fn find_root(start: &Utf8Path, home: Option<&Utf8Path>) -> Option<Utf8PathBuf> {
     let mut package = None;
-    for dir in start.ancestors() {
-        if dir.join("cabal.project").is_file() {
+    for dir in ancestors(start, home) {
+        let is_there = |path: &Utf8PathBuf| path.is_file() && !is_planted(path, start);
+        if is_there(&dir.join("cabal.project")) {
             return Some(dir.to_owned());
         }
-        if package.is_none() && (!entries_with_extension(dir, "cabal").is_empty() || dir.join("package.yaml").is_file())
-        {
+        let described = || entries_with_extension(dir, "cabal").into_iter().chain([dir.join("package.yaml")]);
+        if package.is_none() && described().any(|path| is_there(&path)) {
             package = Some(dir.to_owned());
-        }
-        if Some(dir) == home {
-            break;
         }
     }
     package
+}
+
+/// A directory and those above it, up to the home directory.
+fn ancestors<'a>(start: &'a Utf8Path, home: Option<&'a Utf8Path>) -> impl Iterator<Item = &'a Utf8Path> {
+    let mut is_past_home = false;
+    start.ancestors().take_while(move |dir| !std::mem::replace(&mut is_past_home, Some(*dir) == home))
+}
+
+/// Why a planted file is not heeded.
+const PLANTED: &str = "it is another user's, in a directory that everybody can write to";
+
+/// Whether a file above the directory where the user stands may have been put there by anybody: it is another user's, in
+/// a directory that everybody can write to, such as `/tmp`. Where the user stands is the user's own choice.
+fn is_planted(path: &Utf8Path, start: &Utf8Path) -> bool {
+    let owners = [0, rustix::process::geteuid().as_raw()];
+    let is_anybodys = |dir: &Utf8Path| fs_err::metadata(dir).is_ok_and(|meta| meta.mode() & 0o002 != 0);
+    path.parent().is_some_and(|dir| dir != start && is_anybodys(dir))
+        && fs_err::symlink_metadata(path).is_ok_and(|meta| !owners.contains(&meta.uid()))
 }
 
 /// A directory of `--source-dir`, with links resolved.
@@ -149,13 +188,100 @@ impl Names {
     }
 }
 
+/// What the user says about the world outside of the project.
+struct Outside {
+    /// The directories of `--source-dir`.
+    dirs: Vec<Utf8PathBuf>,
+    /// What builds may be shown, with links resolved.
+    agreed: Vec<Utf8PathBuf>,
+    purpose: Purpose,
+}
+
+/// What the user has agreed to show: what was typed, and what is in the user's file.
+fn agreed(
+    typed: &[Utf8PathBuf],
+    user_file: &SettingsFile,
+    environment: &Environment,
+) -> Result<Vec<Utf8PathBuf>, Error> {
+    let typed = typed.iter().map(|path| {
+        let real = environment.cwd.join(path).canonicalize_utf8();
+        real.map_err(|error| Error::usage(format!("`--allow-mount {path}` leads nowhere")).said(&error.to_string()))
+    });
+    let listed = user_file.allow_mounts().iter().map(|path| {
+        let below_home = path.strip_prefix("~").ok().and_then(|below| Some(environment.home.as_ref()?.join(below)));
+        let path = below_home.unwrap_or_else(|| path.clone());
+        if path.is_absolute() {
+            // It may be of another machine that has the same settings.
+            return Ok(real_path(&path));
+        }
+        Err(Error::usage(format!("`{path}` in `allow-mounts` of your `config.toml` is no full path")))
+    });
+    typed.chain(listed).collect()
+}
+
+/// The error for what the user has not agreed to show.
+fn not_agreed(root: &Utf8Path, refused: &[Refused]) -> Error {
+    let mut error = Error::usage(format!("`{root}` names what lies outside of it, and you have not agreed to show it"));
+    error.said = refused.iter().map(|refused| format!("{}: {}", refused.path, refused.reason)).collect();
+    let flags = refused.iter().flat_map(|refused| ["--allow-mount", refused.path.as_str()]);
+    let words: Vec<_> = flags.map(|word| Cmd::new(word).to_string()).collect();
+    let listed: Vec<_> = refused.iter().map(|refused| toml::Value::from(refused.path.as_str()).to_string()).collect();
+    error
+        .hint(format!("a build can read all that it is shown. If this may be, add `{}`", words.join(" ")))
+        .hint(format!("for good: `allow-mounts = [{}]` in your `config.toml`", listed.join(", ")))
+}
+
+/// Asks the user to agree, where there is a terminal, and remembers the answer.
+fn ask(root: &Utf8Path, refused: &[Refused], world: &World<'_>) -> bool {
+    let lines = refused
+        .iter()
+        .map(|refused| format!("  {}\n", harmless::line(&format!("{}: {}", refused.path, refused.reason))));
+    let about = format!("`{root}` names what lies outside of it:\n{}", lines.collect::<String>());
+    let answer = world.ui.confirm(&about, "May its builds read this, now and later?");
+    if answer == Some(true) {
+        for Refused { path, .. } in refused {
+            world.state.remember(&AGREED, &agreement(root, path), &path.to_string());
+        }
+    }
+    answer == Some(true)
+}
+
+/// The name under which an agreement is remembered.
+fn agreement(root: &Utf8Path, path: &Utf8Path) -> String {
+    hash(&[root.as_str(), path.as_str()])
+}
+
+/// Finds what the project's builds are shown, and asks the user about what needs an agreement.
+///
+/// # Errors
+/// When the user does not agree.
+fn shown(wanted: Wanted<'_>, purpose: Purpose, world: &World<'_>) -> Result<mounts::Shown, Error> {
+    let Wanted { root, agreed, .. } = wanted;
+    let mut agreed = agreed.to_vec();
+    let mut found = mounts::find(wanted);
+    let is_remembered = |refused: &Refused| {
+        world.state.recall(&AGREED, &agreement(root, &refused.path)) == Some(refused.path.to_string())
+    };
+    // With a directory, new things may come into sight, such as what a repository borrows.
+    while purpose == Purpose::Build && !found.refused.is_empty() {
+        let (remembered, open): (Vec<_>, Vec<_>) = found.refused.into_iter().partition(is_remembered);
+        if remembered.is_empty() && !ask(root, &open, world) {
+            return Err(not_agreed(root, &open));
+        }
+        let more = if remembered.is_empty() { open } else { remembered };
+        agreed.extend(more.into_iter().map(|refused| refused.path));
+        found = mounts::find(Wanted { agreed: &agreed, ..wanted });
+    }
+    Ok(found)
+}
+
 fn read_project(
     root: Utf8PathBuf,
-    home: Option<&Utf8Path>,
     cabal_args: &[String],
-    source_dirs: Vec<Utf8PathBuf>,
+    outside: &Outside,
     world: &World<'_>,
 ) -> Result<Project, Error> {
+    let home = world.environment.home.as_deref();
     let names = Names::of(cabal_args);
     // The container has the project at another place, and cabal looks for it where it is started.
     if cabal_args.iter().any(|arg| arg == "--project-dir" || arg.starts_with("--project-dir=")) {
@@ -172,6 +298,7 @@ fn read_project(
     if !names.is_named && !root.join("cabal.project").is_file() {
         file.packages.push("./".to_owned());
     }
+    let starts = started(&root, &inputs, file.is_cut);
     let mut found = Found::default();
     for pattern in &file.packages {
         world.exec.check()?;
@@ -180,7 +307,20 @@ fn read_project(
     found.places.sort();
     found.places.dedup();
 
-    let (mut packages, mut dirs, mut hpack) = (Vec::new(), Vec::new(), Vec::new());
+    let dirs: Vec<_> = found.places.iter().map(|place| place.dir().to_owned()).collect();
+    let mounts::Shown { mut mounts, workdir, agreed, refused } = shown(
+        Wanted {
+            root: &root,
+            packages: &dirs,
+            archives: &found.archives,
+            source_dirs: &outside.dirs,
+            agreed: &outside.agreed,
+            home,
+        },
+        outside.purpose,
+        world,
+    )?;
+    let (mut packages, mut hpack) = (Vec::new(), Vec::new());
     for place in found.places {
         let (dir, package) = match place {
             Place::CabalFile(path) => {
@@ -189,17 +329,20 @@ fn read_project(
                 inputs.push((path.clone(), text));
                 (path.parent().unwrap_or(&root).to_owned(), package)
             }
+            Place::PackageYaml(dir) if refused.iter().any(|refused| dir.starts_with(&refused.path)) => continue,
             Place::PackageYaml(dir) => {
-                let text = generate(&dir, world)?;
+                let seen = || mounts.iter().map(|mount| &mount.source).chain(&outside.agreed);
+                let text = generate(&dir, &|path| is_below(path, seen()), world)?;
                 let package = parse_package(&text, dir.file_name().unwrap_or_default());
                 inputs.push((dir.join("package.yaml"), text));
-                hpack.push(dir.clone());
+                let covering = mounts.iter().map(|mount| &mount.source).find(|top| dir.starts_with(top));
+                let top = covering.unwrap_or(&dir).clone();
+                hpack.push(HpackPackage { top, dir: dir.clone(), name: package.name.clone() });
                 (dir, package)
             }
         };
         let is_certain = !file.has_conditionals;
-        packages.push(Package { dir: dir.clone(), is_certain, ..package });
-        dirs.push(dir);
+        packages.push(Package { dir, is_certain, ..package });
     }
     for archive in &found.archives {
         // Any change of the archive may change cabal's plan.
@@ -215,17 +358,7 @@ fn read_project(
         || !found.archives.is_empty()
         || file.has_foreign_packages
         || file.imports.iter().any(is_remote);
-    // Directories of `--source-dir` are mounted like those of packages.
-    dirs.extend(source_dirs.iter().cloned());
-    let (mut mounts, workdir) = mounts(&root, &dirs, &found.archives, home);
-    // They are mounted at their full path too, because links may use it; but not where the image has its own
-    // directories.
-    let of_image =
-        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
-    let is_free = |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
-    let whole =
-        source_dirs.iter().filter(is_free).map(|dir| SourceMount { source: dir.clone(), target: dir.to_string() });
-    mounts.extend(whole.collect::<Vec<_>>());
+    mounts.extend(source_dir_mounts(&outside.dirs));
     let (repositories, unseen_repositories) =
         file.repositories.into_iter().partition(|path| mounts.iter().any(|mount| path.starts_with(&mount.source)));
     let amended = file.amended;
@@ -241,20 +374,60 @@ fn read_project(
         stack: stack_project(&root, home),
         repositories,
         unseen_repositories,
-        source_dirs,
+        source_dirs: outside.dirs.clone(),
+        agreed,
         mounts,
         workdir,
         plan_inputs: inputs,
         hpack,
+        starts,
         root,
     };
+    mount_amended(amended, &mut project, world)?;
+    Ok(project)
+}
+
+/// Directories of `--source-dir` are mounted at their full path too, because links may use it; but not where the image
+/// has its own directories.
+fn source_dir_mounts(dirs: &[Utf8PathBuf]) -> impl Iterator<Item = SourceMount> {
+    let of_image =
+        ["bin", "boot", "dev", "etc", "hsx", "lib", "lib64", "native", "proc", "run", "sbin", "src", "sys", "usr"];
+    let is_free = move |dir: &&Utf8PathBuf| dir.iter().nth(1).is_some_and(|first| !of_image.contains(&first));
+    dirs.iter().filter(is_free).map(|dir| SourceMount {
+        source: dir.clone(),
+        target: dir.to_string(),
+        reason: "`--source-dir`".to_owned(),
+    })
+}
+
+/// Shows builds other texts in place of project files that are in the way of a static build.
+fn mount_amended(amended: Vec<(Utf8PathBuf, String)>, project: &mut Project, world: &World<'_>) -> Result<(), Error> {
     for (path, text) in amended {
         if let Some(target) = project.place_of(&path) {
             let source = world.state.file_with(&text)?;
-            project.mounts.push(SourceMount { source, target: target.into_string() });
+            let reason = format!("`{path}`, without what is in the way of a static build");
+            project.mounts.push(SourceMount { source, target: target.into_string(), reason });
         }
     }
-    Ok(project)
+    Ok(())
+}
+
+/// What the project files may make cabal start, and files of the project that cabal may take for its compiler.
+/// `is_cut`: not all imports were read.
+fn started(root: &Utf8Path, files: &[(Utf8PathBuf, String)], is_cut: bool) -> Vec<String> {
+    let compilers = entries(root).filter_map(|path| path.file_name().map(str::to_owned));
+    let compilers = compilers.filter(|name| starts::is_compilers(name)).map(|name| format!("the file `{name}`"));
+    let of_files = files.iter().flat_map(|(path, text)| {
+        let name = path.strip_prefix(root).unwrap_or(path);
+        let mut found = starts::of_project_file(name.as_str(), text);
+        // Versions of cabal differ in where a path in an imported file begins.
+        if path.parent() != Some(root) && !parse_project_file(text).imports.is_empty() {
+            found.push(format!("an `import:` in {name}, which hsx cannot judge"));
+        }
+        found
+    });
+    let cut = || "imports that are nested deeper than hsx reads".to_owned();
+    of_files.chain(compilers).chain(is_cut.then(cut)).collect()
 }
 
 /// Whether `.gitmodules` in a directory above lists this one.
@@ -299,8 +472,9 @@ fn read_project_file(
     inputs: &mut Vec<(Utf8PathBuf, String)>,
     depth: usize,
 ) -> Result<(), Error> {
-    // Nobody nests this deep. cabal reports an import that leads back to itself.
-    if depth > 8 || !path.is_file() {
+    // cabal reports an import that leads back to itself.
+    if depth > DEPTH || !path.is_file() {
+        file.is_cut |= depth > DEPTH;
         return Ok(());
     }
     // A file that imports itself several times would be read exponentially often.
@@ -332,6 +506,15 @@ enum Place {
     CabalFile(Utf8PathBuf),
     /// A directory with `package.yaml` and no `.cabal` file.
     PackageYaml(Utf8PathBuf),
+}
+
+impl Place {
+    fn dir(&self) -> &Utf8Path {
+        match self {
+            Self::CabalFile(path) => path.parent().unwrap_or(path),
+            Self::PackageYaml(dir) => dir,
+        }
+    }
 }
 
 /// Everything that the patterns of `packages:` match.
@@ -506,110 +689,50 @@ fn matches(pattern: &str, name: &str) -> bool {
     })
 }
 
-fn generate(dir: &Utf8Path, world: &World<'_>) -> Result<String, Error> {
+/// Whether a path leads below one of some directories, whatever links are in it.
+fn is_below<'a>(path: &Utf8Path, mut dirs: impl Iterator<Item = &'a Utf8PathBuf>) -> bool {
+    path.canonicalize_utf8().is_ok_and(|path| dirs.any(|dir| path.starts_with(real_path(dir))))
+}
+
+/// Fails if hpack would read what `may_read` refuses, or ask the network.
+fn judge_defaults(file: &Utf8Path, may_read: &dyn Fn(&Utf8Path) -> bool, depth: usize) -> Result<(), Error> {
+    let yourself = "where you trust it, run `hpack` yourself: hsx takes the `.cabal` file that is there";
+    if fs_err::symlink_metadata(file).is_err() {
+        // hpack says that it is missing.
+        return Ok(());
+    }
+    if !may_read(file) || depth > DEPTH {
+        return Err(Error::usage(format!("`{file}` leads out of the project")).hint(yourself));
+    }
+    let text = read(file)?;
+    let paths = hpack::defaults(&text).map_err(|line| {
+        Error::usage(format!("`{file}` has defaults that hsx does not let hpack follow")).said(line).hint(yourself)
+    })?;
+    let dir = file.parent().unwrap_or(file);
+    paths.into_iter().try_for_each(|path| judge_defaults(&dir.join(path), may_read, depth + 1))
+}
+
+/// What hpack makes of the `package.yaml` in a directory.
+fn generate(dir: &Utf8Path, may_read: &dyn Fn(&Utf8Path) -> bool, world: &World<'_>) -> Result<String, Error> {
     if world.environment.find("hpack").is_none() {
         return Err(Error::usage(format!(
             "`{dir}` has a `package.yaml` and no `.cabal` file, and hpack is not on PATH"
         ))
         .hint("install it with `cabal install hpack`, or write the `.cabal` file and keep it in git"));
     }
-    let cmd = hpack_show(dir);
+    judge_defaults(&dir.join("package.yaml"), may_read, 0)?;
+    let cmd = HpackPackage::show(dir);
     let answer = world.exec.capture(&cmd)?;
     if answer.success() {
+        let name = parse_package(&answer.stdout, dir.file_name().unwrap_or_default()).name;
+        if !is_package_name(&name) {
+            return Err(Error::usage(format!(
+                "`{dir}/package.yaml` names the package `{name}`, which is no name of one"
+            )));
+        }
         return Ok(answer.stdout);
     }
     Err(Error::usage(format!("`{dir}/package.yaml` is not usable")).tried(cmd.to_string()).said(&answer.stderr))
-}
-
-/// Everything that the container must see: the project with its repository, packages outside it with theirs, and
-/// archives.
-fn mounts(
-    root: &Utf8Path,
-    packages: &[Utf8PathBuf],
-    archives: &[Utf8PathBuf],
-    home: Option<&Utf8Path>,
-) -> (Vec<SourceMount>, String) {
-    let (mut roots, mut fixed) = (Vec::new(), Vec::new());
-    let mut git_dirs = Vec::new();
-    for dir in [root.to_owned()].iter().chain(packages.iter().filter(|dir| !dir.starts_with(root))) {
-        let Some(top) = dir.ancestors().find(|dir| dir.join(".git").exists()) else {
-            roots.push(dir.clone());
-            continue;
-        };
-        // A home directory that is kept in git is not mounted whole.
-        let whole = home.is_none_or(|home| !home.starts_with(top));
-        roots.push(if whole { top.to_owned() } else { dir.clone() });
-        git_dirs.extend([top.join(".git")]);
-        // The git directory of a submodule in a worktree is inside that of the main repository.
-        let submodules = submodules(top);
-        let outside = outside_git_dir(top).into_iter().chain(submodules.iter().filter_map(|dir| outside_git_dir(dir)));
-        for git_dir in outside {
-            match git_dir {
-                GitDir::Absolute(path) => {
-                    git_dirs.push(path.clone());
-                    fixed.push(SourceMount { target: path.to_string(), source: path });
-                }
-                GitDir::Relative(path) => {
-                    git_dirs.push(path.clone());
-                    roots.push(path);
-                }
-            }
-        }
-    }
-    // An archive outside all mounted directories is mounted alone, at its own place.
-    let is_outside = |archive: &&Utf8PathBuf| !roots.iter().any(|root| archive.starts_with(root));
-    let alone: Vec<_> = archives.iter().filter(is_outside).cloned().collect();
-    roots.extend(alone);
-    let (mut mounts, workdir) = lay_out(root, &roots);
-    for git_dir in &git_dirs {
-        fixed
-            .extend(alternates(git_dir).into_iter().map(|path| SourceMount { target: path.to_string(), source: path }));
-    }
-    fixed.sort_by(|a, b| a.target.cmp(&b.target));
-    fixed.dedup();
-    fixed.retain(|mount| !mounts.contains(mount));
-    mounts.extend(fixed);
-    (mounts, workdir)
-}
-
-/// The directories that `.gitmodules` lists and that are checked out.
-fn submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
-    listed_submodules(top).into_iter().filter(|dir| dir.join(".git").is_file()).collect()
-}
-
-fn listed_submodules(top: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let Ok(text) = read(&top.join(".gitmodules")) else { return Vec::new() };
-    let paths = text.lines().filter_map(|line| line.trim().strip_prefix("path")?.trim().strip_prefix('='));
-    paths.map(|path| plain(&top.join(path.trim()))).filter(|dir| dir.starts_with(top)).collect()
-}
-
-/// The object directories that a repository borrows from others (`git clone --shared`, `--reference`). A path counts
-/// only if it is the object directory of a repository. Git follows the path as it is written.
-fn alternates(git_dir: &Utf8Path) -> Vec<Utf8PathBuf> {
-    let Ok(text) = read(&git_dir.join("objects/info/alternates")) else { return Vec::new() };
-    let is_objects = |path: &Utf8PathBuf| {
-        let is_repository = path.parent().is_some_and(|git_dir| git_dir.join("HEAD").is_file());
-        path.is_absolute() && path.file_name() == Some("objects") && path.is_dir() && is_repository
-    };
-    text.lines().take(16).map(Utf8PathBuf::from).filter(is_objects).collect()
-}
-
-/// A git directory outside the work tree, which the `.git` file names.
-enum GitDir {
-    /// The directory of a worktree. Git follows the path as written, so it must exist in the container.
-    Absolute(Utf8PathBuf),
-    /// The directory of a submodule. Only its place relative to the work tree matters.
-    Relative(Utf8PathBuf),
-}
-
-/// Where the `.git` file of a work tree leads (gitrepository-layout(5)): the git directory that all worktrees share.
-fn outside_git_dir(top: &Utf8Path) -> Option<GitDir> {
-    let text = read::text(top.join(".git")).ok()?;
-    let named = Utf8Path::new(text.trim().strip_prefix("gitdir:")?.trim());
-    let git_dir = top.join(named).canonicalize_utf8().ok()?;
-    let common = read::text(git_dir.join("commondir")).ok();
-    let common = common.and_then(|path| git_dir.join(path.trim()).canonicalize_utf8().ok()).unwrap_or(git_dir);
-    Some(if named.is_absolute() { GitDir::Absolute(common) } else { GitDir::Relative(common) })
 }
 
 /// Reads a file of the project. Invalid UTF-8 is replaced, as cabal does.
@@ -680,73 +803,6 @@ mod tests {
         assert_eq!(files("b/*.cabal"), [Place::PackageYaml(root.join("b"))]);
         assert_eq!(files("b/b.cabal"), [Place::PackageYaml(root.join("b"))]);
         assert_eq!(files("https://example.org/x.tar.gz"), []);
-    }
-
-    #[test]
-    fn a_worktree_brings_its_repository() {
-        let (_guard, root) = tree(&["main/.git/worktrees/w/commondir=../..", "w/demo.cabal"]);
-        let git_file = format!("gitdir: {root}/main/.git/worktrees/w\n");
-        fs_err::write(root.join("w/.git"), git_file).unwrap();
-        let (mounts, workdir) = mounts(&root.join("w"), &[root.join("w")], &[], None);
-        let repository = root.join("main/.git");
-        assert_eq!(
-            mounts,
-            [
-                SourceMount { source: root.join("w"), target: crate::project::SOURCE.to_owned() },
-                SourceMount { target: repository.to_string(), source: repository },
-            ]
-        );
-        assert_eq!(workdir, "/src");
-    }
-
-    #[test]
-    fn a_sibling_and_the_repository_above_are_mounted() {
-        let (_guard, root) = tree(&["mono/.git/HEAD", "mono/app/app.cabal", "lib/lib.cabal"]);
-        let (mounts, workdir) = mounts(&root.join("mono/app"), &[root.join("mono/app"), root.join("lib")], &[], None);
-        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
-        assert_eq!(targets, ["/src/lib", "/src/mono"]);
-        assert_eq!(workdir, "/src/mono/app");
-    }
-
-    #[test]
-    fn an_archive_beside_the_project_is_mounted_alone() {
-        let (_guard, root) = tree(&["app/app.cabal", "vendor/x-1.tar.gz", "vendor/secret"]);
-        let mut found = Found::default();
-        found.look(&root.join("app"), "../vendor/*.tar.gz");
-        assert_eq!(found.archives, [root.join("vendor/x-1.tar.gz")]);
-        let (mounts, workdir) = mounts(&root.join("app"), &[root.join("app")], &found.archives, None);
-        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
-        assert_eq!(targets, ["/src/app", "/src/vendor/x-1.tar.gz"]);
-        assert_eq!(workdir, "/src/app");
-    }
-
-    #[test]
-    fn a_submodule_of_a_worktree_brings_its_repository() {
-        let (_guard, root) = tree(&[
-            "main/.git/worktrees/w/commondir=../..",
-            "main/.git/worktrees/w/modules/sub/HEAD=x",
-            "w/.gitmodules=[submodule \"sub\"]\n\tpath = sub\n",
-            "w/sub/.git=gitdir: ../../main/.git/worktrees/w/modules/sub\n",
-            "w/demo.cabal",
-        ]);
-        fs_err::write(root.join("w/.git"), format!("gitdir: {root}/main/.git/worktrees/w\n")).unwrap();
-        let (mounts, workdir) = mounts(&root.join("w"), &[root.join("w")], &[], None);
-        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
-        let repository = root.join("main/.git");
-        assert_eq!(targets, ["/src/main/.git/worktrees/w/modules/sub", "/src/w", repository.as_str()]);
-        assert_eq!(workdir, "/src/w");
-    }
-
-    #[test]
-    fn borrowed_objects_are_mounted_where_they_are() {
-        let (_guard, root) =
-            tree(&["other/.git/HEAD=x", "other/.git/objects/aa/b", "no/objects/x", "p/.git/HEAD=x", "p/p.cabal"]);
-        let text = format!("{root}/other/.git/objects\n{root}/no/objects\n../relative\n");
-        fs_err::create_dir_all(root.join("p/.git/objects/info")).unwrap();
-        fs_err::write(root.join("p/.git/objects/info/alternates"), text).unwrap();
-        let (mounts, _) = mounts(&root.join("p"), &[root.join("p")], &[], None);
-        let targets: Vec<_> = mounts.iter().map(|mount| mount.target.as_str()).collect();
-        assert_eq!(targets, ["/src", root.join("other/.git/objects").as_str()]);
     }
 
     #[test]

@@ -32,10 +32,19 @@ pub(crate) fn user() -> String {
 
 /// Identifies a user's hsx on one machine and engine: what is remembered for one does not hold for another.
 pub(crate) fn state_id(engine: &Engine, info: &Info, world: &World<'_>) -> String {
+    id_of(world.state.dir(), engine, info)
+}
+
+/// Identifies the owner of volumes in an engine: whoever uses the same locks, for these keep two runs out of one volume.
+pub(crate) fn owner(engine: &Engine, info: &Info, world: &World<'_>) -> String {
+    id_of(&world.state.locks_dir(), engine, info)
+}
+
+fn id_of(dir: &Utf8Path, engine: &Engine, info: &Info) -> String {
     let node = rustix::system::uname();
     let dialect = format!("{:?} {} {}", info.dialect, info.host, info.rootless);
     let engine = engine.memory_of(&dialect);
-    short_hash(&[&node.nodename().to_string_lossy(), world.state.dir().as_str(), &engine])
+    short_hash(&[&node.nodename().to_string_lossy(), dir.as_str(), &engine])
 }
 
 /// Whether the engine's containers run on hsx's own kernel, so that this machine's files describe it.

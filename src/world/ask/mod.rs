@@ -9,5 +9,6 @@ pub(crate) mod host;
 pub(crate) mod images;
 pub(crate) mod load;
 pub(crate) mod machine;
+pub(crate) mod mounts;
 pub(crate) mod storage;
 pub(crate) mod tree;

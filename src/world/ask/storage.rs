@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::host::ask;
 use super::machine::state_id;
 use crate::base::error::Error;
-use crate::report::storage::{Item, Refusal, Remembered, item};
-use crate::tools::engine::storage::{ObjectKind, Stored, parse_stored, parse_usage};
-use crate::tools::engine::{Engine, Info};
+use crate::report::storage::{Item, LockState, Refusal, item};
+use crate::tools::engine::storage::{ObjectKind, StoredObject, parse_stored, parse_usage};
+use crate::tools::engine::{Engine, Info, words};
 use crate::world::doors::World;
 use crate::world::doors::at_once::joined;
 use crate::world::doors::state::{FETCHED, FILLED, SOURCES, State};
@@ -40,7 +40,7 @@ pub(crate) fn items(engine: &Engine, info: &Info, measure: Measure, world: &Worl
     let sizes = sizes.unwrap_or_else(|_| BTreeMap::new());
     let (state_id, now) = (state_id(engine, info, world), seconds(SystemTime::now()));
     let known =
-        |lock: &str| Remembered { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
+        |lock: &str| LockState { is_held: world.state.is_held(lock), used: world.state.last_use(lock).map(seconds) };
     let mut items = Vec::new();
     for stored in stored {
         for mut stored in stored? {
@@ -59,10 +59,9 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-fn stored(kind: ObjectKind, engine: &Engine, world: &World<'_>) -> Result<Vec<Stored>, Error> {
+fn stored(kind: ObjectKind, engine: &Engine, world: &World<'_>) -> Result<Vec<StoredObject>, Error> {
     let listed = ask(&engine.list(kind), world)?;
-    let mut ids: Vec<_> =
-        listed.stdout.lines().map(|line| line.trim().to_owned()).filter(|id| !id.is_empty()).collect();
+    let mut ids: Vec<_> = words::items(&listed.stdout).map(str::to_owned).collect();
     ids.sort();
     ids.dedup();
     if ids.is_empty() {
@@ -91,10 +90,8 @@ pub(crate) fn remove(
     }
     let answer = world.exec.capture(&item.removal(engine))?;
     if !answer.success() {
-        let said = answer.stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("the engine gives no reason");
-        let said = said.trim().to_owned();
-        let is_used = ["in use", "being used", "is using"].iter().any(|words| said.contains(words));
-        return Ok(Err(if is_used { Refusal::InUse(said) } else { Refusal::Failed(said) }));
+        let said = words::reason(&answer.stderr).unwrap_or("the engine gives no reason").to_owned();
+        return Ok(Err(if words::is_in_use(&said) { Refusal::InUse(said) } else { Refusal::Failed(said) }));
     }
     forget(item, all, &world.state);
     Ok(Ok(()))
@@ -110,7 +107,7 @@ fn forget(item: &Item, all: &[Item], state: &State) {
             state.forget(&FETCHED, item.lock_name());
             state.remove_log(item.lock_name());
         }
-        // The store held the downloads of other builds too.
+        // Other builds did not download what the store had.
         "store" => {
             let same = |other: &&Item| {
                 other.purpose == "build" && (&other.platform, &other.image) == (&item.platform, &item.image)

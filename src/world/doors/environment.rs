@@ -19,7 +19,7 @@ pub(crate) struct Environment {
     pub cwd: Utf8PathBuf,
     /// The home directory, with links resolved: the paths of projects are compared as real paths.
     pub home: Option<Utf8PathBuf>,
-    /// The directories of PATH.
+    /// The directories of PATH. A relative entry is none: it would mean a directory of the project.
     path: Vec<Utf8PathBuf>,
     /// The user's settings file, which need not exist.
     pub config_file: Option<Utf8PathBuf>,
@@ -60,7 +60,7 @@ impl Environment {
         let home = base.as_ref().and_then(|base| utf8(base.home_dir().to_owned()));
         Ok(Self {
             home: home.map(|home| home.canonicalize_utf8().unwrap_or(home)),
-            path: std::env::split_paths(&path).filter_map(utf8).filter(|dir| !dir.as_str().is_empty()).collect(),
+            path: std::env::split_paths(&path).filter_map(utf8).filter(|dir| dir.is_absolute()).collect(),
             cache_dir: base.as_ref().and_then(|base| utf8(base.cache_dir().join("hsx"))),
             config_file: base.as_ref().and_then(|base| utf8(base.config_dir().join("hsx/config.toml"))),
             state_dir: state.map_or_else(|| without_home("/tmp".into()), |state| Ok(state.join("hsx")))?,
@@ -111,15 +111,15 @@ fn is_unicode(variables: [String; 3]) -> bool {
     locale.contains("utf-8") || locale.contains("utf8")
 }
 
-/// PATH for the programs that hsx starts. `None`: hsx's own PATH can stay. An empty entry is removed, because it means
-/// the working directory, which for these programs is the project's.
+/// PATH for the programs that hsx starts. `None`: hsx's own PATH can stay. Empty and relative entries are removed,
+/// because they mean the working directory or one below it, which for these programs is the project's.
 #[expect(clippy::disallowed_methods, reason = "it is what commands are started with")]
 pub(crate) fn path_for_programs() -> Option<String> {
     let path = std::env::var("PATH").ok()?;
-    let is_empty = |entry: &&str| entry.is_empty();
+    let is_absolute = |entry: &&str| entry.starts_with('/');
     path.split(':')
-        .any(|entry| is_empty(&entry))
-        .then(|| path.split(':').filter(|entry| !is_empty(entry)).collect::<Vec<_>>().join(":"))
+        .any(|entry| !is_absolute(&entry))
+        .then(|| path.split(':').filter(is_absolute).collect::<Vec<_>>().join(":"))
 }
 
 /// A variable's value.

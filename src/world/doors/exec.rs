@@ -1,7 +1,7 @@
 //! Runs commands. Their output is captured or streamed, and signals are handled.
 
 use std::io::{Read, Write};
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -9,12 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::io::retry_on_intr;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use xshell::Shell;
 
+use super::at_once::joined;
 use super::environment::path_for_programs;
 use super::ui::Ui;
 use crate::base::cmd::Cmd;
@@ -91,6 +92,38 @@ impl Tail {
 
 /// Writes the standard input of a command.
 pub(crate) type Feed<'a> = dyn Fn(&mut dyn Write) -> std::io::Result<()> + Sync + 'a;
+
+/// Has the other end of one of a command's pipes.
+enum Partner<'t> {
+    Writer(&'t mut dyn FnMut(ChildStdin)),
+    Reader(&'t mut dyn FnMut(ChildStdout)),
+}
+
+/// The standard output of a command, for a reader on a thread of its own. It also ends when a signal has come, and when
+/// the command has ended and nothing comes any more: a process that it left behind may keep the pipe open.
+struct Answer<'a> {
+    pipe: ChildStdout,
+    has_ended: &'a AtomicBool,
+    received: &'a AtomicUsize,
+}
+
+impl Read for Answer<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let wait = Timespec { tv_sec: 0, tv_nsec: HEARTBEAT.subsec_nanos().into() };
+        loop {
+            let has_ended = self.has_ended.load(Ordering::SeqCst);
+            if self.received.load(Ordering::SeqCst) != 0 {
+                return Ok(0);
+            }
+            match poll(&mut [PollFd::new(&self.pipe, PollFlags::IN)], Some(&wait)) {
+                Ok(0) if has_ended => return Ok(0),
+                Ok(0) | Err(Errno::INTR) => {}
+                Ok(_) => return self.pipe.read(buffer),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
 
 /// An event in the life of a running command.
 pub(crate) enum Event {
@@ -184,8 +217,8 @@ impl<'a> Exec<'a> {
     fn captured(&self, cmd: &Cmd, on_signal: OnSignal) -> Result<Output, Error> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let status = self.run(cmd, on_signal, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
-            Stream::Stderr => keep(&mut stderr, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
+            Stream::Stderr => keep(&mut stderr, bytes, ANSWER),
         })?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })
@@ -213,10 +246,38 @@ impl<'a> Exec<'a> {
         thread::scope(|scope| {
             let mut writer = None;
             let mut start = |mut pipe: ChildStdin| writer = Some(scope.spawn(move || feed(&mut pipe)));
-            let status = self.run_feeding(cmd, OnSignal::End, output, Some(&mut start))?;
+            let status = self.run_with(cmd, OnSignal::End, output, Some(Partner::Writer(&mut start)))?;
             let written = writer.map_or(Ok(()), |writer| writer.join().expect("a writer does not panic"));
             Ok((status, written))
         })
+    }
+
+    /// Runs a command whose standard output is read by `reader`, while its standard error is passed on. A reader that
+    /// stops early closes the pipe, so the command's failure may be the reader's doing.
+    ///
+    /// # Errors
+    /// When it cannot be started, or a signal came.
+    pub(crate) fn read<T: Send>(
+        &self,
+        cmd: &Cmd,
+        reader: impl FnOnce(&mut dyn Read) -> T + Send,
+        said: &mut dyn FnMut(&[u8]),
+    ) -> Result<(ExitStatus, T), Error> {
+        let (has_ended, received) = (AtomicBool::new(false), &*self.received);
+        let read = thread::scope(|scope| {
+            let (has_ended, mut reader, mut reading) = (&has_ended, Some(reader), None);
+            let mut start = |pipe| {
+                reading =
+                    reader.take().map(|read| scope.spawn(move || read(&mut Answer { pipe, has_ended, received })));
+            };
+            let partner = Partner::Reader(&mut start);
+            let status = self.run_with(cmd, OnSignal::End, &mut |_, bytes| said(bytes), Some(partner));
+            has_ended.store(true, Ordering::SeqCst);
+            let answer = reading.map(joined);
+            Ok((status?, answer.expect("what has ended was started, and its reader with it")))
+        });
+        self.check()?;
+        read
     }
 
     /// Runs a command that answers on standard output. Its standard error is shown, and passed on.
@@ -226,7 +287,7 @@ impl<'a> Exec<'a> {
     pub(crate) fn answered(&self, cmd: &Cmd, said: &mut dyn FnMut(&[u8])) -> Result<(ExitStatus, String), Error> {
         let mut stdout = Vec::new();
         let status = self.stream(cmd, &mut |source, bytes| match source {
-            Stream::Stdout => keep(&mut stdout, bytes),
+            Stream::Stdout => keep(&mut stdout, bytes, ANSWER),
             Stream::Stderr => {
                 self.ui.stream(bytes);
                 said(bytes);
@@ -236,23 +297,30 @@ impl<'a> Exec<'a> {
     }
 
     fn run(&self, cmd: &Cmd, on_signal: OnSignal, output: &mut dyn FnMut(Stream, &[u8])) -> Result<ExitStatus, Error> {
-        self.run_feeding(cmd, on_signal, output, None)
+        self.run_with(cmd, on_signal, output, None)
     }
 
-    fn run_feeding(
+    fn run_with(
         &self,
         cmd: &Cmd,
         on_signal: OnSignal,
         output: &mut dyn FnMut(Stream, &[u8]),
-        feed: Option<&mut dyn FnMut(ChildStdin)>,
+        partner: Option<Partner<'_>>,
     ) -> Result<ExitStatus, Error> {
         if on_signal != OnSignal::Ignore {
             self.check()?;
         }
         self.ui.command(cmd);
-        let (child, pipe, events) = spawn(cmd, if feed.is_some() { Streams::Fed } else { Streams::Piped })?;
-        if let (Some(feed), Some(pipe)) = (feed, pipe) {
-            feed(pipe);
+        let streams = match partner {
+            None => Streams::Piped,
+            Some(Partner::Writer(_)) => Streams::Fed,
+            Some(Partner::Reader(_)) => Streams::Read,
+        };
+        let Spawned { pid: child, stdin, stdout, events } = spawn(cmd, streams)?;
+        match (partner, stdin, stdout) {
+            (Some(Partner::Writer(start)), Some(pipe), _) => start(pipe),
+            (Some(Partner::Reader(start)), _, Some(pipe)) => start(pipe),
+            _ => {}
         }
         let started = Instant::now();
         let (mut open, mut status, mut ended_at, mut asked_at) = (2, None, None, None::<Instant>);
@@ -310,11 +378,22 @@ pub(crate) enum Streams {
     Piped,
     /// hsx writes its input, and reads its output.
     Fed,
+    /// Its input is empty, and hsx reads its output apart from its errors.
+    Read,
     /// It has hsx's own input and output.
     Inherited,
 }
 
-pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStdin>, Receiver<Event>), Error> {
+/// A command that runs.
+pub(crate) struct Spawned {
+    pub pid: Pid,
+    stdin: Option<ChildStdin>,
+    /// Unless its output comes as events.
+    stdout: Option<ChildStdout>,
+    pub events: Receiver<Event>,
+}
+
+pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<Spawned, Error> {
     let mut command = command(cmd)?;
     if streams != Streams::Inherited {
         let stdin = if streams == Streams::Fed { Stdio::piped() } else { Stdio::null() };
@@ -322,18 +401,20 @@ pub(crate) fn spawn(cmd: &Cmd, streams: Streams) -> Result<(Pid, Option<ChildStd
     }
     let mut child = command.spawn().map_err(|error| cannot_start(cmd, &error))?;
     let pid = Pid::from_child(&child);
-    let pipe = child.stdin.take();
-    let (sender, receiver) = sync_channel(WAITING);
-    forward(child.stdout.take(), Stream::Stdout, &sender);
+    let (stdin, mut stdout) = (child.stdin.take(), child.stdout.take());
+    let (sender, events) = sync_channel(WAITING);
+    let forwarded = if streams == Streams::Read { None } else { stdout.take() };
+    forward(forwarded, Stream::Stdout, &sender);
     forward(child.stderr.take(), Stream::Stderr, &sender);
     thread::spawn(move || wait(child, &sender));
-    Ok((pid, pipe, receiver))
+    Ok(Spawned { pid, stdin, stdout, events })
 }
 
 /// Converts a command to the standard library's type. xshell only builds commands here: its own `run` does not handle
 /// signals, and returns output only after the command has ended.
+#[expect(clippy::disallowed_types, reason = "all programs are started by what is made here")]
 pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
-    let shell = Shell::new().map_err(|error| cannot_start(cmd, &error))?;
+    let shell = xshell::Shell::new().map_err(|error| cannot_start(cmd, &error))?;
     let mut command = std::process::Command::from(shell.cmd(&cmd.program).args(&cmd.args));
     if let Some(path) = path_for_programs() {
         command.env("PATH", path);
@@ -341,9 +422,9 @@ pub(crate) fn command(cmd: &Cmd) -> Result<std::process::Command, Error> {
     Ok(command)
 }
 
-/// Appends a piece of output to an answer, up to the limit on its size.
-pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8]) {
-    let left = ANSWER.saturating_sub(answer.len());
+/// Appends a piece of output to an answer, which has `at_most` so many bytes then. The rest is dropped.
+pub(crate) fn keep(answer: &mut Vec<u8>, piece: &[u8], at_most: usize) {
+    let left = at_most.saturating_sub(answer.len());
     answer.extend_from_slice(&piece[..piece.len().min(left)]);
 }
 

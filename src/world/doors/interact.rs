@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, getpgrp, kill_process};
 use rustix::termios::tcgetpgrp;
 
-use super::exec::{Event, Exec, HEARTBEAT, Streams, command, spawn};
+use super::exec::{Event, Exec, HEARTBEAT, Spawned, Streams, command, spawn};
 use crate::base::cmd::Cmd;
 use crate::base::error::Error;
 
@@ -17,7 +17,7 @@ use crate::base::error::Error;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How a command ended.
-pub(crate) struct Ended {
+pub(crate) struct SessionEnd {
     /// The exit code; 128+N for signal N.
     pub code: u8,
     /// A signal ended it or was passed on to it, so it may have left something behind.
@@ -46,7 +46,7 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub(crate) fn interact(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
+    pub(crate) fn interact(&self, cmd: &Cmd, end: &Cmd) -> Result<SessionEnd, Error> {
         self.check()?;
         self.ui.command(cmd);
         self.hands_on.store(true, Ordering::SeqCst);
@@ -55,8 +55,8 @@ impl Exec<'_> {
         ended
     }
 
-    fn until_it_ends(&self, cmd: &Cmd, end: &Cmd) -> Result<Ended, Error> {
-        let (child, _, events) = spawn(cmd, Streams::Inherited)?;
+    fn until_it_ends(&self, cmd: &Cmd, end: &Cmd) -> Result<SessionEnd, Error> {
+        let Spawned { pid: child, events, .. } = spawn(cmd, Streams::Inherited)?;
         let (mut signalled, mut asked_at) = (false, None::<Instant>);
         loop {
             match events.recv_timeout(HEARTBEAT) {
@@ -64,7 +64,7 @@ impl Exec<'_> {
                     let lost = |error: std::io::Error| Error::host("a command was lost").said(&error.to_string());
                     let status = child.wait().map_err(lost)?;
                     signalled |= self.take_signal().is_some() || status.code().is_none();
-                    return Ok(Ended { code: code(status), signalled });
+                    return Ok(SessionEnd { code: code(status), signalled });
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }

@@ -1,5 +1,6 @@
 //! The few doors to the machine, and `World`, which holds them: they run commands (`exec`, `interact`), read and write
-//! files (`read`, `pieces`, `write`, `links`), remember (`state`, `cache`), read the environment, and show things to
+//! files (`read`, `pieces`, `root`, `write`, `links`), let in what a container left (`incoming`), remember (`state`, `blob_store`), read
+//! the environment, and show things to
 //! people (`ui`, `screen`). A door knows how to do something, not what it is for: it follows no plan, and knows nothing
 //! of engines or projects.
 
@@ -13,19 +14,21 @@ use crate::base::error::Error;
 use crate::facts::Elsewhere;
 
 pub(crate) mod at_once;
-pub(crate) mod cache;
+pub(crate) mod blob_store;
 pub(crate) mod environment;
 pub(crate) mod exec;
+pub(crate) mod incoming;
 pub(crate) mod interact;
 pub(crate) mod links;
 pub(crate) mod pieces;
 pub(crate) mod read;
+pub(crate) mod root;
 pub(crate) mod screen;
 pub(crate) mod state;
 pub(crate) mod ui;
 pub(crate) mod write;
 
-use cache::BlobStore;
+use blob_store::BlobStore;
 use environment::Environment;
 use exec::Exec;
 use state::State;

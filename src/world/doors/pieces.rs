@@ -35,8 +35,16 @@ pub(crate) fn each(from: impl Read, mut take: impl FnMut(&[u8]) -> std::io::Resu
 /// # Errors
 /// When it cannot be read.
 pub(crate) fn sha256_of(path: impl AsRef<Path>) -> std::io::Result<String> {
+    sha256(open(path.as_ref())?)
+}
+
+/// The SHA-256 of the rest of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn sha256(from: impl Read) -> std::io::Result<String> {
     let mut hasher = Hasher::default();
-    each(open(path.as_ref())?, |piece| {
+    each(from, |piece| {
         hasher.update(piece);
         Ok(())
     })?;

@@ -6,16 +6,16 @@
 use std::convert::Infallible;
 use std::fmt::{self, Display, Formatter};
 use std::fs::{File, TryLockError};
-use std::io::Write as _;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use std::time::SystemTime;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::write::{replace_in_made_dir, unfinished};
+use super::root::Root;
 use crate::base::digest::short_hash;
 use crate::base::error::Error;
+use crate::base::place::Place;
 
 /// A kind of thing that is remembered: a subdirectory of the state directory, with a one-line file for each name.
 pub(crate) struct Topic<T> {
@@ -44,6 +44,10 @@ pub(crate) const DURATIONS: Topic<u64> = Topic::new("durations");
 pub(crate) const ENGINES: Topic<String> = Topic::new("engines");
 /// Key: volume. Value: what was last sent to an engine on another machine, as JSON of `steps::send`.
 pub(crate) const SOURCES: Topic<String> = Topic::new("source");
+
+/// Key: a digest of a project's root and of a path outside of it. Value: the path, which the user has agreed to show to
+/// that project's builds.
+pub(crate) const AGREED: Topic<String> = Topic::new("agreed");
 
 const LOGS: &str = "logs";
 const LOCKS: &str = "locks";
@@ -115,12 +119,8 @@ impl State {
     /// Remembers a one-line value. A failure is ignored: hsx finds the value out again next time.
     pub(crate) fn remember<T: Display>(&self, topic: &Topic<T>, name: &str, value: &T) {
         let write = || {
-            let dir = self.dir.join(topic.dir);
-            fs_err::create_dir_all(&dir)?;
-            let mut file = unfinished(&dir)?;
-            writeln!(file, "{value}")?;
-            file.persist(self.path(topic.dir, name))?;
-            Ok::<_, std::io::Error>(())
+            let dir = Root::make(&Place::of_user(self.dir.join(topic.dir)))?;
+            dir.replace(&file_name(name), &format!("{value}\n"), true)
         };
         let _ = write();
     }
@@ -131,9 +131,7 @@ impl State {
     }
 
     fn path(&self, dir: &str, name: &str) -> Utf8PathBuf {
-        // Names contain image references, whose slashes and colons must not become directories.
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
-        self.dir.join(dir).join(name.chars().map(plain).collect::<String>())
+        self.dir.join(dir).join(file_name(name))
     }
 
     /// An empty file.
@@ -155,9 +153,10 @@ impl State {
     /// # Errors
     /// When it cannot be created.
     pub(crate) fn file_with(&self, text: &str) -> Result<Utf8PathBuf, Error> {
-        let path = self.dir.join("amended").join(short_hash(&[text]));
+        let (dir, name) = (self.dir.join("amended"), short_hash(&[text]));
+        let path = dir.join(&name);
         if !fs_err::read_to_string(&path).is_ok_and(|there| there == text) {
-            replace_in_made_dir(&path, text)?;
+            super::write::replace(&Place::of_user(dir), &name, text, true)?;
         }
         Ok(path)
     }
@@ -199,6 +198,14 @@ impl State {
         Ok(file.into_parts().0)
     }
 
+    /// The real path of the directory that holds the locks.
+    pub(crate) fn locks_dir(&self) -> Utf8PathBuf {
+        let dir = self.dir.join(LOCKS);
+        // A path that is not there yet cannot be resolved. Whoever needs a lock reports that it cannot be made.
+        let _ = fs_err::create_dir_all(&dir);
+        dir.canonicalize_utf8().unwrap_or(dir)
+    }
+
     /// Records that the thing behind a lock is used now.
     pub(crate) fn mark_used(lock: &File) {
         let _ = lock.set_modified(SystemTime::now());
@@ -217,6 +224,13 @@ impl State {
         let Ok(file) = self.lock_file(name) else { return true };
         matches!(file.try_lock(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// The name of the file for something that is remembered.
+fn file_name(name: &str) -> String {
+    // Names contain image references, whose slashes and colons must not become directories.
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.@".contains(c) { c } else { '_' };
+    name.chars().map(plain).collect()
 }
 
 fn unwritable(message: &str, error: &std::io::Error) -> Error {

@@ -89,7 +89,7 @@ impl Ui {
     /// error.
     pub(crate) fn unwritten(&self) -> Option<Error> {
         let error = self.unwritten.lock().ok()?.take()?;
-        Some(Error::host("what hsx has to tell cannot be written to standard output").said(&error.to_string()))
+        Some(unwritten(&error))
     }
 
     pub(crate) fn screen(&self) -> &Screen {
@@ -284,4 +284,8 @@ impl Ui {
         let _ = writeln!(err);
         Err(Error::usage("there was no answer").hint("`--yes` asks nothing, and each question has a flag"))
     }
+}
+/// The error for standard output that takes no more.
+pub(crate) fn unwritten(error: &std::io::Error) -> Error {
+    Error::host("what hsx has to tell cannot be written to standard output").said(&error.to_string())
 }

@@ -24,7 +24,7 @@ pub(crate) struct Outcome<T> {
 }
 
 /// How following one plan ended, without its fallback.
-struct Ended<T> {
+struct PlanEnd<T> {
     notes: Vec<String>,
     result: Result<T, Failure>,
 }
@@ -37,7 +37,7 @@ pub(crate) fn follow<T>(plan: &PlatformPlan<T>, values: &Values, system: &System
     }
     let platform = plan.job.platform;
     let mut choice = plan.job.choice.clone();
-    let Ended { mut notes, result } = follow_once(plan, values, system, world);
+    let PlanEnd { mut notes, result } = follow_once(plan, values, system, world);
     let mut toolchain = plan.toolchain.as_ref();
     let result = match (result, &plan.fallback) {
         (Err(Failure { obstacle: Some(reason), .. }), Some(fallback)) => {
@@ -64,28 +64,28 @@ pub(crate) fn follow<T>(plan: &PlatformPlan<T>, values: &Values, system: &System
 }
 
 /// Follows a plan without its fallback.
-fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, world: &World<'_>) -> Ended<T> {
+fn follow_once<T>(plan: &PlatformPlan<T>, values: &Values, system: &System, world: &World<'_>) -> PlanEnd<T> {
     let opened = world.exec.check().and_then(|()| open(plan, values, system, world));
     let (_locks, mut context, log) = match opened {
         Ok(opened) => opened,
-        Err(error) => return Ended { notes: Vec::new(), result: Err(error.into()) },
+        Err(error) => return PlanEnd { notes: Vec::new(), result: Err(error.into()) },
     };
     let result = steps(plan, &mut context);
     context.channel.clear();
     world.ui.group(&format!("{}: all that was said", plan.job.platform), &log);
     let result = result.map_err(|Failure { error, obstacle }| {
         remove_containers(&plan.job, matches!(error.kind, ErrorKind::Signal(_)), world);
-        let _ = fs_err::remove_dir_all(&plan.stage.0);
+        plan.stage.remove();
         Failure { error: context.told(error, log), obstacle }
     });
     if let Some(inputs) = &plan.fetch_inputs {
         // The fetched files of a failed build may be incomplete, so the next run fetches again.
         match &result {
-            Ok(_) => world.state.remember(&FETCHED, &plan.job.key, inputs),
+            Ok(_) => world.state.remember(&FETCHED, &plan.job.key, &inputs.digest(values)),
             Err(_) => world.state.forget(&FETCHED, &plan.job.key),
         }
     }
-    Ended { notes: context.notes, result }
+    PlanEnd { notes: context.notes, result }
 }
 
 /// Runs the steps, and stops at the first failure.

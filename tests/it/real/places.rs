@@ -26,7 +26,10 @@ fn a_worktree_with_a_sibling_package_keeps_its_commit() {
     hello.commit();
 
     let hello = hello.rooted_at(tree);
-    hello.hsx(&[]).run().exits(0);
+    // The repository names this worktree, as git arranged it; the sibling is the user's to show.
+    let named = format!("{}: a package in `packages:`", sibling.canonicalize().unwrap().display());
+    hello.hsx(&[]).run().exits(2).says(&named);
+    hello.hsx(&["--allow-mount", sibling.to_str().unwrap()]).run().exits(0);
     let commit = hello.git(&["rev-parse", "HEAD"]);
     assert_eq!(output(&mut Command::new(hello.result("linux/amd64", "hello"))), format!("Hej from {commit}"));
     assert_eq!(hello.git(&["status", "--porcelain"]), "");

@@ -13,10 +13,11 @@ use sha2::{Digest, Sha256};
 
 use crate::real::support::Project;
 
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+// Docker's own media types: Debian 12's docker, 20.10, cannot inspect manifests of OCI's.
+const CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const IMAGE: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// A server on this machine's loopback, until the tests end.
 pub(crate) struct Server {
@@ -81,9 +82,10 @@ impl Server {
             };
             let (length, digest) = (body.len(), digest(body));
             let body = if request.starts_with("HEAD ") { "" } else { body };
+            // Docker 20.10 takes what tells no version for no registry.
             let answer = format!(
                 "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\
-                 Docker-Content-Digest: {digest}\r\n\r\n{body}"
+                 Docker-Distribution-Api-Version: registry/2.0\r\nDocker-Content-Digest: {digest}\r\n\r\n{body}"
             );
             Some(answer.into_bytes())
         })

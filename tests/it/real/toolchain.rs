@@ -119,6 +119,11 @@ fn without_clang_and_lld_modules_are_assembled_natively_all_the_same() {
 }
 
 #[test]
+fn the_targets_own_compiler_may_be_called_cc() {
+    made(&World::shared(), "llvm-16 no-gcc").has(&["/usr/local/bin/cc \"$@\" || exit"]).has_no("gcc \"$@\"");
+}
+
+#[test]
 fn gnus_assembler_and_linker_come_first() {
     let world = World::shared();
     made(&world, "binutils")

@@ -32,6 +32,11 @@ fn required(name: &str) -> String {
 /// for somebody else may be testing on this machine too.
 const TURNS: &str = "/var/tmp/hsx-test.lock";
 
+/// The locks of all tests. Who shares locks shares volumes, and these outlive the tests: nothing is built twice.
+fn locks(engine: Engine) -> PathBuf {
+    Path::new("/var/tmp/hsx-test-locks").join(engine.name())
+}
+
 /// What all tests that run at a time share: the program, and its locks, for they share the package stores too.
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
 
@@ -57,9 +62,10 @@ impl Shared {
         open(dir.path());
         fs_err::copy(env!("CARGO_BIN_EXE_hsx"), dir.path().join("hsx")).unwrap();
         for engine in [Engine::Podman, Engine::RootlessPodman, Engine::Docker] {
-            let locks = dir.path().join(engine.name());
-            fs_err::create_dir(&locks).unwrap();
-            engine.own(&locks);
+            let locks = locks(engine);
+            fs_err::create_dir_all(&locks).unwrap();
+            open(locks.parent().unwrap());
+            lchown(&locks, Some(engine.ids().0), Some(engine.ids().1)).unwrap();
         }
         Self { handler: OnceLock::new(), dir }
     }
@@ -134,7 +140,7 @@ impl Engine {
     }
 
     /// Gives a directory and all in it to this engine's user.
-    fn own(self, dir: &Path) {
+    pub(crate) fn own(self, dir: &Path) {
         let (user, group) = self.ids();
         for path in walk(dir) {
             lchown(path, Some(user), Some(group)).unwrap();
@@ -359,7 +365,7 @@ impl Project<'_> {
         let state = self.beside("state").join(engine.name());
         if !state.exists() {
             fs_err::create_dir_all(state.join("hsx")).unwrap();
-            symlink(self.world.shared.dir.path().join(engine.name()), state.join("hsx/locks")).unwrap();
+            symlink(locks(engine), state.join("hsx/locks")).unwrap();
             engine.own(&state);
         }
         state

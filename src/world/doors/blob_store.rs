@@ -12,8 +12,9 @@ use std::time::SystemTime;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::pieces;
-use super::write::unfinished;
+use super::root::Root;
 use crate::base::digest::{Hasher, sha256};
+use crate::base::place::Place;
 
 /// How many bytes are kept. The entries that were used last stay.
 const BYTES: u64 = 512 << 20;
@@ -40,14 +41,14 @@ impl BlobStore {
         entry.is_whole(&sha256(&content)).then_some(content)
     }
 
-    /// Writes an entry to a file as an executable program, and returns its digest. `None`: there is no usable entry,
+    /// Writes an entry to a new file as an executable program, and returns its digest. `None`: there is no usable entry,
     /// and no file is left behind.
     ///
     /// # Errors
     /// When the program cannot be written.
-    pub(crate) fn copy_to(&self, topic: &str, key: &str, to: &Utf8Path) -> std::io::Result<Option<String>> {
+    pub(crate) fn copy_to(&self, topic: &str, key: &str, dir: &Root, name: &str) -> std::io::Result<Option<String>> {
         let Some(entry) = self.open(topic, key) else { return Ok(None) };
-        let (mut program, mut hasher) = (fs_err::File::create(to)?, Hasher::default());
+        let (mut program, mut hasher) = (dir.create(name)?, Hasher::default());
         pieces::each(&entry.rest, |piece| {
             hasher.update(piece);
             program.write_all(piece)
@@ -57,7 +58,7 @@ impl BlobStore {
         if entry.is_whole(&digest) {
             return Ok(Some(digest));
         }
-        fs_err::remove_file(to)?;
+        dir.remove_file(name)?;
         Ok(None)
     }
 
@@ -76,20 +77,19 @@ impl BlobStore {
     }
 
     /// Writes an entry from a file whose digest is known. A failure is ignored.
-    pub(crate) fn put_file(&self, topic: &str, key: &str, path: &Utf8Path, sha256: &str) {
-        self.write(topic, key, sha256, |file| pieces::each(pieces::open(path)?, |piece| file.write_all(piece)));
+    pub(crate) fn put_file(&self, topic: &str, key: &str, from: &File, sha256: &str) {
+        self.write(topic, key, sha256, |file| pieces::each(from, |piece| file.write_all(piece)));
     }
 
     fn write(&self, topic: &str, key: &str, digest: &str, content: impl FnOnce(&mut File) -> std::io::Result<()>) {
         let Some(dir) = self.dir.as_ref().map(|dir| dir.join(topic)) else { return };
         let put = || {
-            fs_err::create_dir_all(&dir)?;
+            let dir = Root::make(&Place::of_user(&dir))?;
             // A reader sees the whole entry or none: the file gets its name only when it is complete.
-            let mut file = unfinished(&dir)?;
-            writeln!(file, "{digest}")?;
-            content(file.as_file_mut())?;
-            file.persist(dir.join(key))?;
-            Ok::<_, std::io::Error>(())
+            let mut entry = dir.unfinished()?;
+            writeln!(entry.file, "{digest}")?;
+            content(&mut entry.file)?;
+            entry.finish(key, true)
         };
         let _ = put();
         limit(&dir, BYTES, ENTRIES);
@@ -170,17 +170,19 @@ mod tests {
     #[test]
     fn a_file_comes_back_as_a_program_unless_it_was_spoilt() {
         let (_guard, dir, cache) = cache();
-        let (from, to) = (dir.join("from"), dir.join("to"));
+        let (root, to) = (Root::open(&Place::of_user(&dir)).unwrap(), dir.join("to"));
         let content = b"content ".repeat(20_000);
-        fs_err::write(&from, &content).unwrap();
-        cache.put_file("packed", "key", &from, &sha256(&content));
-        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), Some(sha256(&content)));
+        fs_err::write(dir.join("from"), &content).unwrap();
+        cache.put_file("packed", "key", &root.file("from").unwrap(), &sha256(&content));
+        assert_eq!(cache.copy_to("packed", "key", &root, "to").unwrap(), Some(sha256(&content)));
+        cache.copy_to("packed", "key", &root, "to").unwrap_err();
         assert_eq!(fs_err::read(&to).unwrap(), content);
         assert_eq!(fs_err::metadata(&to).unwrap().permissions().mode() & 0o777, 0o755);
         assert_eq!(cache.get("packed", "key").unwrap(), content);
         let path = dir.join("packed/key");
         fs_err::write(&path, &fs_err::read(&path).unwrap()[..100_000]).unwrap();
-        assert_eq!(cache.copy_to("packed", "key", &to).unwrap(), None);
+        root.remove_file("to").unwrap();
+        assert_eq!(cache.copy_to("packed", "key", &root, "to").unwrap(), None);
         assert!(!path.exists() && !to.exists());
     }
 
