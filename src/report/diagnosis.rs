@@ -99,14 +99,6 @@ impl FailedCommand<'_> {
         self.strategy == Strategy::Cross && self.said.to_ascii_lowercase().contains("exec format error")
     }
 
-    /// The error of an engine's command that writes results; a full disk gets its own message.
-    pub(crate) fn in_writing(self, failure: &str) -> Error {
-        if !disk_full(self.said) {
-            return self.of_engine(failure);
-        }
-        full_disk().tried(self.cmd.brief()).said(self.said)
-    }
-
     /// Whether the connection to an engine elsewhere broke.
     fn lost_its_engine(self) -> bool {
         // An exit code of the script in the container means that the lost connection was the container's own. Podman's
@@ -255,27 +247,6 @@ mod tests {
         let error = failed(Some(100), "src/Main.hs:1:1: error: parse error");
         assert_eq!((error.kind, error.message.as_str()), (ErrorKind::Build, "cabal failed"));
         assert!(error.said.is_empty() && error.hints.is_empty(), "{error:?}");
-    }
-
-    #[test]
-    fn a_full_disk_is_the_one_that_was_written_to() {
-        let cmd = Cmd::new("podman").args(["cp", "x:/hsx/out/.", "/p/dist-static"]);
-        let (platform, strategy, system) = (Platform::Amd64, Strategy::Native, System::of("ID=nixos"));
-        let said = "write /p/dist-static/hello: no space left on device";
-        let failed = FailedCommand {
-            cmd: &cmd,
-            code: Some(125),
-            said,
-            platform,
-            strategy,
-            system: &system,
-            is_offline: false,
-            elsewhere: None,
-        };
-        let error = failed.in_writing("it failed");
-        assert!(error.message == "the disk is full" && error.hints[0].contains("`--out-dir`"), "{error:?}");
-        let other = FailedCommand { said: "unexpected EOF", ..failed };
-        assert_eq!(other.in_writing("it failed").message, "it failed");
     }
 
     #[test]

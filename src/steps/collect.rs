@@ -74,10 +74,10 @@ impl Step for Collect {
                 // A client that fails breaks off, and its own words say why.
                 let said = if ended.said.trim().is_empty() { &broken } else { &ended.said };
                 let failed = context.failed(&self.cmd, ended.status, said);
-                return Err(failed.in_writing(FAILURE).into());
+                return Err(failed.of_engine(FAILURE).into());
             }
             Ok(()) if !ended.status.success() => {
-                return Err(context.failed(&self.cmd, ended.status, &ended.said).in_writing(FAILURE).into());
+                return Err(context.failed(&self.cmd, ended.status, &ended.said).of_engine(FAILURE).into());
             }
             Ok(()) => {}
         }

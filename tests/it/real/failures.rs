@@ -125,7 +125,7 @@ fn a_full_disk() {
         outcome
             .exits(3)
             .says("the disk is full")
-            .says("no space left on device")
+            .says("No space left on device")
             .says("`--out-dir`")
             .does_not_say("system df");
         assert!(outcome.stderr.lines().all(|line| line.len() < 1000), "{outcome}");
