@@ -73,15 +73,12 @@ fn a_c_library_that_the_image_lacks() {
 
 #[test]
 fn a_result_that_is_dynamic() {
-    failing(Engine::Podman, |hello| hello.hsx(&["--cabal-arg=--disable-executable-static"]).run())
-        .exits(4)
-        .says("the executable `hello` is dynamic: it asks for the interpreter /lib");
-    let outcome = failing(Engine::Docker, |hello| {
-        let settings = "executable-static: False\n  executable-dynamic: True\n";
-        hello.write("cabal.project", &format!("packages: .\npackage hello\n  {settings}"));
-        hello.hsx(&[]).run()
-    });
-    outcome.exits(4).says("is dynamic").says("hint: look for `-dynamic`");
+    for engine in ENGINES {
+        failing(engine, |hello| hello.hsx(&["--cabal-arg=--disable-executable-static"]).run())
+            .exits(4)
+            .says("the executable `hello` is dynamic: it asks for the interpreter /lib")
+            .says("hint: look for `-dynamic`");
+    }
 }
 
 #[test]
