@@ -741,7 +741,7 @@ fn read(path: &Utf8Path) -> Result<String, Error> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -763,15 +763,15 @@ mod tests {
         }
     }
 
-    /// Creates a directory tree from `PATH` or `PATH=TEXT` words.
-    fn tree(files: &[&str]) -> (tempfile::TempDir, Utf8PathBuf) {
+    /// Creates a directory tree from `PATH` or `PATH=TEXT` words; `ROOT` in a text stands for the tree's place.
+    pub(in super::super) fn tree(files: &[&str]) -> (tempfile::TempDir, Utf8PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
         for file in files {
             let (path, text) = file.split_once('=').unwrap_or((file, ""));
             let path = root.join(path);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, text).unwrap();
+            fs_err::write(path, text.replace("ROOT", root.as_str())).unwrap();
         }
         (dir, root)
     }

@@ -81,8 +81,10 @@ pub(crate) fn find(wanted: Wanted<'_>) -> Shown {
     for archive in archives {
         // An archive outside all mounted directories is mounted alone, at its own place.
         if !found.roots.iter().any(|(root, _)| archive.starts_with(root)) {
-            if is_source_package(&real(archive)) {
-                found.own.push(real(archive));
+            let real = real(archive);
+            // What is shown anyway need not be unpacked, which takes time at each start.
+            if !found.may_show(&real) && is_source_package(&real) {
+                found.own.push(real);
             }
             found.want(archive, "an archive in `packages:`", Place::Relative);
         }
@@ -298,20 +300,8 @@ mod tests {
     use flate2::Compression;
     use flate2::write::GzEncoder;
 
+    use super::super::load::tests::tree;
     use super::*;
-
-    /// Creates a directory tree from `PATH` or `PATH=TEXT` words; `ROOT` in a text stands for the tree's place.
-    fn tree(files: &[&str]) -> (tempfile::TempDir, Utf8PathBuf) {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
-        for file in files {
-            let (path, text) = file.split_once('=').unwrap_or((file, ""));
-            let path = root.join(path);
-            fs_err::create_dir_all(path.parent().unwrap()).unwrap();
-            fs_err::write(path, text.replace("ROOT", root.as_str())).unwrap();
-        }
-        (dir, root)
-    }
 
     /// What a project is shown, as `SOURCE TARGET`, and what it is not shown; paths are seen from the tree's place.
     fn shown(root: &Utf8Path, project: &str, packages: &[&str], agreed: &[&str]) -> (Vec<String>, Vec<String>) {
